@@ -1,0 +1,69 @@
+#include "base/arena.h"
+
+#include "base/mem.h"
+
+#include <stdalign.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct arena_block {
+    struct arena_block *next;
+    max_align_t data[];
+};
+
+enum { BLOCK = 64 * 1024 };
+
+void *arena_alloc(struct arena *a, size_t size) {
+    size_t align = alignof(max_align_t);
+    if (size > SIZE_MAX - BLOCK)
+        return mem_alloc(SIZE_MAX);
+    size = (size + align - 1) / align * align;
+    if ((size_t)(a->end - a->at) < size) {
+        size_t room = size > BLOCK / 4 ? size : BLOCK;
+        struct arena_block *block = mem_zalloc(sizeof *block + room);
+        block->next = a->blocks;
+        a->blocks = block;
+        if (room == size) /* a large piece gets a block of its own; the current one stays in use */
+            return block->data;
+        a->at = (char *)block->data;
+        a->end = a->at + room;
+    }
+    void *p = a->at;
+    a->at += size;
+    return p;
+}
+
+void *arena_copy(struct arena *a, const void *p, size_t size) {
+    void *copy = arena_alloc(a, size);
+    if (size != 0)
+        memcpy(copy, p, size);
+    return copy;
+}
+
+struct str arena_str(struct arena *a, struct str s) {
+    char *copy = arena_alloc(a, s.n + 1);
+    if (s.n != 0)
+        memcpy(copy, s.s, s.n);
+    return (struct str){copy, s.n};
+}
+
+struct str arena_printf(struct arena *a, const char *fmt, ...) {
+    struct buf b = {0};
+    va_list ap;
+    va_start(ap, fmt);
+    buf_vprintf(&b, fmt, ap);
+    va_end(ap);
+    struct str s = arena_str(a, buf_view(&b));
+    buf_free(&b);
+    return s;
+}
+
+void arena_free(struct arena *a) {
+    while (a->blocks != NULL) {
+        struct arena_block *next = a->blocks->next;
+        free(a->blocks);
+        a->blocks = next;
+    }
+    *a = (struct arena){0};
+}

@@ -1,0 +1,25 @@
+/* A hash map from byte strings to pointers. Keys are not copied: they must outlive the map. */
+#ifndef FORAY_BASE_MAP_H
+#define FORAY_BASE_MAP_H
+
+#include "base/str.h"
+
+#include <stdint.h>
+
+struct map_entry {
+    struct str key; /* key.s is NULL: a free place */
+    uint64_t hash;
+    void *value;
+};
+
+struct map {
+    struct map_entry *entries; /* a power of two, at most 3/4 full */
+    size_t n, cap;
+};
+
+void *map_get(const struct map *m, struct str key); /* NULL if it is not there */
+/* The place of the key's value; new ones start as NULL. Valid until the next map_put. */
+void **map_put(struct map *m, struct str key);
+void map_free(struct map *m);
+
+#endif

@@ -1,0 +1,97 @@
+/* The scheduler: decides which step starts when and where. A pure state machine: it is told what happened and answers
+ * with what to do. No clock, file, process or socket: time comes with every event, so that a test can play a day on
+ * ten thousand hosts in a second.
+ *
+ *     sched_...(s, what happened, now);           an event
+ *     while (sched_next(s, &action)) ...          what to do about it, in order
+ *
+ * Times are nanoseconds of any monotonic clock. Ids of steps, hosts and pools count from 0 in the order of adding.
+ * Same events, same seed: same actions. */
+#ifndef FORAY_SCHED_SCHED_H
+#define FORAY_SCHED_SCHED_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct sched;
+
+enum sched_pick { SCHED_LEAST_LOADED, SCHED_RANDOM, SCHED_ROUND_ROBIN };
+
+struct sched_config {
+    uint32_t jobs;         /* steps at once in all; 0: no bound */
+    uint32_t failures;     /* failed steps after which nothing new starts; 0: never stop for that (-k) */
+    bool cancel_on_stop;   /* then also end what runs (-K) */
+    uint64_t seed;         /* of all random choices */
+};
+
+struct sched_step {
+    const uint32_t *needs; /* ids of steps that must succeed first; added earlier */
+    size_t n_needs;
+    uint32_t pool;
+    uint32_t retries;      /* further tries after a failing one, with growing pauses between them */
+    int64_t timeout;       /* of one try; 0: none */
+    int64_t cost;          /* expected duration; 0: unknown */
+};
+
+struct sched *sched_new(const struct sched_config *config);
+void sched_free(struct sched *s);
+
+/* The graph. Hosts and pools come before the steps that use them. */
+uint32_t sched_add_host(struct sched *s, uint32_t slots); /* slots 0: as many as its cores, known when it is up */
+uint32_t sched_add_pool(struct sched *s, enum sched_pick pick, const uint32_t *hosts, size_t n);
+uint32_t sched_add_step(struct sched *s, const struct sched_step *step);
+
+/* How a try of a step ended, as far as what ran it can tell. */
+enum sched_end {
+    SCHED_ENDED_OK,
+    SCHED_ENDED_FAILED,    /* it ran and failed: tried again only as often as it may */
+    SCHED_ENDED_LOST,      /* not its fault: a transfer or its host failed; goes elsewhere by itself */
+    SCHED_ENDED_CANCELLED, /* ended by us, after an action SCHED_CANCEL */
+};
+
+/* Events. */
+void sched_begin(struct sched *s, int64_t now); /* all steps known so far are there: start */
+void sched_step_ended(struct sched *s, uint32_t step, enum sched_end how, int64_t now);
+/* A host can be used. cores: its slots if it was added with 0; also what its load is measured against. */
+void sched_host_up(struct sched *s, uint32_t host, uint32_t cores, int64_t now);
+/* A host is gone, or could not be reached. What ran there is lost: those steps go elsewhere, sched_step_ended must not
+ * be called for them. for_good: it cannot work in this run (refused key, no such name): it is not tried again. */
+void sched_host_lost(struct sched *s, uint32_t host, bool for_good, int64_t now);
+void sched_host_load(struct sched *s, uint32_t host, double load, int64_t now); /* a sample of the load average */
+void sched_tick(struct sched *s, int64_t now); /* time has passed, as SCHED_WAKE asked */
+/* Start nothing new; cancel: also end what runs. */
+void sched_stop(struct sched *s, bool cancel, int64_t now);
+
+enum sched_action_kind {
+    SCHED_START,    /* start step on host */
+    SCHED_CANCEL,   /* end step, that runs on host; report its end with SCHED_ENDED_CANCELLED */
+    SCHED_CONNECT,  /* connect to host, answer with up or lost */
+    SCHED_RETRY,    /* a try of step failed or was lost; there will be another one at time `at` or as soon as it can */
+    SCHED_SETTLED,  /* step is over, see state */
+    SCHED_WAKE,     /* call sched_tick at time `at`; a later action SCHED_WAKE replaces this one */
+    SCHED_FINISHED, /* nothing runs and nothing will */
+};
+
+enum sched_state {
+    SCHED_DONE,
+    SCHED_FAILED,
+    SCHED_TIMED_OUT, /* its last try ran into its time limit */
+    SCHED_NO_HOST,   /* no host of its pool can be used, or it was lost too often */
+    SCHED_SKIPPED,   /* did not run: something it needs did not succeed, or the run stopped before */
+    SCHED_CANCELLED, /* ended because the run was stopped */
+};
+
+struct sched_action {
+    enum sched_action_kind kind;
+    uint32_t step, host;
+    uint32_t attempt;       /* START, RETRY: tries so far, this one included, counting from 1 */
+    bool timed_out;         /* CANCEL: because of its time limit */
+    enum sched_state state; /* SETTLED */
+    int64_t at;             /* RETRY, WAKE */
+};
+
+/* The next thing to do; false: nothing more until the next event. */
+bool sched_next(struct sched *s, struct sched_action *action);
+
+#endif

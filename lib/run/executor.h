@@ -1,0 +1,72 @@
+/* What runs steps: this machine (local.h) and ssh hosts (ssh.h), behind one table of functions. */
+#ifndef FORAY_RUN_EXECUTOR_H
+#define FORAY_RUN_EXECUTOR_H
+
+#include "base/str.h"
+#include "graph/graph.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* How long what is asked to end (TERM) may take before it is ended (KILL). */
+#define GRACE (2 * INT64_C(1000000000))
+
+enum stream { STREAM_OUT, STREAM_ERR };
+
+enum job_end {
+    JOB_EXITED,   /* status is the exit status */
+    JOB_SIGNALED, /* status is the signal */
+    JOB_FAILED,   /* it could not be started, or did not make what it promised: reason says what */
+    JOB_LOST,     /* its host or a transfer failed: reason says how */
+};
+
+/* One try of one step. */
+struct job {
+    const struct graph *graph;
+    const struct step *step;
+    struct host *host; /* NULL: here */
+    uint32_t id;       /* the step's, for the scheduler */
+    uint32_t attempt;  /* from 1 */
+    int64_t started, ended;
+    bool timed_out, cancelled; /* it was ended by us */
+    enum job_end end;
+    int status;
+    struct buf reason;
+    void *executing; /* the executor's */
+    void *shown;     /* the view's */
+};
+
+/* What executors tell. */
+struct executor_events {
+    void *context;
+    void (*output)(void *context, struct job *job, enum stream stream, struct str bytes);
+    /* The try is over; end, status and reason are set. The executor does not touch the job again. */
+    void (*ended)(void *context, struct job *job);
+    void (*host_up)(void *context, struct host *host, uint32_t cores);
+    /* The host cannot be used (for_good: not in this run); what ran there is lost: no `ended` comes for it, and the
+     * executor has let go of those jobs. */
+    void (*host_lost)(void *context, struct host *host, bool for_good, const char *reason);
+    void (*host_load)(void *context, struct host *host, double load);
+};
+
+struct executor;
+
+struct executor_table {
+    void (*connect)(struct executor *x, struct host *host);
+    void (*start)(struct executor *x, struct job *job);
+    /* Ends a job, TERM and after GRACE KILL; at_once: KILL. `ended` follows. */
+    void (*cancel)(struct executor *x, struct job *job, bool at_once);
+    /* No more jobs come: begins to clean up; true when all is done (else call again after a turn of the loop). */
+    bool (*close)(struct executor *x);
+    void (*free)(struct executor *x);
+};
+
+struct executor {
+    const struct executor_table *table;
+};
+
+static inline bool job_succeeded(const struct job *job) {
+    return job->end == JOB_EXITED && job->status == 0 && !job->timed_out && !job->cancelled;
+}
+
+#endif

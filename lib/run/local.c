@@ -1,0 +1,396 @@
+#include "run/local.h"
+
+#include "base/mem.h"
+#include "base/shell.h"
+#include "base/strlist.h"
+#include "run/files.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+extern char **environ;
+
+/* Linux refuses a single argument of 128 KiB and more (MAX_ARG_STRLEN); a longer script goes through a file. */
+enum { SCRIPT_ARGUMENT_MAX = 100 * 1024 };
+
+/* How long output is still read when the step's process has ended but something it left behind holds its pipes. */
+#define DRAIN (250 * MILLISECOND)
+
+struct local {
+    struct executor base;
+    struct loop *loop;
+    const struct executor_events *events;
+    const struct watcher *watcher;
+    struct process *running;
+    char *buffer; /* what is read goes through here */
+};
+
+enum { BUFFER = 64 * 1024 };
+
+struct process {
+    struct local *local;
+    struct job *job;
+    struct process *next, **link;
+    pid_t pid; /* and process group */
+    struct watch streams[2];
+    struct watch exit;  /* a pidfd; fd < 0 where there is none */
+    bool exited;        /* its own process has ended, and is not yet reaped: the group's number is still its own */
+    bool asked, killed; /* TERM, KILL were sent */
+    struct timer timer; /* to the next, harder measure */
+    char *script_file;
+};
+
+static void close_stream(struct process *p, enum stream stream) {
+    struct watch *w = &p->streams[stream];
+    if (w->fd < 0)
+        return;
+    loop_unwatch(p->local->loop, w);
+    close(w->fd);
+    w->fd = -1;
+}
+
+static void finish(struct process *p) {
+    struct local *x = p->local;
+    struct job *job = p->job;
+    /* What the step left running in its group goes with it; a daemon that is meant to stay makes its own session. */
+    kill(-p->pid, p->killed ? SIGKILL : SIGTERM);
+    watcher_remove(x->watcher, p->pid);
+    int status = 0;
+    while (waitpid(p->pid, &status, 0) < 0 && errno == EINTR)
+        ;
+    job->end = WIFSIGNALED(status) ? JOB_SIGNALED : JOB_EXITED;
+    job->status = WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status);
+
+    close_stream(p, STREAM_OUT);
+    close_stream(p, STREAM_ERR);
+    loop_unwatch(x->loop, &p->exit);
+    if (p->exit.fd >= 0)
+        close(p->exit.fd);
+    loop_timer_clear(x->loop, &p->timer);
+    *p->link = p->next;
+    if (p->next != NULL)
+        p->next->link = p->link;
+    if (p->script_file != NULL) {
+        unlink(p->script_file);
+        free(p->script_file);
+    }
+    free(p);
+    job->executing = NULL;
+    if (job_succeeded(job))
+        files_check_made(job);
+    x->events->ended(x->events->context, job);
+}
+
+/* Reads what is there; a fast writer must not keep the loop from the others, so there is an end to it. */
+static void drain(struct process *p, enum stream stream, int rounds) {
+    struct local *x = p->local;
+    for (int i = 0; i < rounds && p->streams[stream].fd >= 0; i++) {
+        ssize_t n = read(p->streams[stream].fd, x->buffer, BUFFER);
+        if (n > 0)
+            x->events->output(x->events->context, p->job, stream, (struct str){x->buffer, (size_t)n});
+        else if (n == 0 || (errno != EAGAIN && errno != EINTR))
+            close_stream(p, stream);
+        if (n < 0 && errno == EAGAIN)
+            return;
+        if (n < BUFFER && n > 0)
+            return;
+    }
+}
+
+static bool drained(const struct process *p) {
+    return p->streams[STREAM_OUT].fd < 0 && p->streams[STREAM_ERR].fd < 0;
+}
+
+static void stream_ready(struct process *p, enum stream stream) {
+    drain(p, stream, 4);
+    if (p->exited && drained(p))
+        finish(p);
+}
+
+static void stdout_ready(void *arg, short revents) {
+    (void)revents;
+    stream_ready(arg, STREAM_OUT);
+}
+
+static void stderr_ready(void *arg, short revents) {
+    (void)revents;
+    stream_ready(arg, STREAM_ERR);
+}
+
+static void exited(void *arg, short revents) {
+    (void)revents;
+    struct process *p = arg;
+    p->exited = true;
+    loop_unwatch(p->local->loop, &p->exit);
+    drain(p, STREAM_OUT, 1);
+    drain(p, STREAM_ERR, 1);
+    /* An empty pipe that nobody holds any more answers with its end at the second look. */
+    drain(p, STREAM_OUT, 1);
+    drain(p, STREAM_ERR, 1);
+    if (drained(p))
+        finish(p);
+    else
+        loop_timer(p->local->loop, &p->timer, loop_now(p->local->loop) + DRAIN);
+}
+
+static void measure(void *arg) {
+    struct process *p = arg;
+    int64_t now = loop_now(p->local->loop);
+    if (!p->asked) {
+        p->asked = true;
+        kill(-p->pid, SIGTERM);
+        kill(-p->pid, SIGCONT);
+        loop_timer(p->local->loop, &p->timer, now + GRACE);
+    } else if (!p->killed) {
+        p->killed = true;
+        kill(-p->pid, SIGKILL);
+        loop_timer(p->local->loop, &p->timer, now + DRAIN);
+    } else if (p->exited) {
+        finish(p); /* somebody outside the group holds the pipes: not waited for */
+    }
+}
+
+void local_child_ended(struct executor *base) {
+    struct local *x = (struct local *)base;
+    for (struct process *p = x->running, *next; p != NULL; p = next) {
+        next = p->next;
+        siginfo_t info = {0};
+        if (p->exit.fd < 0 && !p->exited && waitid(P_PID, (id_t)p->pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+            info.si_pid == p->pid)
+            exited(p, 0);
+    }
+}
+
+static void add_variable(void *context, struct str name, struct str value) {
+    struct str assignment = {0};
+    struct buf b = {0};
+    buf_str(&b, name);
+    buf_putc(&b, '=');
+    buf_str(&b, value);
+    assignment = (struct str){b.s, b.n};
+    *vec_push((str_list *)context) = assignment;
+}
+
+static bool overridden(const char *variable, const str_list *own) {
+    size_t n = strcspn(variable, "=");
+    for (size_t i = 0; i < own->n; i++)
+        if (own->v[i].n > n && own->v[i].s[n] == '=' && memcmp(own->v[i].s, variable, n) == 0)
+            return true;
+    return false;
+}
+
+/* The inherited environment and the step's own; own holds the memory. */
+static char **environment(const struct job *job, struct str prefix, str_list *own) {
+    graph_environment(job->graph, job->step, STR(""), prefix, add_variable, own);
+    VEC(char *) all = {0};
+    for (char **e = environ; *e != NULL; e++)
+        if (!overridden(*e, own))
+            *vec_push(&all) = *e;
+    for (size_t i = 0; i < own->n; i++)
+        *vec_push(&all) = (char *)own->v[i].s;
+    *vec_push(&all) = NULL;
+    return all.v;
+}
+
+static char *write_script(struct str script) {
+    const char *tmp = getenv("TMPDIR");
+    struct buf name = {0};
+    buf_printf(&name, "%s/foray-script-XXXXXX", tmp != NULL && *tmp != '\0' ? tmp : "/tmp");
+    int fd = mkstemp(name.s);
+    if (fd < 0) {
+        buf_free(&name);
+        return NULL;
+    }
+    bool good = files_write_all(fd, script) == 0;
+    if (close(fd) != 0 || !good) {
+        unlink(name.s);
+        buf_free(&name);
+        return NULL;
+    }
+    return name.s;
+}
+
+/* A pipe whose reading end is ours: not inherited, and never waited on. */
+static int output_pipe(int ends[2]) {
+    if (pipe(ends) != 0)
+        return errno;
+    fcntl(ends[0], F_SETFD, FD_CLOEXEC);
+    fcntl(ends[1], F_SETFD, FD_CLOEXEC);
+    fcntl(ends[0], F_SETFL, O_NONBLOCK);
+    return 0;
+}
+
+static int spawn_shell(pid_t *pid, char *const argv[], char *const envp[], int out, int err) {
+    posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attributes;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawnattr_init(&attributes);
+    posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+    posix_spawn_file_actions_adddup2(&actions, out, 1);
+    posix_spawn_file_actions_adddup2(&actions, err, 2);
+    sigset_t defaults, none;
+    sigemptyset(&none);
+    sigemptyset(&defaults);
+    int reset[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE, SIGCHLD};
+    for (size_t i = 0; i < sizeof reset / sizeof *reset; i++)
+        sigaddset(&defaults, reset[i]);
+    posix_spawnattr_setsigdefault(&attributes, &defaults);
+    posix_spawnattr_setsigmask(&attributes, &none);
+    posix_spawnattr_setpgroup(&attributes, 0);
+    posix_spawnattr_setflags(&attributes,
+                             POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
+    int error = posix_spawn(pid, "/bin/sh", &actions, &attributes, argv, envp);
+    posix_spawn_file_actions_destroy(&actions);
+    posix_spawnattr_destroy(&attributes);
+    return error;
+}
+
+static int open_pidfd(pid_t pid) {
+#ifdef SYS_pidfd_open
+    return (int)syscall(SYS_pidfd_open, pid, 0); /* close-on-exec by itself */
+#else
+    (void)pid;
+    return -1;
+#endif
+}
+
+static void could_not_start(struct local *x, struct job *job, const char *what, int error) {
+    job->end = JOB_FAILED;
+    buf_printf(&job->reason, "%s: %s", what, strerror(error));
+    x->events->ended(x->events->context, job);
+}
+
+/* The script as the shell gets it, with the change of directory before it. */
+static void full_script(const struct job *job, struct buf *prefix, struct buf *script) {
+    struct buf dir = {0};
+    graph_dir(job->graph, job->step, STR(""), &dir);
+    if (dir.n != 0) {
+        files_way_back(buf_view(&dir), prefix);
+        buf_puts(script, "CDPATH= cd -- ");
+        shell_insert(script, SHELL_BARE, buf_view(&dir));
+        buf_puts(script, "\n");
+    }
+    buf_free(&dir);
+    size_t start = script->n;
+    graph_script(job->graph, job->step, STR(""), buf_view(prefix), script);
+    /* An operand that starts with a dash would be taken for an option. */
+    if (start == 0 && script->n != 0 && (script->s[0] == '-' || script->s[0] == '+')) {
+        struct buf spaced = {0};
+        buf_putc(&spaced, ' ');
+        buf_str(&spaced, buf_view(script));
+        buf_free(script);
+        *script = spaced;
+    }
+}
+
+static void start(struct executor *base, struct job *job) {
+    struct local *x = (struct local *)base;
+    const char *failed = NULL;
+    int error = files_make_directories_for_outputs(job->step, &failed);
+    if (error != 0) {
+        could_not_start(x, job, failed, error);
+        return;
+    }
+    int out[2] = {-1, -1}, err[2] = {-1, -1};
+    error = output_pipe(out);
+    if (error == 0 && (error = output_pipe(err)) != 0) {
+        close(out[0]);
+        close(out[1]);
+    }
+    if (error != 0) {
+        could_not_start(x, job, "cannot make a pipe", error);
+        return;
+    }
+
+    struct process *p = mem_zalloc(sizeof *p);
+    struct buf prefix = {0}, script = {0};
+    full_script(job, &prefix, &script);
+    str_list own = {0};
+    char **envp = environment(job, buf_view(&prefix), &own);
+    char *argv[] = {"sh", "-e", "-c", script.s, NULL};
+    if (script.n > SCRIPT_ARGUMENT_MAX) {
+        p->script_file = write_script(buf_view(&script));
+        if (p->script_file == NULL)
+            error = errno;
+        argv[2] = p->script_file;
+        argv[3] = NULL;
+    }
+    if (error == 0)
+        error = spawn_shell(&p->pid, argv, envp, out[1], err[1]);
+    free(envp);
+    for (size_t i = 0; i < own.n; i++)
+        free((char *)own.v[i].s);
+    vec_free(&own);
+    buf_free(&prefix);
+    buf_free(&script);
+    close(out[1]);
+    close(err[1]);
+    if (error != 0) {
+        close(out[0]);
+        close(err[0]);
+        if (p->script_file != NULL) {
+            unlink(p->script_file);
+            free(p->script_file);
+        }
+        free(p);
+        could_not_start(x, job, "cannot start /bin/sh", error);
+        return;
+    }
+    watcher_add(x->watcher, p->pid);
+    p->local = x;
+    p->job = job;
+    job->executing = p;
+    p->link = &x->running;
+    p->next = x->running;
+    if (p->next != NULL)
+        p->next->link = &p->next;
+    x->running = p;
+    p->streams[STREAM_OUT] = (struct watch){.fd = out[0], .events = POLLIN, .ready = stdout_ready, .arg = p};
+    p->streams[STREAM_ERR] = (struct watch){.fd = err[0], .events = POLLIN, .ready = stderr_ready, .arg = p};
+    p->exit = (struct watch){.fd = open_pidfd(p->pid), .events = POLLIN, .ready = exited, .arg = p};
+    p->timer = (struct timer){.expired = measure, .arg = p};
+    loop_watch(x->loop, &p->streams[STREAM_OUT]);
+    loop_watch(x->loop, &p->streams[STREAM_ERR]);
+    if (p->exit.fd >= 0)
+        loop_watch(x->loop, &p->exit);
+}
+
+static void cancel(struct executor *base, struct job *job, bool at_once) {
+    (void)base;
+    struct process *p = job->executing;
+    if (p == NULL || p->killed || (p->asked && !at_once))
+        return;
+    p->asked = p->asked || at_once;
+    measure(p);
+}
+
+static void connect_here(struct executor *base, struct host *host) {
+    (void)base;
+    (void)host;
+}
+
+static bool close_here(struct executor *base) {
+    return ((struct local *)base)->running == NULL;
+}
+
+static void free_here(struct executor *base) {
+    free(((struct local *)base)->buffer);
+    free(base);
+}
+
+static const struct executor_table table = {connect_here, start, cancel, close_here, free_here};
+
+struct executor *local_new(struct loop *loop, const struct executor_events *events, const struct watcher *watcher) {
+    struct local *x = mem_zalloc(sizeof *x);
+    *x = (struct local){.base = {&table}, .loop = loop, .events = events, .watcher = watcher};
+    x->buffer = mem_alloc(BUFFER);
+    return &x->base;
+}

@@ -1,0 +1,112 @@
+#include "run/watcher.h"
+
+#include "base/vec.h"
+#include "run/executor.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+/* Written whole: shorter than PIPE_BUF. Positive: a group to watch; negative: one that has ended. */
+typedef int32_t record;
+
+static void signal_all(const pid_t *groups, size_t n, int sig) {
+    for (size_t i = 0; i < n; i++)
+        kill(-groups[i], sig);
+}
+
+static bool any_left(const pid_t *groups, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        if (kill(-groups[i], 0) == 0)
+            return true;
+    return false;
+}
+
+static _Noreturn void watch(int fd) {
+    VEC(pid_t) groups = {0};
+    for (;;) {
+        record r;
+        ssize_t n = read(fd, &r, sizeof r);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n != sizeof r)
+            break;
+        if (r > 0) {
+            *vec_push(&groups) = r;
+            continue;
+        }
+        for (size_t i = groups.n; i-- > 0;)
+            if (groups.v[i] == -r) {
+                groups.v[i] = groups.v[--groups.n];
+                break;
+            }
+    }
+    if (groups.n != 0) {
+        signal_all(groups.v, groups.n, SIGTERM);
+        signal_all(groups.v, groups.n, SIGCONT);
+        struct timespec pause = {0, 50 * 1000 * 1000};
+        for (int64_t waited = 0; waited < GRACE && any_left(groups.v, groups.n); waited += pause.tv_nsec)
+            nanosleep(&pause, NULL);
+        signal_all(groups.v, groups.n, SIGKILL);
+    }
+    _exit(0);
+}
+
+int watcher_start(struct watcher *w) {
+    int ends[2];
+    *w = (struct watcher){.pipe = -1};
+    if (pipe(ends) != 0)
+        return errno;
+    pid_t pid = fork();
+    if (pid < 0) {
+        int error = errno;
+        close(ends[0]);
+        close(ends[1]);
+        return error;
+    }
+    if (pid == 0) {
+        /* Out of reach of the terminal's signals, and holding nothing that others wait for the end of. */
+        setsid();
+        int fd = dup2(ends[0], 0);
+        long max = sysconf(_SC_OPEN_MAX);
+        for (int i = 1; i < (max > 0 && max < 1024 ? (int)max : 1024); i++)
+            close(i);
+        int ignored[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE};
+        for (size_t i = 0; i < sizeof ignored / sizeof *ignored; i++)
+            signal(ignored[i], SIG_IGN);
+        watch(fd);
+    }
+    close(ends[0]);
+    fcntl(ends[1], F_SETFD, FD_CLOEXEC);
+    *w = (struct watcher){.pipe = ends[1], .pid = pid};
+    return 0;
+}
+
+static void tell(const struct watcher *w, record r) {
+    if (w->pipe < 0)
+        return;
+    while (write(w->pipe, &r, sizeof r) < 0 && errno == EINTR)
+        ;
+}
+
+void watcher_add(const struct watcher *w, pid_t group) {
+    tell(w, group);
+}
+
+void watcher_remove(const struct watcher *w, pid_t group) {
+    tell(w, -group);
+}
+
+void watcher_stop(struct watcher *w) {
+    if (w->pipe < 0)
+        return;
+    close(w->pipe);
+    w->pipe = -1;
+    while (waitpid(w->pid, NULL, 0) < 0 && errno == EINTR)
+        ;
+}

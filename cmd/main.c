@@ -1,0 +1,67 @@
+#include "cmd/verb.h"
+
+#include "base/mem.h"
+#include "config.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const struct verb *const verbs[] = {&verb_run};
+enum { VERBS = sizeof verbs / sizeof *verbs };
+
+static const struct verb *find_verb(const char *name) {
+    for (size_t i = 0; i < VERBS; i++)
+        if (strcmp(verbs[i]->name, name) == 0)
+            return verbs[i];
+    return NULL;
+}
+
+/* Ending here loses nothing: outputs appear whole or not at all, and the watcher ends the steps that run. */
+static void out_of_memory(size_t size) {
+    static const char text[] = "foray: out of memory\n";
+    (void)size;
+    ssize_t n = write(STDERR_FILENO, text, sizeof text - 1);
+    (void)n;
+    _exit(STATUS_HOSTS_FAILED);
+}
+
+int usage_error(const struct verb *verb, const char *fmt, ...) {
+    va_list ap;
+    va_start(ap, fmt);
+    fputs("foray: ", stderr);
+    vfprintf(stderr, fmt, ap);
+    fprintf(stderr, "\nTry `foray %s --help`.\n", verb->name);
+    va_end(ap);
+    return STATUS_NOTHING_RUN;
+}
+
+void print_help(const struct verb *verb) {
+    printf("Usage: %s\n%s.\n\n%s", verb->usage, verb->summary, verb->help);
+    if (verb == &verb_run) {
+        puts("\nVerbs (the first word; any other first word is a target of `run`):");
+        for (size_t i = 0; i < VERBS; i++)
+            printf("  %-8s %s\n", verbs[i]->name, verbs[i]->summary);
+        puts("\nThe manual: man foray (the command), man 5 foray.yaml (the language).");
+    }
+}
+
+int main(int argc, char **argv) {
+    mem_on_failure(out_of_memory);
+    if (argc > 1 && strcmp(argv[1], "--version") == 0) {
+        puts("foray " PACKAGE_VERSION);
+        return fflush(stdout) == 0 ? STATUS_DONE : STATUS_HOSTS_FAILED;
+    }
+    const struct verb *verb = argc > 1 ? find_verb(argv[1]) : NULL;
+    int skip = verb != NULL;
+    if (verb == NULL)
+        verb = &verb_run;
+    int status = verb->main(verb, argc - skip, argv + skip);
+    if (fflush(stdout) != 0 && status == STATUS_DONE) {
+        perror("foray: standard output");
+        status = STATUS_HOSTS_FAILED;
+    }
+    return status;
+}

@@ -1,0 +1,253 @@
+#include "cmd/options.h"
+
+#include "base/duration.h"
+#include "base/mem.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+const char run_help[] =
+    "  -j, --jobs=N          at most N steps at once in all (0: no bound); without it the\n"
+    "                        cores bound what runs here, each host's slots what runs there\n"
+    "  -k, --keep-going[=N]  go on after failures with what does not need them, until N failed\n"
+    "  -K, --kill            end everything at the first failure\n"
+    "  -n, --dry-run         print what would run, run nothing\n"
+    "  -f, --file=FILE       read FILE (-: standard input) instead of foray.yaml\n"
+    "  -C, --directory=DIR   work in DIR\n"
+    "      --retry=N         try every failing step N times more\n"
+    "      --timeout=TIME    end every step that takes longer: 90, 10m, 1h30m\n"
+    "  -F, --ssh-config=FILE an ssh configuration, as in ssh (also FORAY_SSH_CONFIG)\n"
+    "      --keep-scratch    leave the scratch directories on the hosts\n"
+    "  -q, --quiet           of steps that succeed, only what they print\n"
+    "  -v, --verbose         also the start of every step, with its script\n"
+    "      --color=WHEN      auto, always or never\n"
+    "  -h, --help            this text\n"
+    "      --version         the version\n"
+    "\n"
+    "NAME=VALUE sets a variable, over the file's. TARGETs are steps, files that steps make,\n"
+    "or /regular expressions/ of step names; none means everything.\n";
+
+enum { OPT_RETRY = 256, OPT_TIMEOUT, OPT_KEEP_SCRATCH, OPT_COLOR, OPT_VERSION };
+
+static const struct option long_options[] = {
+    {"jobs", required_argument, NULL, 'j'},
+    {"keep-going", optional_argument, NULL, 'k'},
+    {"kill", no_argument, NULL, 'K'},
+    {"dry-run", no_argument, NULL, 'n'},
+    {"just-print", no_argument, NULL, 'n'},
+    {"file", required_argument, NULL, 'f'},
+    {"directory", required_argument, NULL, 'C'},
+    {"retry", required_argument, NULL, OPT_RETRY},
+    {"timeout", required_argument, NULL, OPT_TIMEOUT},
+    {"ssh-config", required_argument, NULL, 'F'},
+    {"keep-scratch", no_argument, NULL, OPT_KEEP_SCRATCH},
+    {"quiet", no_argument, NULL, 'q'},
+    {"verbose", no_argument, NULL, 'v'},
+    {"color", required_argument, NULL, OPT_COLOR},
+    {"colour", required_argument, NULL, OPT_COLOR},
+    {"help", no_argument, NULL, 'h'},
+    {"version", no_argument, NULL, OPT_VERSION},
+    {NULL, 0, NULL, 0},
+};
+
+static bool parse_count(const char *text, uint32_t *out) {
+    char *end;
+    errno = 0;
+    unsigned long n = strtoul(text, &end, 10);
+    if (!isdigit((unsigned char)*text) || *end != '\0' || errno != 0 || n > INT_MAX)
+        return false;
+    *out = (uint32_t)n;
+    return true;
+}
+
+/* An environment variable that is set and not empty, as no-color.org has it. */
+static bool is_set(const char *name) {
+    const char *value = getenv(name);
+    return value != NULL && *value != '\0';
+}
+
+static bool colour_by_itself(void) {
+    if (is_set("NO_COLOR"))
+        return false;
+    const char *force = getenv("CLICOLOR_FORCE"), *term = getenv("TERM");
+    if (force != NULL && *force != '\0' && strcmp(force, "0") != 0)
+        return true;
+    return isatty(STDERR_FILENO) && term != NULL && strcmp(term, "dumb") != 0;
+}
+
+/* NAME=VALUE, where NAME is a variable's name; false: it is something else. */
+static bool parse_assignment(const char *word, struct assignment *out) {
+    const char *p = word;
+    if (!isalpha((unsigned char)*p) && *p != '_')
+        return false;
+    while (isalnum((unsigned char)*p) || *p == '_' || *p == '-')
+        p++;
+    if (*p != '=')
+        return false;
+    *out = (struct assignment){{word, (size_t)(p - word)}, str_of(p + 1)};
+    return true;
+}
+
+static const char *find_file(void) {
+    static const char *const names[] = {"foray.yaml", "foray.yml"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (access(names[i], F_OK) == 0)
+            return names[i];
+    return NULL;
+}
+
+static int enter(const struct verb *verb, const char *directory) {
+    if (directory == NULL || chdir(directory) == 0)
+        return -1;
+    return usage_error(verb, "cannot enter %s: %s", directory, strerror(errno));
+}
+
+static int read_option(struct run_arguments *args, const struct verb *verb, int option, const char **directory) {
+    struct run_options *run = &args->run;
+    uint32_t n;
+    switch (option) {
+    case 'j':
+        if (!parse_count(optarg, &run->jobs))
+            return usage_error(verb, "-j wants a number of steps, 0 for no bound, not `%s`", optarg);
+        run->jobs_given = true;
+        return -1;
+    case 'k':
+        run->failures = 0;
+        if (optarg != NULL && !parse_count(optarg, &run->failures))
+            return usage_error(verb, "-k wants a number of failures, not `%s`", optarg);
+        return -1;
+    case 'K':
+        run->cancel_on_failure = true;
+        return -1;
+    case 'n':
+        args->dry_run = true;
+        return -1;
+    case 'f':
+        args->file = optarg;
+        return -1;
+    case 'C':
+        /* Several add up, as in make. */
+        if (*directory != NULL && enter(verb, *directory) >= 0)
+            return STATUS_NOTHING_RUN;
+        *directory = optarg;
+        return -1;
+    case OPT_RETRY:
+        if (!parse_count(optarg, &n))
+            return usage_error(verb, "--retry wants a number of tries, not `%s`", optarg);
+        run->retries = n;
+        return -1;
+    case OPT_TIMEOUT:
+        if (!duration_parse(str_of(optarg), &run->timeout))
+            return usage_error(verb, "--timeout wants a time such as 90, 10m or 1h30m, not `%s`", optarg);
+        return -1;
+    case 'F':
+        run->ssh_config = optarg;
+        return -1;
+    case OPT_KEEP_SCRATCH:
+        run->keep_scratch = true;
+        return -1;
+    case 'q':
+        args->quiet = true;
+        return -1;
+    case 'v':
+        args->verbose = true;
+        return -1;
+    case OPT_COLOR:
+        if (strcmp(optarg, "auto") != 0 && strcmp(optarg, "always") != 0 && strcmp(optarg, "never") != 0)
+            return usage_error(verb, "--color wants auto, always or never, not `%s`", optarg);
+        if (optarg[1] != 'u')
+            args->colour = optarg[0] == 'a';
+        return -1;
+    case 'h':
+        print_help(verb);
+        return STATUS_DONE;
+    case OPT_VERSION:
+        return usage_error(verb, "--version stands alone");
+    default:
+        fprintf(stderr, "Try `foray %s --help`.\n", verb->name);
+        return STATUS_NOTHING_RUN;
+    }
+}
+
+/* -C does not move the ssh configuration, which is named from where the user stands; FILE is looked for in DIR, as in
+ * make. NULL stays NULL; what is not there stays as it is, for ssh to complain of. */
+static const char *absolute(const char *path) {
+    if (path == NULL || path[0] == '/')
+        return path;
+    char *whole = realpath(path, NULL);
+    return whole != NULL ? whole : path;
+}
+
+int run_arguments_read(struct run_arguments *args, const struct verb *verb, int argc, char **argv) {
+    const char *directory = NULL;
+    *args = (struct run_arguments){
+        .run = {.failures = 1, .retries = -1, .timeout = -1},
+        .colour = colour_by_itself(),
+    };
+    if (is_set("FORAY_SSH_CONFIG"))
+        args->run.ssh_config = getenv("FORAY_SSH_CONFIG");
+    int status = -1;
+    optind = 1;
+    for (int option; status < 0 && (option = getopt_long(argc, argv, "j:k::KnC:f:F:qvh", long_options, NULL)) != -1;)
+        status = read_option(args, verb, option, &directory);
+    if (status < 0) {
+        args->run.ssh_config = absolute(args->run.ssh_config);
+        status = enter(verb, directory);
+    }
+    for (int i = optind; status < 0 && i < argc; i++) {
+        struct assignment assignment;
+        if (*argv[i] == '\0')
+            status = usage_error(verb, "an empty word is no target");
+        else if (parse_assignment(argv[i], &assignment))
+            *vec_push(&args->assignments) = assignment;
+        else
+            *vec_push(&args->targets) = str_of(argv[i]);
+    }
+    if (status < 0 && args->file == NULL && (args->file = find_file()) == NULL)
+        status = usage_error(verb, "there is no foray.yaml here; write one, or name a file with -f");
+    if (status >= 0)
+        run_arguments_free(args);
+    return status;
+}
+
+void run_arguments_free(struct run_arguments *args) {
+    vec_free(&args->assignments);
+    vec_free(&args->targets);
+}
+
+bool read_source(struct source *source, const char *file) {
+    bool standard_input = strcmp(file, "-") == 0;
+    int fd = standard_input ? STDIN_FILENO : open(file, O_RDONLY | O_CLOEXEC);
+    struct buf text = {0};
+    ssize_t n = -1;
+    struct stat st;
+    if (fd >= 0 && fstat(fd, &st) == 0 && S_ISDIR(st.st_mode)) {
+        errno = EISDIR;
+    } else if (fd >= 0) {
+        do {
+            buf_reserve(&text, 64 * 1024);
+            n = read(fd, text.s + text.n, 64 * 1024);
+            if (n > 0)
+                text.n += (size_t)n;
+        } while (n > 0 || (n < 0 && errno == EINTR));
+    }
+    if (n < 0)
+        fprintf(stderr, "foray: cannot read %s: %s\n", file, strerror(errno));
+    if (fd >= 0 && !standard_input)
+        close(fd);
+    if (n < 0) {
+        buf_free(&text);
+        return false;
+    }
+    buf_add(&text, "", 0);
+    *source = (struct source){standard_input ? "<stdin>" : file, buf_view(&text)};
+    return true;
+}

@@ -1,6 +1,7 @@
 #include "run/files.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -102,4 +103,27 @@ int files_write_all(int fd, struct str bytes) {
             bytes = (struct str){bytes.s + n, bytes.n - (size_t)n};
     }
     return 0;
+}
+
+int files_open_temporary(struct str name, mode_t mode, struct buf *temporary) {
+    int error = files_make_parents(name);
+    if (error != 0) {
+        errno = error;
+        return -1;
+    }
+    const char *slash = memrchr(name.s, '/', name.n);
+    size_t dir = slash != NULL ? (size_t)(slash - name.s) + 1 : 0;
+    for (int tries = 0; tries < 100; tries++) {
+        uint64_t number;
+        if (getentropy(&number, sizeof number) != 0)
+            return -1;
+        buf_clear(temporary);
+        buf_str(temporary, (struct str){name.s, dir});
+        /* Not made from the name, which may have all the 255 bytes that a name may have. */
+        buf_printf(temporary, ".foray-%016llx.tmp", (unsigned long long)number);
+        int fd = open(temporary->s, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode | 0600);
+        if (fd >= 0 || errno != EEXIST)
+            return fd;
+    }
+    return -1;
 }

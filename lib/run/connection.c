@@ -1,0 +1,510 @@
+#include "run/connection.h"
+
+#include "base/mem.h"
+#include "run/known_hosts.h"
+#include "run/ssh_auth.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum {
+    RECEIVE = 128 * 1024,     /* read from the socket at once */
+    FULL = 1024 * 1024,       /* waiting to be sent */
+    ROUNDS = 64,              /* of all parties, before the others in the loop have their turn */
+    SILENCE_SECONDS = 15,     /* without any sign of life */
+    KEEPALIVE_SECONDS = 5,
+};
+
+enum state { LOOKING_UP, CONNECTING, SHAKING_HANDS, LOGGING_IN, READY, DEAD };
+
+struct lookup {
+    struct connection *c; /* NULL: nobody waits for it any more */
+    char *name;
+    char port[8];
+    struct addrinfo *found;
+    int error;
+};
+
+struct connection {
+    struct loop *loop;
+    const struct ssh_target *target;
+    const char *name;
+    struct connection_events events;
+    enum state state;
+    struct lookup *lookup;
+    struct addrinfo *addresses, *next_address;
+    LIBSSH2_SESSION *session;
+    struct ssh_auth *auth;
+    struct watch socket; /* fd -1: none */
+    struct timer deadline, keepalive, kick;
+    VEC(struct party *) parties; /* NULL: has left; tidied after a round */
+    const struct party *opener;
+    bool pumping;
+    char *in; /* received, not yet asked for by libssh2: from in_at to in_n */
+    size_t in_at, in_n;
+    uint64_t received; /* bytes that libssh2 has taken */
+    bool closed;       /* the other side has ended the connection */
+    int64_t last_sign; /* of life */
+    struct buf out;
+    size_t out_at;
+    bool for_good;
+    struct buf reason;
+};
+
+static void pump(struct connection *c);
+
+static void fail(struct connection *c, bool for_good, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+static void fail(struct connection *c, bool for_good, const char *fmt, ...) {
+    if (c->state == DEAD)
+        return;
+    va_list ap;
+    va_start(ap, fmt);
+    buf_vprintf(&c->reason, fmt, ap);
+    va_end(ap);
+    c->for_good = for_good;
+    c->state = DEAD;
+}
+
+/* Says so once it is dead; c may be gone afterwards. */
+static void tell_if_dead(struct connection *c) {
+    if (c->state == DEAD)
+        c->events.lost(c->events.context, c, c->for_good, c->reason.s);
+}
+
+static const char *last_error(struct connection *c) {
+    char *text = NULL;
+    libssh2_session_last_error(c->session, &text, NULL, 0);
+    return text != NULL && *text != '\0' ? text : "no reason given";
+}
+
+void connection_fail(struct connection *c, const char *what) {
+    if (c->closed)
+        fail(c, false, "the connection was closed");
+    else
+        fail(c, false, "%s: %s", what, last_error(c));
+}
+
+/* --- the socket --- */
+
+static ssize_t take_to_send(libssh2_socket_t fd, const void *bytes, size_t n, int flags, void **abstract) {
+    (void)fd;
+    (void)flags;
+    struct connection *c = *abstract;
+    if (c->state == DEAD)
+        return -EPIPE;
+    buf_add(&c->out, bytes, n);
+    return (ssize_t)n;
+}
+
+static ssize_t give_received(libssh2_socket_t fd, void *bytes, size_t n, int flags, void **abstract) {
+    (void)flags;
+    struct connection *c = *abstract;
+    if (c->state == DEAD || c->closed)
+        return -ECONNRESET;
+    if (c->in_at == c->in_n) {
+        ssize_t got = recv(fd, c->in, RECEIVE, MSG_DONTWAIT);
+        if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
+            return -EAGAIN;
+        if (got <= 0) {
+            c->closed = true;
+            return got < 0 ? -errno : 0;
+        }
+        c->in_at = 0;
+        c->in_n = (size_t)got;
+        c->last_sign = loop_now(c->loop);
+    }
+    if (n > c->in_n - c->in_at)
+        n = c->in_n - c->in_at;
+    memcpy(bytes, c->in + c->in_at, n);
+    c->in_at += n;
+    c->received += n;
+    return (ssize_t)n;
+}
+
+static void flush(struct connection *c) {
+    while (c->out_at < c->out.n && c->state != DEAD) {
+        ssize_t n = send(c->socket.fd, c->out.s + c->out_at, c->out.n - c->out_at, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (n >= 0) {
+            c->out_at += (size_t)n;
+        } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+            break;
+        } else if (errno != EINTR) {
+            fail(c, false, "the connection broke: %s", strerror(errno));
+        }
+    }
+    if (c->out_at == c->out.n) {
+        buf_clear(&c->out);
+        c->out_at = 0;
+    } else if (c->out_at > FULL) {
+        buf_drop(&c->out, c->out_at);
+        c->out_at = 0;
+    }
+    c->socket.events = c->out.n != 0 ? POLLIN | POLLOUT : POLLIN;
+}
+
+bool connection_is_full(const struct connection *c) {
+    return c->out.n - c->out_at > FULL;
+}
+
+/* --- making it --- */
+
+static void try_next_address(struct connection *c, int error);
+
+static void socket_ready(void *arg, short revents) {
+    struct connection *c = arg;
+    if (c->state == CONNECTING) {
+        int error = 0;
+        socklen_t n = sizeof error;
+        getsockopt(c->socket.fd, SOL_SOCKET, SO_ERROR, &error, &n);
+        if (error != 0) {
+            loop_unwatch(c->loop, &c->socket);
+            close(c->socket.fd);
+            c->socket.fd = -1;
+            try_next_address(c, error);
+            tell_if_dead(c);
+            return;
+        }
+        c->state = SHAKING_HANDS;
+    }
+    (void)revents;
+    pump(c);
+}
+
+static void try_next_address(struct connection *c, int error) {
+    for (; c->next_address != NULL; c->next_address = c->next_address->ai_next) {
+        struct addrinfo *a = c->next_address;
+        int fd = socket(a->ai_family, a->ai_socktype, a->ai_protocol);
+        if (fd < 0) {
+            error = errno;
+            continue;
+        }
+        int on = 1;
+        fcntl(fd, F_SETFD, FD_CLOEXEC);
+        fcntl(fd, F_SETFL, O_NONBLOCK);
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+        setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+        if (connect(fd, a->ai_addr, a->ai_addrlen) == 0 || errno == EINPROGRESS) {
+            c->state = CONNECTING;
+            c->socket = (struct watch){.fd = fd, .events = POLLOUT, .ready = socket_ready, .arg = c};
+            loop_watch(c->loop, &c->socket);
+            c->next_address = a->ai_next;
+            return;
+        }
+        error = errno;
+        close(fd);
+    }
+    fail(c, false, "cannot connect to %s port %u: %s", c->target->address, c->target->port, strerror(error));
+}
+
+static void look_up(void *arg) {
+    struct lookup *l = arg;
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG};
+    l->error = getaddrinfo(l->name, l->port, &hints, &l->found);
+}
+
+static void looked_up(void *arg) {
+    struct lookup *l = arg;
+    struct connection *c = l->c;
+    if (c != NULL) {
+        c->lookup = NULL;
+        c->addresses = c->next_address = l->found;
+        if (l->error != 0) {
+            bool for_good = l->error == EAI_NONAME;
+            fail(c, for_good, "cannot find the address of %s: %s", l->name, gai_strerror(l->error));
+        } else {
+            try_next_address(c, 0);
+        }
+    } else if (l->found != NULL) {
+        freeaddrinfo(l->found);
+    }
+    free(l->name);
+    free(l);
+    if (c != NULL)
+        tell_if_dead(c);
+}
+
+static void begin(void *arg) {
+    struct connection *c = arg;
+    struct lookup *l = mem_zalloc(sizeof *l);
+    l->name = mem_strdup(c->target->address);
+    snprintf(l->port, sizeof l->port, "%u", c->target->port);
+    l->c = c;
+    c->lookup = l;
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV};
+    if (getaddrinfo(l->name, l->port, &hints, &l->found) == 0)
+        looked_up(l); /* a number: nothing to look up */
+    else
+        loop_aside(c->loop, look_up, looked_up, l);
+}
+
+static void too_late(void *arg) {
+    struct connection *c = arg;
+    static const char *const what[] = {
+        [LOOKING_UP] = "its address was not found",
+        [CONNECTING] = "it does not answer",
+        [SHAKING_HANDS] = "it accepts the connection, but does not go on",
+        [LOGGING_IN] = "the log-in did not end",
+    };
+    fail(c, false, "%s within %d s", what[c->state], (int)(c->target->connect_timeout / SECOND));
+    tell_if_dead(c);
+}
+
+static void kicked(void *arg) {
+    pump(arg);
+}
+
+static void keep_alive(void *arg) {
+    struct connection *c = arg;
+    int64_t now = loop_now(c->loop), quiet = now - c->last_sign;
+    if (quiet >= SILENCE_SECONDS * SECOND) {
+        fail(c, false, "no sign of life for %d s", SILENCE_SECONDS);
+        tell_if_dead(c);
+        return;
+    }
+    int next;
+    libssh2_keepalive_send(c->session, &next);
+    flush(c);
+    loop_timer(c->loop, &c->keepalive, now + KEEPALIVE_SECONDS * SECOND);
+    tell_if_dead(c);
+}
+
+struct connection *connection_open(struct loop *loop, const struct ssh_target *target, const char *name,
+                                   const struct connection_events *events) {
+    struct connection *c = mem_zalloc(sizeof *c);
+    *c = (struct connection){.loop = loop, .target = target, .name = name, .events = *events};
+    c->socket.fd = -1;
+    c->in = mem_alloc(RECEIVE);
+    c->deadline = (struct timer){.expired = too_late, .arg = c};
+    c->keepalive = (struct timer){.expired = keep_alive, .arg = c};
+    c->kick = (struct timer){.expired = begin, .arg = c};
+    loop_timer(loop, &c->deadline, loop_now(loop) + target->connect_timeout);
+    loop_timer(loop, &c->kick, loop_now(loop));
+    return c;
+}
+
+void connection_close(struct connection *c) {
+    if (c->state == READY)
+        flush(c); /* what is on its way, such as the end of a keeper's work */
+    c->state = DEAD;
+    ssh_auth_free(c->auth);
+    if (c->session != NULL)
+        for (int i = 0; i < 100 && libssh2_session_free(c->session) == LIBSSH2_ERROR_EAGAIN; i++)
+            ;
+    if (c->lookup != NULL)
+        c->lookup->c = NULL;
+    if (c->addresses != NULL)
+        freeaddrinfo(c->addresses);
+    loop_unwatch(c->loop, &c->socket);
+    if (c->socket.fd >= 0)
+        close(c->socket.fd);
+    loop_timer_clear(c->loop, &c->deadline);
+    loop_timer_clear(c->loop, &c->keepalive);
+    loop_timer_clear(c->loop, &c->kick);
+    vec_free(&c->parties);
+    buf_free(&c->out);
+    buf_free(&c->reason);
+    free(c->in);
+    free(c);
+}
+
+LIBSSH2_SESSION *connection_session(struct connection *c) {
+    return c->session;
+}
+
+bool connection_is_ready(const struct connection *c) {
+    return c->state == READY;
+}
+
+static bool make_session(struct connection *c) {
+    c->session = libssh2_session_init_ex(NULL, NULL, NULL, c);
+    if (c->session == NULL) {
+        fail(c, false, "out of memory");
+        return false;
+    }
+    /* The library's type for callbacks is void *, though they are functions. */
+    union {
+        ssize_t (*send)(libssh2_socket_t, const void *, size_t, int, void **);
+        ssize_t (*recv)(libssh2_socket_t, void *, size_t, int, void **);
+        void *any;
+    } callback;
+    callback.send = take_to_send;
+    libssh2_session_callback_set(c->session, LIBSSH2_CALLBACK_SEND, callback.any);
+    callback.recv = give_received;
+    libssh2_session_callback_set(c->session, LIBSSH2_CALLBACK_RECV, callback.any);
+    libssh2_session_set_blocking(c->session, 0);
+    struct known_hosts *known = known_hosts_read(c->session, &c->target->known_hosts);
+    struct buf methods = {0};
+    if (known != NULL)
+        known_hosts_methods(known, c->target->known_as != NULL ? c->target->known_as : c->target->address,
+                            c->target->known_as != NULL ? 22 : c->target->port, &methods);
+    known_hosts_free(known);
+    if (methods.n != 0)
+        libssh2_session_method_pref(c->session, LIBSSH2_METHOD_HOSTKEY, methods.s);
+    /* The fastest of the safe ciphers that this library has; the others follow for servers that want them. */
+    static const char ciphers[] = "aes128-ctr,aes192-ctr,aes256-ctr";
+    libssh2_session_method_pref(c->session, LIBSSH2_METHOD_CRYPT_CS, ciphers);
+    libssh2_session_method_pref(c->session, LIBSSH2_METHOD_CRYPT_SC, ciphers);
+    buf_free(&methods);
+    return true;
+}
+
+static void check_host_key(struct connection *c) {
+    const struct ssh_target *t = c->target;
+    const char *name = t->known_as != NULL ? t->known_as : t->address;
+    uint16_t port = t->known_as != NULL ? 22 : t->port;
+    size_t n;
+    int type;
+    const char *key = libssh2_session_hostkey(c->session, &n, &type);
+    struct known_hosts *known = known_hosts_read(c->session, &t->known_hosts);
+    enum known_host answer = HOST_UNKNOWN;
+    if (key != NULL && known != NULL)
+        answer = known_hosts_check(known, name, port, key, n, type);
+    known_hosts_free(known);
+    if (answer == HOST_KNOWN)
+        return;
+    struct buf print = {0};
+    ssh_auth_fingerprint(c->session, &print);
+    const char *file = t->known_hosts.n != 0 ? t->known_hosts.v[0].s : "known_hosts";
+    if (answer == HOST_UNKNOWN)
+        fail(c, true,
+             "its host key %s is not known; if it is the right one, accept it with: ssh-keyscan -p %u %s >> %s",
+             print.s, t->port, t->address, file);
+    else if (answer == HOST_CHANGED)
+        fail(c, true,
+             "ITS HOST KEY HAS CHANGED to %s: somebody may be in between; if the change is right, remove the old key "
+             "from %s",
+             print.s, file);
+    else
+        fail(c, true, "its host key %s is revoked in %s", print.s, file);
+    buf_free(&print);
+}
+
+static void log_in(struct connection *c) {
+    struct buf reason = {0};
+    switch (ssh_auth_advance(c->auth, &reason)) {
+    case AUTH_WAIT:
+        break;
+    case AUTH_GRANTED:
+        c->state = READY;
+        c->last_sign = loop_now(c->loop);
+        loop_timer_clear(c->loop, &c->deadline);
+        libssh2_keepalive_config(c->session, 1, KEEPALIVE_SECONDS);
+        loop_timer(c->loop, &c->keepalive, loop_now(c->loop) + KEEPALIVE_SECONDS * SECOND);
+        c->events.ready(c->events.context, c);
+        break;
+    case AUTH_REFUSED:
+        fail(c, true, "%s", reason.s);
+        break;
+    case AUTH_BROKEN:
+        connection_fail(c, "the log-in failed");
+        break;
+    }
+    buf_free(&reason);
+}
+
+static void shake_hands(struct connection *c) {
+    if (c->session == NULL && !make_session(c))
+        return;
+    int rc = libssh2_session_handshake(c->session, c->socket.fd);
+    if (rc == LIBSSH2_ERROR_EAGAIN)
+        return;
+    if (rc != 0) {
+        if (c->closed)
+            fail(c, false, "it closed the connection before the log-in (too many at once? see MaxStartups)");
+        else
+            connection_fail(c, "the ssh handshake failed");
+        return;
+    }
+    check_host_key(c);
+    if (c->state == DEAD)
+        return;
+    c->auth = ssh_auth_new(c->session, c->target);
+    c->state = LOGGING_IN;
+}
+
+/* --- turns --- */
+
+void connection_join(struct connection *c, struct party *p) {
+    *vec_push(&c->parties) = p;
+    p->index = c->parties.n;
+    connection_kick(c);
+}
+
+void connection_leave(struct connection *c, struct party *p) {
+    if (p->index == 0)
+        return;
+    c->parties.v[p->index - 1] = NULL;
+    p->index = 0;
+    if (c->opener == p)
+        c->opener = NULL;
+}
+
+bool connection_may_open(struct connection *c, const struct party *p) {
+    if (c->opener == NULL)
+        c->opener = p;
+    return c->opener == p;
+}
+
+void connection_opened(struct connection *c, const struct party *p) {
+    if (c->opener == p)
+        c->opener = NULL;
+}
+
+void connection_kick(struct connection *c) {
+    if (c->state == READY && !c->pumping)
+        loop_timer(c->loop, &c->kick, loop_now(c->loop));
+    else if (c->pumping)
+        c->received++; /* the round that is going counts as one that received something */
+}
+
+static void tidy_parties(struct connection *c) {
+    size_t kept = 0;
+    for (size_t i = 0; i < c->parties.n; i++)
+        if (c->parties.v[i] != NULL) {
+            c->parties.v[kept] = c->parties.v[i];
+            c->parties.v[kept]->index = kept + 1;
+            kept++;
+        }
+    c->parties.n = kept;
+}
+
+static bool round_of_all(struct connection *c) {
+    uint64_t before = c->received;
+    bool moved = false;
+    if (c->state == SHAKING_HANDS)
+        shake_hands(c);
+    if (c->state == LOGGING_IN)
+        log_in(c);
+    for (size_t i = 0; i < c->parties.n && c->state == READY; i++)
+        if (c->parties.v[i] != NULL && c->parties.v[i]->advance(c->parties.v[i]->arg))
+            moved = true;
+    flush(c);
+    return (moved || c->received != before) && c->state != DEAD;
+}
+
+static void pump(struct connection *c) {
+    if (c->pumping)
+        return;
+    c->kick.expired = kicked;
+    c->pumping = true;
+    int rounds = 0;
+    while (rounds < ROUNDS && round_of_all(c))
+        rounds++;
+    tidy_parties(c);
+    c->pumping = false;
+    if (c->closed && c->state != DEAD)
+        fail(c, false, "the connection was closed");
+    if (rounds == ROUNDS && c->state != DEAD)
+        loop_timer(c->loop, &c->kick, loop_now(c->loop));
+    tell_if_dead(c);
+}

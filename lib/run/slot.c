@@ -1,0 +1,403 @@
+#include "run/slot.h"
+
+#include "base/mem.h"
+#include "base/shell.h"
+#include "keeper.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum {
+    NONCE = 32,                      /* characters: 128 bits */
+    READ = 64 * 1024,                /* from a channel at once */
+    SCRIPT_ARGUMENT_MAX = 90 * 1024, /* see local.c; a longer script goes through a file there */
+    NOISE_MAX = 64 * 1024,           /* that a login shell may print before the keeper is ready */
+};
+#define READY_DEADLINE (30 * SECOND)
+
+enum state { OPENING, STARTING, WAITING, IDLE, RUNNING, LEAVING, CLOSED, BROKEN };
+
+/* One of the two streams while a step runs: what belongs to the step stands between two marks. */
+struct tap {
+    enum { BEFORE, WITHIN, AFTER } at;
+    struct buf held; /* read, not yet decided upon */
+};
+
+struct slot {
+    struct loop *loop;
+    struct connection *connection;
+    struct slot_events events;
+    struct party party;
+    LIBSSH2_CHANNEL *channel;
+    enum state state;
+    bool count_cores, keep_scratch;
+    char id[NONCE + 1], nonce[NONCE + 1]; /* the slot's, the running step's */
+    struct tap taps[2];
+    struct buf to_send;
+    size_t sent;
+    bool eof_due, eof_sent;
+    struct buf scratch;
+    int status; /* of the step that has ended */
+    bool clean;
+    double load;
+    struct timer deadline;
+    char *buffer;
+};
+
+static void make_nonce(char out[NONCE + 1]) {
+    unsigned char bytes[NONCE / 2];
+    if (getentropy(bytes, sizeof bytes) != 0)
+        abort(); /* never fails for so few bytes on a system that has it */
+    for (size_t i = 0; i < sizeof bytes; i++)
+        snprintf(out + 2 * i, 3, "%02x", bytes[i]);
+}
+
+static void became(struct slot *s, enum state state) {
+    s->state = state;
+}
+
+static void break_slot(struct slot *s, const char *reason) {
+    if (s->state == BROKEN || s->state == CLOSED)
+        return;
+    bool leaving = s->state == LEAVING;
+    became(s, leaving ? CLOSED : BROKEN);
+    loop_timer_clear(s->loop, &s->deadline);
+    if (!leaving)
+        s->events.broken(s->events.context, s, reason);
+}
+
+static void too_late(void *arg) {
+    break_slot(arg, "its login shell was not ready within 30 s");
+}
+
+/* --- sending --- */
+
+static bool send_some(struct slot *s) {
+    bool moved = false;
+    while (s->sent < s->to_send.n && !connection_is_full(s->connection)) {
+        ssize_t n = libssh2_channel_write(s->channel, s->to_send.s + s->sent, s->to_send.n - s->sent);
+        if (n <= 0) /* EAGAIN: the channel's window is full; errors show when reading */
+            break;
+        s->sent += (size_t)n;
+        moved = true;
+    }
+    if (s->sent == s->to_send.n && s->sent != 0) {
+        buf_clear(&s->to_send);
+        s->sent = 0;
+    }
+    if (s->eof_due && !s->eof_sent && s->to_send.n == 0)
+        s->eof_sent = libssh2_channel_send_eof(s->channel) != LIBSSH2_ERROR_EAGAIN;
+    return moved;
+}
+
+/* One word of a request, which is one line: newlines go as an expansion. */
+static void add_word(struct buf *line, struct str word) {
+    buf_putc(line, ' ');
+    while (word.n != 0) {
+        const char *newline = memchr(word.s, '\n', word.n);
+        size_t n = newline != NULL ? (size_t)(newline - word.s) : word.n;
+        shell_insert(line, SHELL_BARE, (struct str){word.s, n});
+        if (newline != NULL) {
+            buf_puts(line, "\"$_foray_nl\"");
+            n++;
+        }
+        word = (struct str){word.s + n, word.n - n};
+        if (word.n == 0)
+            return;
+    }
+    buf_puts(line, "''");
+}
+
+static void request(struct slot *s, const char *line) {
+    buf_puts(&s->to_send, line);
+    buf_putc(&s->to_send, '\n');
+    connection_kick(s->connection);
+}
+
+/* --- receiving --- */
+
+static double parse_load(const char *text) {
+    char *end;
+    double load = strtod(text, &end);
+    return end != text && load >= 0 && load < 1e6 ? load : -1;
+}
+
+/* Takes the marks out of what a stream has brought; gives the rest to the step. */
+static void sift(struct slot *s, enum stream stream) {
+    struct tap *tap = &s->taps[stream];
+    for (;;) {
+        /* A mark begins with \036 and the nonce; "the end" may have come in part. */
+        char *start = tap->held.n != 0 ? memchr(tap->held.s, '\036', tap->held.n) : NULL;
+        while (start != NULL) {
+            size_t left = tap->held.n - (size_t)(start - tap->held.s) - 1;
+            if (memcmp(start + 1, s->nonce, left < NONCE ? left : NONCE) == 0)
+                break;
+            start = memchr(start + 1, '\036', left);
+        }
+        size_t before = start != NULL ? (size_t)(start - tap->held.s) : tap->held.n;
+        if (before != 0) {
+            if (tap->at == WITHIN)
+                s->events.output(s->events.context, s, stream, (struct str){tap->held.s, before});
+            buf_drop(&tap->held, before);
+        }
+        char *end = start != NULL ? memchr(tap->held.s, '\n', tap->held.n) : NULL;
+        if (end == NULL || (size_t)(end - tap->held.s) < NONCE + 2) {
+            /* A mark is short: what goes on and on without a newline is none, but the step cannot know the nonce. */
+            return;
+        }
+        *end = '\0';
+        const char *rest = tap->held.s + 1 + NONCE;
+        if (tap->at == BEFORE && *rest == '+') {
+            tap->at = WITHIN;
+        } else if (tap->at == WITHIN && stream == STREAM_ERR && *rest == '.') {
+            tap->at = AFTER;
+        } else if (tap->at == WITHIN && stream == STREAM_OUT && *rest == ' ') {
+            int status;
+            char left, load[32];
+            if (sscanf(rest, " %d %c %31s", &status, &left, load) == 3) {
+                tap->at = AFTER;
+                s->status = status & 0xff;
+                s->clean = left == 'e';
+                s->load = parse_load(load);
+            }
+        }
+        buf_drop(&tap->held, (size_t)(end - tap->held.s) + 1);
+    }
+}
+
+static void check_ended(struct slot *s) {
+    if (s->state != RUNNING || s->taps[0].at != AFTER || s->taps[1].at != AFTER)
+        return;
+    became(s, IDLE);
+    s->events.ended(s->events.context, s, s->status, s->clean, s->load);
+}
+
+/* While nothing runs: the keeper's own lines; anything else is noise of the login shell, or of what a step left. */
+static void listen(struct slot *s) {
+    struct buf *held = &s->taps[STREAM_OUT].held;
+    char *end;
+    while (held->n != 0 && (end = memchr(held->s, '\n', held->n)) != NULL) {
+        *end = '\0';
+        /* Noise may stand before it in the same line, without a newline at its end. */
+        char *mark = memchr(held->s, '\036', (size_t)(end - held->s));
+        if (mark != NULL && strncmp(mark + 1, s->id, NONCE) == 0) {
+            unsigned cores;
+            char load[32];
+            int at = 0;
+            const char *rest = mark + 1 + NONCE;
+            if (s->state == WAITING && sscanf(rest, " ready %u %31s %n", &cores, load, &at) == 2 && at > 0 &&
+                rest[at] == '/') {
+                buf_clear(&s->scratch);
+                buf_puts(&s->scratch, rest + at);
+                became(s, IDLE);
+                loop_timer_clear(s->loop, &s->deadline);
+                buf_drop(held, (size_t)(end - held->s) + 1);
+                s->events.ready(s->events.context, s, cores, parse_load(load));
+                return;
+            }
+            if (s->state == IDLE && sscanf(rest, " load %31s", load) == 1)
+                s->events.load(s->events.context, s, parse_load(load));
+        }
+        buf_drop(held, (size_t)(end - held->s) + 1);
+    }
+    if (held->n > NOISE_MAX)
+        buf_drop(held, held->n - NONCE - 2);
+}
+
+static void take(struct slot *s, enum stream stream, size_t n) {
+    struct buf *held = &s->taps[stream].held;
+    buf_add(held, s->buffer, n);
+    if (s->state == RUNNING) {
+        sift(s, stream);
+        check_ended(s);
+    } else if (stream == STREAM_OUT) {
+        listen(s);
+    } else if (s->state == IDLE || held->n > NOISE_MAX) {
+        buf_clear(held); /* nobody's */
+    }
+}
+
+/* What a login shell complained of last, for a message. */
+static void last_words(struct slot *s, struct buf *out) {
+    struct buf *held = &s->taps[STREAM_ERR].held;
+    while (held->n != 0 && (unsigned char)held->s[held->n - 1] <= ' ')
+        held->n--;
+    size_t start = held->n;
+    while (start > 0 && held->s[start - 1] != '\n' && held->n - start < 200)
+        start--;
+    if (held->n > start) {
+        buf_puts(out, ": ");
+        buf_visible(out, (struct str){held->s + start, held->n - start});
+    }
+}
+
+static bool receive_some(struct slot *s) {
+    bool moved = false;
+    for (int stream = 0; stream < 2; stream++) {
+        for (int i = 0; i < 4 && s->channel != NULL; i++) {
+            ssize_t n = libssh2_channel_read_ex(s->channel, stream == STREAM_ERR ? SSH_EXTENDED_DATA_STDERR : 0,
+                                                s->buffer, READ);
+            if (n <= 0)
+                break;
+            moved = true;
+            take(s, (enum stream)stream, (size_t)n);
+            if (s->state == BROKEN || s->state == CLOSED)
+                return true;
+        }
+    }
+    if (libssh2_channel_eof(s->channel) == 1) {
+        struct buf reason = {0};
+        buf_puts(&reason, s->state == WAITING ? "its shell ended before it was ready" : "the shell there was ended");
+        if (s->state == WAITING)
+            last_words(s, &reason);
+        break_slot(s, reason.s);
+        buf_free(&reason);
+        return true;
+    }
+    return moved;
+}
+
+/* --- opening --- */
+
+static bool open_channel(struct slot *s) {
+    if (!connection_may_open(s->connection, &s->party))
+        return false;
+    LIBSSH2_SESSION *session = connection_session(s->connection);
+    if (s->state == OPENING) {
+        /* A window of 2 MiB (as OpenSSH has it) and packets of 32 KiB. */
+        s->channel = libssh2_channel_open_ex(session, "session", 7, 2 * 1024 * 1024, 32 * 1024, NULL, 0);
+        if (s->channel == NULL) {
+            int error = libssh2_session_last_errno(session);
+            if (error == LIBSSH2_ERROR_EAGAIN)
+                return false;
+            connection_opened(s->connection, &s->party);
+            if (error == LIBSSH2_ERROR_CHANNEL_FAILURE) {
+                became(s, BROKEN);
+                loop_timer_clear(s->loop, &s->deadline);
+                s->events.refused(s->events.context, s);
+            } else {
+                connection_fail(s->connection, "cannot open a channel");
+            }
+            return false;
+        }
+        became(s, STARTING);
+    }
+    int rc = libssh2_channel_process_startup(s->channel, "exec", 4, "exec sh", 7);
+    if (rc == LIBSSH2_ERROR_EAGAIN)
+        return false;
+    connection_opened(s->connection, &s->party);
+    if (rc != 0) {
+        break_slot(s, "it does not let us run a command");
+        return false;
+    }
+    became(s, WAITING);
+    struct buf *b = &s->to_send;
+    buf_printf(b, "_foray_id=%s _foray_ask=%s _foray_keep=%s\n", s->id, s->count_cores ? "1" : "",
+               s->keep_scratch ? "1" : "");
+    buf_add(b, keeper_script, sizeof keeper_script - 1);
+    return true;
+}
+
+static bool advance(void *arg) {
+    struct slot *s = arg;
+    bool moved = false;
+    switch (s->state) {
+    case OPENING:
+    case STARTING:
+        return open_channel(s);
+    case WAITING:
+    case IDLE:
+    case RUNNING:
+    case LEAVING:
+        moved = receive_some(s);
+        if (s->state != BROKEN && s->state != CLOSED)
+            moved = send_some(s) || moved;
+        return moved;
+    case CLOSED:
+    case BROKEN:
+        return false;
+    }
+    return false;
+}
+
+struct slot *slot_open(struct loop *loop, struct connection *c, bool count_cores, bool keep_scratch,
+                       const struct slot_events *events) {
+    struct slot *s = mem_zalloc(sizeof *s);
+    *s = (struct slot){.loop = loop,
+                       .connection = c,
+                       .events = *events,
+                       .count_cores = count_cores,
+                       .keep_scratch = keep_scratch};
+    s->party = (struct party){.advance = advance, .arg = s};
+    s->deadline = (struct timer){.expired = too_late, .arg = s};
+    s->buffer = mem_alloc(READ);
+    make_nonce(s->id);
+    loop_timer(loop, &s->deadline, loop_now(loop) + READY_DEADLINE);
+    connection_join(c, &s->party);
+    return s;
+}
+
+void slot_free(struct slot *s) {
+    connection_leave(s->connection, &s->party);
+    loop_timer_clear(s->loop, &s->deadline);
+    for (int i = 0; i < 2; i++)
+        buf_free(&s->taps[i].held);
+    buf_free(&s->to_send);
+    buf_free(&s->scratch);
+    free(s->buffer);
+    free(s);
+}
+
+struct str slot_scratch(const struct slot *s) {
+    return buf_view(&s->scratch);
+}
+
+void slot_run(struct slot *s, struct str where, struct str script, const str_list *variables) {
+    make_nonce(s->nonce);
+    for (int i = 0; i < 2; i++) {
+        s->taps[i].at = BEFORE;
+        buf_clear(&s->taps[i].held);
+    }
+    became(s, RUNNING);
+    struct buf *b = &s->to_send;
+    buf_printf(b, "run %s", s->nonce);
+    add_word(b, where);
+    buf_puts(b, script.n > SCRIPT_ARGUMENT_MAX ? " f" : " c");
+    add_word(b, script);
+    for (size_t i = 0; i < variables->n; i++)
+        add_word(b, variables->v[i]);
+    request(s, "");
+}
+
+void slot_signal(struct slot *s, bool at_once) {
+    if (s->state == RUNNING)
+        request(s, at_once ? "kill" : "term");
+}
+
+void slot_clean(struct slot *s, struct str directory) {
+    buf_puts(&s->to_send, "clean");
+    add_word(&s->to_send, directory);
+    request(s, "");
+}
+
+void slot_ask_load(struct slot *s) {
+    if (s->state == IDLE)
+        request(s, "load");
+}
+
+void slot_close(struct slot *s) {
+    if (s->state == IDLE)
+        request(s, "end");
+    else if (s->state != WAITING && s->state != RUNNING)
+        return;
+    became(s, LEAVING);
+    s->eof_due = true;
+    loop_timer_clear(s->loop, &s->deadline);
+    connection_kick(s->connection);
+}
+
+bool slot_is_closed(const struct slot *s) {
+    return s->state == CLOSED || s->state == BROKEN || s->state == OPENING || s->state == STARTING;
+}

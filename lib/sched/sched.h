@@ -6,7 +6,25 @@
  *     while (sched_next(s, &action)) ...          what to do about it, in order
  *
  * Times are nanoseconds of any monotonic clock. Ids of steps, hosts and pools count from 0 in the order of adding.
- * Same events, same seed: same actions. */
+ * Same events, same seed: same actions.
+ *
+ * Events may come at any time, also between two actions, while an action is being carried out, late or twice: what no
+ * longer fits (an end of a step that does not run, a host that is up already or lost already) changes nothing, and an
+ * action that an event has overtaken is not given out. A time before an earlier one counts as that one. Only these are
+ * mistakes of the caller: ids that were never given out, 2^32 - 1 steps or edges and more, and adding steps after
+ * SCHED_FINISHED. A host may come up without having been asked for. Nothing is given out before sched_begin.
+ *
+ * What it does, beyond the order of what needs what:
+ * - The longest expected path to the end of the graph goes first, over all pools; steps added after sched_begin count
+ *   with their own cost only and do not make those before them more urgent.
+ * - Hosts are connected to when steps wait for them. A host that takes more than a second to answer is waited for, but
+ *   others are asked too. While some are still connecting and what waits has room enough on those that are up, it is
+ *   held for up to 200 ms, so that not all goes to the first one that answered.
+ * - A lost host is tried again after 1 s, 2 s, 4 s ... 60 s, while steps wait. From its third failure in a row on no
+ *   step waits for it: when nothing better is left in a pool, what waits there settles as SCHED_NO_HOST. Three steps
+ *   lost in a row on a host that stays up count as such a failure: it gets nothing for that time, then one step to
+ *   prove itself. A step that ends there, well or badly, makes good for all.
+ * - A lost step goes to a host that has not lost it, if there is one to wait for; lost five times, it is given up. */
 #ifndef FORAY_SCHED_SCHED_H
 #define FORAY_SCHED_SCHED_H
 
@@ -39,11 +57,12 @@ void sched_free(struct sched *s);
 
 /* The graph. Hosts and pools come before the steps that use them. */
 uint32_t sched_add_host(struct sched *s, uint32_t slots); /* slots 0: as many as its cores, known when it is up */
+/* A host that is named twice counts once. */
 uint32_t sched_add_pool(struct sched *s, enum sched_pick pick, const uint32_t *hosts, size_t n);
 uint32_t sched_add_step(struct sched *s, const struct sched_step *step);
 
 /* How a try of a step ended, as far as what ran it can tell. */
-enum sched_end {
+enum sched_end { /* after a SCHED_CANCEL for its time limit, any end is a time-out */
     SCHED_ENDED_OK,
     SCHED_ENDED_FAILED,    /* it ran and failed: tried again only as often as it may */
     SCHED_ENDED_LOST,      /* not its fault: a transfer or its host failed; goes elsewhere by itself */
@@ -53,14 +72,15 @@ enum sched_end {
 /* Events. */
 void sched_begin(struct sched *s, int64_t now); /* all steps known so far are there: start */
 void sched_step_ended(struct sched *s, uint32_t step, enum sched_end how, int64_t now);
-/* A host can be used. cores: its slots if it was added with 0; also what its load is measured against. */
+/* A host can be used. cores: its slots if it was added with 0; also what its load is measured against; 0 counts as 1. */
 void sched_host_up(struct sched *s, uint32_t host, uint32_t cores, int64_t now);
 /* A host is gone, or could not be reached. What ran there is lost: those steps go elsewhere, sched_step_ended must not
  * be called for them. for_good: it cannot work in this run (refused key, no such name): it is not tried again. */
 void sched_host_lost(struct sched *s, uint32_t host, bool for_good, int64_t now);
 void sched_host_load(struct sched *s, uint32_t host, double load, int64_t now); /* a sample of the load average */
 void sched_tick(struct sched *s, int64_t now); /* time has passed, as SCHED_WAKE asked */
-/* Start nothing new; cancel: also end what runs. */
+/* Start nothing new; cancel: also end what runs. What waited for another try settles at once as that try ended, what
+ * did not run settles as SCHED_SKIPPED when the rest has ended. May be called again with cancel. */
 void sched_stop(struct sched *s, bool cancel, int64_t now);
 
 enum sched_action_kind {
@@ -78,7 +98,7 @@ enum sched_state {
     SCHED_FAILED,
     SCHED_TIMED_OUT, /* its last try ran into its time limit */
     SCHED_NO_HOST,   /* no host of its pool can be used, or it was lost too often */
-    SCHED_SKIPPED,   /* did not run: something it needs did not succeed, or the run stopped before */
+    SCHED_SKIPPED,   /* did not run, or was lost: something it needs did not succeed, or the run stopped before */
     SCHED_CANCELLED, /* ended because the run was stopped */
 };
 

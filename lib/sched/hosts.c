@@ -1,0 +1,139 @@
+/* Hosts. One that fails is left alone for a time that doubles with every failure in a row; from the
+ * third on nobody waits for it, though it is still tried now and then while there is work that
+ * others do. One that stays connected but loses steps (transfers fail, its disk is full) gets none
+ * for such a time, and then one to prove itself. */
+#include "sched/state.h"
+
+#define FIRST_BACK_OFF SECOND
+#define LONGEST_BACK_OFF (60 * SECOND)
+/* A host that has not answered for this long is still waited for, but others are asked too. */
+#define SLOW_CONNECT SECOND
+
+enum { LOSSES_IN_A_ROW = 3 };
+
+uint32_t sched_add_host(struct sched *s, uint32_t slots) {
+    struct host *h = vec_push(&s->hosts);
+    *h = (struct host){.slots = slots, .fixed = slots != 0, .first = NONE, .load = -1, .cores = 1};
+    h->worth.hopeful = true;
+    return (uint32_t)s->hosts.n - 1;
+}
+
+static struct worth worth_of(const struct host *h) {
+    struct worth w = {.up = h->link == UP};
+    if (w.up && !h->quarantined) {
+        uint32_t slots = h->trial ? 1 : h->slots;
+        w.free = slots > h->running ? slots - h->running : 0;
+    }
+    if (h->link == CONNECTING && !h->slow)
+        w.coming = h->slots != 0 ? h->slots : 1;
+    bool trusted = h->failures < MAX_FAILURES;
+    w.hopeful = h->link != GONE && (trusted || (w.up && !h->quarantined));
+    return w;
+}
+
+void host_changed(struct sched *s, uint32_t id) {
+    struct host *h = &s->hosts.v[id];
+    struct worth old = h->worth;
+    h->worth = worth_of(h);
+    for (size_t i = 0; i < h->places.n; i++)
+        pool_member_changed(s, h->places.v[i], old, h->worth);
+}
+
+static void set_timer(struct sched *s, uint32_t id, int64_t delay) {
+    heap_set(&s->host_timers, (struct heap_entry){.key = sum_of_times(s->now, delay), .id = id});
+}
+
+static int64_t back_off(struct sched *s, const struct host *h) {
+    int64_t delay = FIRST_BACK_OFF;
+    for (uint32_t i = 1; i < h->failures && delay < LONGEST_BACK_OFF; i++)
+        delay *= 2;
+    return sched_jitter(s, delay < LONGEST_BACK_OFF ? delay : LONGEST_BACK_OFF);
+}
+
+void host_ask(struct sched *s, uint32_t id) {
+    struct host *h = &s->hosts.v[id];
+    h->link = CONNECTING;
+    h->slow = false;
+    set_timer(s, id, SLOW_CONNECT);
+    host_changed(s, id);
+}
+
+void host_proved(struct sched *s, uint32_t id) {
+    struct host *h = &s->hosts.v[id];
+    h->failures = h->lost = 0;
+    if (h->quarantined)
+        heap_remove(&s->host_timers, id);
+    h->quarantined = h->trial = false;
+}
+
+void host_lost_step(struct sched *s, uint32_t id) {
+    struct host *h = &s->hosts.v[id];
+    h->lost++;
+    if (h->quarantined || (h->lost < LOSSES_IN_A_ROW && !h->trial))
+        return;
+    h->quarantined = true;
+    h->trial = false;
+    h->failures++;
+    set_timer(s, id, back_off(s, h));
+}
+
+void host_expired(struct sched *s, uint32_t id) {
+    struct host *h = &s->hosts.v[id];
+    if (h->link == CONNECTING) {
+        h->slow = true;
+    } else if (h->link == BACKING_OFF) {
+        h->link = IDLE;
+        for (size_t i = 0; i < h->places.n; i++)
+            pool_offer(s, h->places.v[i]);
+    } else if (h->link == UP) {
+        h->quarantined = false;
+        h->trial = true;
+    }
+    host_changed(s, id);
+}
+
+void sched_host_up(struct sched *s, uint32_t id, uint32_t cores, int64_t now) {
+    struct host *h = &s->hosts.v[id];
+    sched_advance(s, now);
+    if (h->link == UP)
+        return;
+    heap_remove(&s->host_timers, id);
+    h->link = UP;
+    h->cores = cores != 0 ? cores : 1;
+    if (!h->fixed)
+        h->slots = h->cores;
+    h->quarantined = h->trial = false;
+    h->lost = h->since = 0;
+    h->load = -1;
+    host_changed(s, id);
+}
+
+void sched_host_lost(struct sched *s, uint32_t id, bool for_good, int64_t now) {
+    struct host *h = &s->hosts.v[id];
+    sched_advance(s, now);
+    bool known = h->link == UP || h->link == CONNECTING;
+    if (h->link == GONE || (!known && !for_good))
+        return;
+    heap_remove(&s->host_timers, id);
+    h->failures++;
+    h->link = for_good ? GONE : BACKING_OFF;
+    if (!for_good)
+        set_timer(s, id, back_off(s, h));
+    /* Its pools first, so that the steps that ran here see what hope is left. */
+    host_changed(s, id);
+    while (h->first != NONE) {
+        uint32_t step = h->first;
+        step_leave(s, step);
+        step_conclude(s, step, SCHED_ENDED_LOST);
+    }
+}
+
+void sched_host_load(struct sched *s, uint32_t id, double load, int64_t now) {
+    struct host *h = &s->hosts.v[id];
+    sched_advance(s, now);
+    if (h->link != UP || !(load >= 0))
+        return;
+    h->load = load;
+    h->since = 0;
+    host_changed(s, id);
+}

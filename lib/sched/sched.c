@@ -1,0 +1,147 @@
+#include "sched/state.h"
+
+struct sched *sched_new(const struct sched_config *config) {
+    struct sched *s = mem_zalloc(sizeof *s);
+    s->config = *config;
+    s->random = config->seed;
+    s->now = INT64_MIN;
+    s->news = s->hungry = NONE;
+    s->wake = INT64_MAX;
+    s->choices.indexed = true;
+    s->step_timers.indexed = s->host_timers.indexed = s->pool_timers.indexed = true;
+    return s;
+}
+
+void sched_free(struct sched *s) {
+    if (s == NULL)
+        return;
+    for (size_t i = 0; i < s->hosts.n; i++)
+        vec_free(&s->hosts.v[i].places);
+    for (size_t i = 0; i < s->pools.n; i++) {
+        struct pool *p = &s->pools.v[i];
+        free(p->members);
+        free(p->idle);
+        heap_free(&p->ready);
+        heap_free(&p->free);
+        vec_free(&p->aside);
+    }
+    vec_free(&s->steps);
+    vec_free(&s->edges);
+    vec_free(&s->losses);
+    vec_free(&s->hosts);
+    vec_free(&s->pools);
+    vec_free(&s->limited);
+    heap_free(&s->choices);
+    heap_free(&s->step_timers);
+    heap_free(&s->host_timers);
+    heap_free(&s->pool_timers);
+    free(s);
+}
+
+/* splitmix64 */
+static uint64_t next_random(struct sched *s) {
+    uint64_t z = s->random += UINT64_C(0x9e3779b97f4a7c15);
+    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return z ^ (z >> 31);
+}
+
+uint32_t sched_random_below(struct sched *s, uint32_t n) {
+    return (uint32_t)(((next_random(s) >> 32) * n) >> 32);
+}
+
+int64_t sched_jitter(struct sched *s, int64_t duration) {
+    int64_t fifth = duration / 5;
+    return duration - fifth + fifth * 2 / 1024 * sched_random_below(s, 1025);
+}
+
+uint32_t sched_headroom(const struct sched *s) {
+    return s->config.jobs != 0 ? s->config.jobs - s->running : UINT32_MAX;
+}
+
+void sched_advance(struct sched *s, int64_t now) {
+    s->now = now > s->now ? now : s->now;
+}
+
+void sched_begin(struct sched *s, int64_t now) {
+    sched_advance(s, now);
+    if (s->begun)
+        return;
+    s->begun = true;
+    step_begin_all(s);
+}
+
+void sched_step_ended(struct sched *s, uint32_t id, enum sched_end how, int64_t now) {
+    sched_advance(s, now);
+    struct step *step = &s->steps.v[id];
+    if (step->phase != RUNNING)
+        return;
+    uint32_t host = step->host;
+    step_leave(s, id);
+    if (how == SCHED_ENDED_LOST)
+        host_lost_step(s, host);
+    else if (how != SCHED_ENDED_CANCELLED)
+        host_proved(s, host);
+    step_conclude(s, id, how);
+    host_changed(s, host);
+}
+
+void sched_tick(struct sched *s, int64_t now) {
+    sched_advance(s, now);
+    s->wake = INT64_MAX;
+}
+
+void sched_stop(struct sched *s, bool cancel, int64_t now) {
+    sched_advance(s, now);
+    step_stop_all(s, cancel);
+}
+
+/* Does what is due. What hosts and pools wait for matters no more once the run is stopped. */
+static void expire(struct sched *s) {
+    struct {
+        struct heap *timers;
+        void (*expired)(struct sched *s, uint32_t id);
+    } const kinds[] = {{&s->step_timers, step_expired},
+                       {&s->host_timers, host_expired},
+                       {&s->pool_timers, pool_changed}};
+    for (size_t i = 0; i < (s->stopped ? 1 : 3); i++)
+        while (kinds[i].timers->n != 0 && kinds[i].timers->v[0].key <= s->now) {
+            uint32_t id = kinds[i].timers->v[0].id;
+            heap_pop(kinds[i].timers);
+            kinds[i].expired(s, id);
+        }
+}
+
+static int64_t earliest(int64_t at, const struct heap *timers) {
+    return timers->n != 0 && timers->v[0].key < at ? timers->v[0].key : at;
+}
+
+/* Says when to come back, unless it was said before. An earlier time than needed does no harm. */
+static bool wake(struct sched *s, struct sched_action *action) {
+    int64_t at = earliest(INT64_MAX, &s->step_timers);
+    if (!s->stopped)
+        at = earliest(earliest(at, &s->host_timers), &s->pool_timers);
+    if (at == INT64_MAX || (s->wake <= at && s->wake > s->now))
+        return false;
+    s->wake = at;
+    *action = (struct sched_action){.kind = SCHED_WAKE, .at = at};
+    return true;
+}
+
+bool sched_next(struct sched *s, struct sched_action *action) {
+    if (!s->begun || s->finished)
+        return false;
+    expire(s);
+    if (s->stopped && s->running == 0 && s->over < s->steps.n)
+        step_skip_rest(s);
+    if (step_tell(s, action))
+        return true;
+    if (s->over == s->steps.n) {
+        s->finished = true;
+        *action = (struct sched_action){.kind = SCHED_FINISHED};
+        return true;
+    }
+    if (!s->stopped && (pool_start(s, action) || pool_connect(s, action)))
+        return true;
+    return wake(s, action);
+}

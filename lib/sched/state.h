@@ -1,0 +1,190 @@
+/* What the scheduler knows; only for lib/sched.
+ *
+ *   sched.c  the events, and what to do next
+ *   steps.c  the life of a step: blocked, ready, running, paused, over
+ *   pools.c  what waits for the hosts of a pool, which host gets it, when more hosts are needed
+ *   hosts.c  hosts: connecting, up, lost for a while, not trusted, gone
+ *
+ * Nothing here looks through all steps, hosts or pools to decide: what may start next stands at the
+ * top of a heap of pools, the step at the top of its pool's ready heap, the host at the top of its
+ * pool's heap of free hosts. */
+#ifndef FORAY_SCHED_STATE_H
+#define FORAY_SCHED_STATE_H
+
+#include "base/vec.h"
+#include "sched/heap.h"
+#include "sched/sched.h"
+
+#define NONE UINT32_MAX
+#define SECOND INT64_C(1000000000)
+#define MILLISECOND INT64_C(1000000)
+
+enum {
+    MAX_LOSSES = 5,   /* of one step, then it is not tried again */
+    MAX_FAILURES = 3, /* of a host in a row: then no step waits for it any more */
+};
+
+enum phase {
+    BLOCKED, /* by steps that it needs */
+    READY,
+    RUNNING,
+    PAUSED, /* between two tries: a timer is set */
+    OVER,
+};
+
+enum cancel { CANCEL_NOT, CANCEL_FOR_TIME, CANCEL_FOR_STOP };
+
+struct step {
+    int64_t height; /* expected time from its start to the end of the graph; before sched_begin: its
+                       own */
+    int64_t timeout; /* 0: none */
+    uint32_t pool;
+    uint32_t blocked;        /* how many needs are not done */
+    uint32_t dependents;     /* first of its edges */
+    uint32_t host;           /* RUNNING: where */
+    uint32_t previous, next; /* RUNNING: the others on that host */
+    uint32_t news;           /* the next one in sched.news */
+    uint32_t attempt;        /* tries so far */
+    uint32_t retries;        /* left */
+    uint32_t losses;         /* its entry in sched.losses, + 1; 0: never lost */
+    uint8_t phase, cancel;
+    uint8_t state; /* OVER: how it ended; else: what it is if it is given up now */
+    bool has_news; /* it stands in sched.news */
+    bool told;     /* RUNNING: that it is to be cancelled; OVER: that it is over */
+};
+
+struct edge {
+    uint32_t step, next;
+};
+
+/* Where a step was lost. */
+struct losses {
+    uint32_t n; /* times */
+    uint32_t hosts[MAX_LOSSES];
+};
+
+enum link {
+    IDLE, /* not connected; may be asked for */
+    CONNECTING,
+    UP,
+    BACKING_OFF, /* lost; IDLE when its timer expires */
+    GONE,        /* for good */
+};
+
+/* What a host counts for in its pools. */
+struct worth {
+    uint32_t free;   /* slots that can be used now */
+    uint32_t coming; /* slots that are expected soon, as it is connecting */
+    bool up;
+    bool hopeful; /* waiting for it makes sense */
+};
+
+/* A host's place in a pool. */
+struct place {
+    uint32_t pool, member;
+};
+
+struct host {
+    uint32_t slots; /* 0: not known yet */
+    uint32_t cores;
+    uint32_t running;
+    uint32_t first;    /* of the steps that run here */
+    uint32_t used;     /* when, in starts of the whole run, it got its last step */
+    uint32_t since;    /* steps started since the load was sampled */
+    double load;       /* < 0: never sampled */
+    uint32_t failures; /* times that it failed as a whole, without a step that ended well or badly
+                          in between */
+    uint32_t lost;     /* steps lost here, likewise */
+    uint8_t link;
+    bool fixed; /* slots were given */
+    bool slow;  /* CONNECTING for so long that others are asked too */
+    bool quarantined,
+        trial; /* UP: it lost too many steps: gets nothing till its timer expires, then one step */
+    struct worth worth;
+    VEC(struct place) places;
+};
+
+struct member {
+    uint32_t host;
+    bool queued; /* it stands in pool.idle */
+};
+
+struct pool {
+    enum sched_pick pick;
+    struct member *members;
+    uint32_t n;
+    struct heap ready;   /* steps that could start: highest first */
+    VEC(uint32_t) aside; /* steps that could, but only on hosts where they were lost before */
+    struct heap free;    /* members with a free slot: best first */
+    uint64_t free_slots, coming_slots; /* sums over the members' worth */
+    uint32_t up, coming, hopeful;      /* members that are */
+    uint32_t
+        *idle; /* a ring of members to connect to, in this order; some may not be IDLE any more */
+    uint32_t idle_first, idle_n;
+    int64_t turn;       /* SCHED_ROUND_ROBIN: (lap << 32 | member) of the last one taken */
+    int64_t settled_at; /* until then new steps may be held, see pools.c */
+    bool wave;          /* settled_at is set for the hosts that are connecting */
+    bool hungry;        /* it stands in sched.hungry */
+    uint32_t next_hungry;
+};
+
+struct sched {
+    struct sched_config config;
+    uint64_t random;
+    int64_t now;
+    bool begun, stopped, finished;
+    VEC(struct step) steps;
+    VEC(struct edge) edges;
+    VEC(struct losses) losses;
+    VEC(struct host) hosts;
+    VEC(struct pool) pools;
+    uint32_t running, over, failed; /* counts of steps */
+    uint32_t starts;
+    uint32_t news, last_news; /* steps that something is to be told of */
+    struct heap choices;      /* pools that can start a step now: the highest first */
+    uint32_t hungry;          /* pools that may need another host */
+    VEC(uint32_t) limited;    /* pools that may need one as soon as fewer steps run */
+    struct heap step_timers, host_timers, pool_timers;
+    int64_t wake; /* what was last said by SCHED_WAKE; INT64_MAX: nothing that still holds */
+};
+
+/* sched.c */
+uint32_t sched_random_below(struct sched *s, uint32_t n);
+int64_t sched_jitter(struct sched *s, int64_t duration); /* +-20 % */
+void sched_advance(struct sched *s, int64_t now);
+uint32_t sched_headroom(const struct sched *s); /* how many more steps may start */
+
+/* steps.c */
+void step_begin_all(struct sched *s);
+void step_release(struct sched *s, uint32_t id); /* nothing that it needs holds it back any more */
+void step_start(struct sched *s, uint32_t id, uint32_t host, struct sched_action *action);
+void step_leave(struct sched *s, uint32_t id);                        /* its host */
+void step_conclude(struct sched *s, uint32_t id, enum sched_end how); /* after step_leave */
+void step_settle(struct sched *s, uint32_t id, enum sched_state state);
+void step_expired(struct sched *s, uint32_t id);
+void step_stop_all(struct sched *s, bool cancel);
+void step_skip_rest(struct sched *s);
+bool step_tell(struct sched *s, struct sched_action *action); /* the next news; false: none */
+
+/* pools.c */
+void pool_push(struct sched *s, uint32_t pool, uint32_t step); /* a ready one */
+/* What a host counts for has changed, or its load. */
+void pool_member_changed(struct sched *s, struct place place, struct worth old, struct worth now);
+void pool_changed(struct sched *s, uint32_t pool);
+void pool_offer(struct sched *s, struct place place); /* its host may be asked for (again) */
+void pool_limits_eased(struct sched *s);              /* fewer steps run */
+bool pool_start(struct sched *s, struct sched_action *action);
+bool pool_connect(struct sched *s, struct sched_action *action);
+
+/* hosts.c */
+void host_changed(struct sched *s, uint32_t id); /* tells its pools what it counts for now */
+void host_proved(struct sched *s, uint32_t id);  /* a step ended there by itself */
+void host_lost_step(struct sched *s, uint32_t id);
+void host_ask(struct sched *s, uint32_t id);
+void host_expired(struct sched *s, uint32_t id);
+
+static inline int64_t sum_of_times(int64_t a, int64_t b) {
+    return a > INT64_MAX - b ? INT64_MAX : a + b; /* b >= 0 */
+}
+
+#endif

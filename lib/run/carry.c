@@ -42,6 +42,7 @@ struct carrier {
     char *chunk; /* from chunk_at to chunk_n: read here, not yet taken there */
     size_t chunk_at, chunk_n;
     bool at_end;
+    bool pending; /* the last call waits for its answer */
     uint64_t size, moved;
     enum carried verdict; /* with why.n != 0: what goes wrong with the file, for when it has been closed there */
     struct buf why;
@@ -513,6 +514,25 @@ static bool close_file(struct carrier *k) {
     return true;
 }
 
+/* A call that waits for its answer must be ended first: the next call on this channel would be taken for its
+ * continuation. true: the errand has ended. */
+static bool give_up(struct carrier *k) {
+    static const char why[] = "given up";
+    bool between = k->state == IDLE || ((k->state == MAKE_DIRECTORIES || k->state == OPEN_FILE) && k->handle == NULL);
+    if (between && !k->pending) {
+        end_errand(k, CARRY_LOST, "%s", why);
+        return true;
+    }
+    if (k->state == READ_FILE) {
+        trouble(k, CARRY_LOST, why);
+    } else if (k->state == WRITE_FILE && !k->at_end) {
+        trouble(k, CARRY_LOST, why);
+        k->state = WRITE_FILE; /* until what libssh2 has begun to send is through */
+        k->at_end = true;
+    }
+    return false;
+}
+
 static bool advance(void *arg) {
     struct carrier *k = arg;
     if (k->refused || k->first == NULL)
@@ -530,28 +550,33 @@ static bool advance(void *arg) {
             return false;
         }
     }
-    if (k->state != SYNC && k->handle == NULL && k->state != IDLE && *k->first->give_up) {
-        end_errand(k, CARRY_LOST, "given up");
+    if (*k->first->give_up && give_up(k))
         return true;
-    }
-    if ((k->state == WRITE_FILE || k->state == READ_FILE) && *k->first->give_up)
-        trouble(k, CARRY_LOST, "given up");
+    k->pending = true;
+    bool moved = false;
     switch (k->state) {
     case IDLE:
         begin(k);
-        return true;
+        moved = true;
+        break;
     case MAKE_DIRECTORIES:
-        return make_directory(k);
+        moved = make_directory(k);
+        break;
     case OPEN_FILE:
-        return k->first->kind == ERRAND_SEND ? open_to_send(k) : open_to_fetch(k);
+        moved = k->first->kind == ERRAND_SEND ? open_to_send(k) : open_to_fetch(k);
+        break;
     case WRITE_FILE:
-        return write_file(k);
+        moved = write_file(k);
+        break;
     case READ_FILE:
-        return read_file(k);
+        moved = read_file(k);
+        break;
     case CLOSE_FILE:
-        return close_file(k);
+        moved = close_file(k);
+        break;
     case SYNC:
-        return false;
+        break;
     }
-    return false;
+    k->pending = !moved;
+    return moved;
 }

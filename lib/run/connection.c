@@ -61,6 +61,7 @@ struct connection {
 };
 
 static void pump(struct connection *c);
+static void kicked(void *arg);
 
 static void fail(struct connection *c, bool for_good, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
@@ -73,12 +74,10 @@ static void fail(struct connection *c, bool for_good, const char *fmt, ...) {
     va_end(ap);
     c->for_good = for_good;
     c->state = DEAD;
-}
-
-/* Says so once it is dead; c may be gone afterwards. */
-static void tell_if_dead(struct connection *c) {
-    if (c->state == DEAD)
-        c->events.lost(c->events.context, c, c->for_good, c->reason.s);
+    if (!c->pumping) { /* it is told from the loop */
+        c->kick.expired = kicked;
+        loop_timer(c->loop, &c->kick, loop_now(c->loop));
+    }
 }
 
 static const char *last_error(struct connection *c) {
@@ -92,6 +91,10 @@ void connection_fail(struct connection *c, const char *what) {
         fail(c, false, "the connection was closed");
     else
         fail(c, false, "%s: %s", what, last_error(c));
+}
+
+void connection_drop(struct connection *c, const char *reason) {
+    fail(c, false, "%s", reason);
 }
 
 /* --- the socket --- */
@@ -171,7 +174,6 @@ static void socket_ready(void *arg, short revents) {
             close(c->socket.fd);
             c->socket.fd = -1;
             try_next_address(c, error);
-            tell_if_dead(c);
             return;
         }
         c->state = SHAKING_HANDS;
@@ -229,12 +231,11 @@ static void looked_up(void *arg) {
     }
     free(l->name);
     free(l);
-    if (c != NULL)
-        tell_if_dead(c);
 }
 
 static void begin(void *arg) {
     struct connection *c = arg;
+    c->kick.expired = kicked;
     struct lookup *l = mem_zalloc(sizeof *l);
     l->name = mem_strdup(c->target->address);
     snprintf(l->port, sizeof l->port, "%u", c->target->port);
@@ -256,7 +257,6 @@ static void too_late(void *arg) {
         [LOGGING_IN] = "the log-in did not end",
     };
     fail(c, false, "%s within %d s", what[c->state], (int)(c->target->connect_timeout / SECOND));
-    tell_if_dead(c);
 }
 
 static void kicked(void *arg) {
@@ -268,14 +268,12 @@ static void keep_alive(void *arg) {
     int64_t now = loop_now(c->loop), quiet = now - c->last_sign;
     if (quiet >= SILENCE_SECONDS * SECOND) {
         fail(c, false, "no sign of life for %d s", SILENCE_SECONDS);
-        tell_if_dead(c);
         return;
     }
     int next;
     libssh2_keepalive_send(c->session, &next);
     flush(c);
     loop_timer(c->loop, &c->keepalive, now + KEEPALIVE_SECONDS * SECOND);
-    tell_if_dead(c);
 }
 
 struct connection *connection_open(struct loop *loop, const struct ssh_target *target, const char *name,
@@ -495,7 +493,6 @@ static bool round_of_all(struct connection *c) {
 static void pump(struct connection *c) {
     if (c->pumping)
         return;
-    c->kick.expired = kicked;
     c->pumping = true;
     int rounds = 0;
     while (rounds < ROUNDS && round_of_all(c))
@@ -506,5 +503,6 @@ static void pump(struct connection *c) {
         fail(c, false, "the connection was closed");
     if (rounds == ROUNDS && c->state != DEAD)
         loop_timer(c->loop, &c->kick, loop_now(c->loop));
-    tell_if_dead(c);
+    if (c->state == DEAD) /* the last thing done: c may be gone afterwards */
+        c->events.lost(c->events.context, c, c->for_good, c->reason.s);
 }

@@ -49,7 +49,8 @@ bool connection_may_open(struct connection *c, const struct party *p);
 void connection_opened(struct connection *c, const struct party *p);
 
 bool connection_is_full(const struct connection *c); /* much is waiting to be sent: write no more for now */
-/* A libssh2 call has failed with this code on behalf of all: the connection is given up after the current round. */
+/* Gives the connection up: `lost` follows, not from within. The first: because a libssh2 call has just failed. */
 void connection_fail(struct connection *c, const char *what);
+void connection_drop(struct connection *c, const char *reason);
 
 #endif

@@ -1,0 +1,178 @@
+#include "run/remote.h"
+
+#include "base/mem.h"
+#include "base/shell.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct remote {
+    struct job *job;
+    struct berth berth; /* slot NULL: it is gone */
+    void (*done)(void *arg, struct remote *r);
+    void *arg;
+    enum { SENDING, RUNNING, FETCHING, OVER } state;
+    struct buf where;    /* where it runs: a scratch directory, or the step's own */
+    bool scratch, dirty; /* it is a scratch directory; it is not empty any more */
+    bool give_up;
+    struct buf broken; /* why the slot is gone */
+    struct errand errand;
+    struct timer harder; /* to KILL after TERM */
+};
+
+static void finish(struct remote *r) {
+    r->state = OVER;
+    loop_timer_clear(r->berth.loop, &r->harder);
+    if (r->berth.slot == NULL) {
+        /* its scratch went with it */
+    } else if (r->scratch && r->dirty && !r->berth.keep_scratch) {
+        slot_clean(r->berth.slot, buf_view(&r->where));
+    } else if (r->scratch && !r->dirty) {
+        free(*r->berth.empty);
+        *r->berth.empty = mem_strdup(r->where.s);
+    }
+    r->done(r->arg, r);
+}
+
+static void finish_carried(struct remote *r, enum carried how, const char *reason) {
+    r->job->end = how == CARRY_FAILED ? JOB_FAILED : JOB_LOST;
+    buf_puts(&r->job->reason, reason);
+    finish(r);
+}
+
+static void add_variable(void *context, struct str name, struct str value) {
+    struct buf b = {0};
+    buf_str(&b, name);
+    buf_putc(&b, '=');
+    buf_str(&b, value);
+    *vec_push((str_list *)context) = (struct str){b.s, b.n};
+}
+
+static void run(struct remote *r) {
+    const struct job *job = r->job;
+    struct buf script = {0};
+    str_list variables = {0};
+    graph_script(job->graph, job->step, job->host->name, STR(""), &script);
+    graph_environment(job->graph, job->step, job->host->name, STR(""), add_variable, &variables);
+    if (script.n != 0 && (script.s[0] == '-' || script.s[0] == '+')) { /* would be taken for an option */
+        struct buf spaced = {0};
+        buf_putc(&spaced, ' ');
+        buf_str(&spaced, buf_view(&script));
+        buf_free(&script);
+        script = spaced;
+    }
+    r->state = RUNNING;
+    slot_run(r->berth.slot, buf_view(&r->where), buf_view(&script), &variables);
+    for (size_t i = 0; i < variables.n; i++)
+        free((char *)variables.v[i].s);
+    vec_free(&variables);
+    buf_free(&script);
+}
+
+static void sent(void *arg, enum carried how, const char *reason) {
+    struct remote *r = arg;
+    if (r->berth.slot == NULL)
+        finish_carried(r, CARRY_LOST, r->broken.s);
+    else if (how != CARRIED || r->give_up)
+        finish_carried(r, how == CARRIED ? CARRY_LOST : how, how == CARRIED ? "given up" : reason);
+    else
+        run(r);
+}
+
+static void fetched(void *arg, enum carried how, const char *reason) {
+    struct remote *r = arg;
+    if (how != CARRIED)
+        finish_carried(r, r->berth.slot == NULL ? CARRY_LOST : how, r->berth.slot == NULL ? r->broken.s : reason);
+    else
+        finish(r);
+}
+
+static void carry(struct remote *r) {
+    r->errand.step = r->job->step;
+    r->errand.where = buf_view(&r->where);
+    r->errand.give_up = &r->give_up;
+    r->errand.arg = r;
+    r->berth.carry(r->berth.context, &r->errand);
+}
+
+static void too_slow(void *arg) {
+    struct remote *r = arg;
+    slot_signal(r->berth.slot, true);
+}
+
+struct remote *remote_start(struct job *job, const struct berth *berth, void (*done)(void *arg, struct remote *r),
+                            void *arg) {
+    struct remote *r = mem_zalloc(sizeof *r);
+    *r = (struct remote){.job = job, .berth = *berth, .done = done, .arg = arg};
+    r->harder = (struct timer){.expired = too_slow, .arg = r};
+    bool files = job->step->n_in + job->step->n_out != 0;
+    graph_dir(job->graph, job->step, job->host->name, &r->where);
+    if (r->where.n == 0) {
+        r->scratch = true;
+        r->dirty = files;
+        if (!files && *berth->empty != NULL) {
+            buf_puts(&r->where, *berth->empty);
+            free(*berth->empty);
+            *berth->empty = NULL;
+        } else {
+            buf_str(&r->where, slot_scratch(berth->slot));
+            buf_printf(&r->where, "/%u", ++*berth->directories);
+        }
+    }
+    if (!files) {
+        run(r);
+        return r;
+    }
+    r->errand = (struct errand){.kind = ERRAND_SEND, .make_where = r->scratch, .done = sent};
+    carry(r);
+    return r;
+}
+
+struct job *remote_job(const struct remote *r) {
+    return r->job;
+}
+
+void remote_ended(struct remote *r, int status, bool clean) {
+    r->job->end = JOB_EXITED;
+    r->job->status = status;
+    r->dirty = r->dirty || !clean;
+    loop_timer_clear(r->berth.loop, &r->harder);
+    if (job_succeeded(r->job) && r->job->step->n_out != 0) {
+        r->state = FETCHING;
+        r->errand = (struct errand){.kind = ERRAND_FETCH, .done = fetched};
+        carry(r);
+    } else {
+        finish(r);
+    }
+}
+
+void remote_broken(struct remote *r, const char *reason) {
+    if (r->state != RUNNING) { /* an errand is under way: when it is over */
+        r->berth.slot = NULL;
+        r->give_up = true;
+        buf_puts(&r->broken, reason);
+        return;
+    }
+    r->job->end = JOB_LOST;
+    buf_puts(&r->job->reason, reason);
+    r->state = OVER;
+    loop_timer_clear(r->berth.loop, &r->harder);
+    r->done(r->arg, r);
+}
+
+void remote_cancel(struct remote *r, bool at_once) {
+    r->give_up = true;
+    if (r->state != RUNNING)
+        return;
+    slot_signal(r->berth.slot, at_once);
+    if (!at_once)
+        loop_timer(r->berth.loop, &r->harder, loop_now(r->berth.loop) + GRACE);
+}
+
+void remote_free(struct remote *r) {
+    loop_timer_clear(r->berth.loop, &r->harder);
+    buf_free(&r->where);
+    buf_free(&r->broken);
+    free(r);
+}

@@ -1,0 +1,552 @@
+#include "run/ssh.h"
+
+#include "base/mem.h"
+#include "run/remote.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    MAX_SESSIONS = 10, /* per connection, sshd's default; a refusal teaches better */
+    CARRIERS = 2,      /* per connection */
+};
+#define LOAD_INTERVAL (5 * SECOND)
+#define LINK_PAUSE (2 * SECOND) /* after a further connection to a host was refused */
+
+/* A slot and who is on it. */
+struct seat {
+    struct link *link;
+    struct slot *slot;
+    bool ready, buried;
+    unsigned directories;
+    char *empty; /* see struct berth */
+    struct ride *ride;
+    struct seat *next_idle;
+};
+
+/* A job on a host, with a seat or waiting for one. */
+struct ride {
+    struct ssh_host *host;
+    struct job *job;
+    struct remote *remote; /* NULL: it waits */
+    struct seat *seat;
+    struct ride *next; /* waiting */
+};
+
+struct link {
+    struct ssh_host *host;
+    struct connection *connection;
+    VEC(struct seat *) seats;
+    struct carrier *carriers[CARRIERS];
+    size_t n_carriers, max_channels;
+};
+
+struct ssh_host {
+    struct ssh *ssh;
+    struct host *host;
+    struct ssh_config_query *query;
+    struct ssh_target target;
+    bool configured, up;
+    VEC(struct link *) links;
+    struct seat *idle;
+    struct ride *waiting, **last_waiting;
+    size_t n_waiting, seats_opening;
+    int64_t no_link_before; /* when a further connection may be tried again */
+    struct timer link_pause;
+};
+
+struct ssh {
+    struct executor base;
+    struct loop *loop;
+    const struct executor_events *events;
+    struct ssh_options options;
+    VEC(struct ssh_host *) hosts; /* by host id; NULL: not used so far */
+    VEC(struct seat *) buried;    /* to be freed when nobody is in the middle of using them */
+    VEC(struct carrier *) buried_carriers;
+    struct timer sweep, sample;
+    bool closing;
+};
+
+static void grow(struct ssh_host *h);
+
+/* --- burying what is still on somebody's call stack --- */
+
+static void sweep(void *arg) {
+    struct ssh *x = arg;
+    for (size_t i = 0; i < x->buried.n; i++) {
+        slot_free(x->buried.v[i]->slot);
+        free(x->buried.v[i]->empty);
+        free(x->buried.v[i]);
+    }
+    for (size_t i = 0; i < x->buried_carriers.n; i++)
+        carrier_free(x->buried_carriers.v[i]);
+    x->buried.n = x->buried_carriers.n = 0;
+}
+
+static void bury_seat(struct seat *seat) {
+    struct link *link = seat->link;
+    struct ssh *x = link->host->ssh;
+    for (size_t i = 0; i < link->seats.n; i++)
+        if (link->seats.v[i] == seat) {
+            link->seats.v[i] = link->seats.v[--link->seats.n];
+            break;
+        }
+    for (struct seat **s = &link->host->idle; *s != NULL; s = &(*s)->next_idle)
+        if (*s == seat) {
+            *s = seat->next_idle;
+            break;
+        }
+    if (!seat->ready)
+        link->host->seats_opening--;
+    seat->buried = true;
+    *vec_push(&x->buried) = seat;
+    loop_timer(x->loop, &x->sweep, loop_now(x->loop));
+}
+
+/* --- jobs and seats --- */
+
+static void ride_over(void *arg, struct remote *r);
+
+static void carry(void *context, struct errand *e);
+
+static void board(struct seat *seat, struct ride *ride) {
+    struct ssh *x = ride->host->ssh;
+    seat->ride = ride;
+    ride->seat = seat;
+    struct berth berth = {
+        .slot = seat->slot,
+        .loop = x->loop,
+        .directories = &seat->directories,
+        .empty = &seat->empty,
+        .keep_scratch = x->options.keep_scratch,
+        .carry = carry,
+        .context = seat->link,
+    };
+    ride->remote = remote_start(ride->job, &berth, ride_over, ride);
+}
+
+static struct ride *take_waiting(struct ssh_host *h) {
+    struct ride *ride = h->waiting;
+    if (ride == NULL)
+        return NULL;
+    h->waiting = ride->next;
+    if (h->waiting == NULL)
+        h->last_waiting = &h->waiting;
+    h->n_waiting--;
+    return ride;
+}
+
+static void seat_free_again(struct seat *seat) {
+    struct ssh_host *h = seat->link->host;
+    struct ride *next = take_waiting(h);
+    if (next != NULL) {
+        board(seat, next);
+    } else {
+        seat->next_idle = h->idle;
+        h->idle = seat;
+    }
+}
+
+static void ride_over(void *arg, struct remote *r) {
+    struct ride *ride = arg;
+    struct ssh_host *h = ride->host;
+    struct job *job = ride->job;
+    struct seat *seat = ride->seat;
+    remote_free(r);
+    free(ride);
+    job->executing = NULL;
+    if (seat != NULL) {
+        seat->ride = NULL;
+        seat_free_again(seat);
+    }
+    h->ssh->events->ended(h->ssh->events->context, job);
+}
+
+static void seat_ready(void *context, struct slot *slot, uint32_t cores, double load) {
+    (void)slot;
+    struct seat *seat = context;
+    struct ssh_host *h = seat->link->host;
+    struct ssh *x = h->ssh;
+    seat->ready = true;
+    h->seats_opening--;
+    seat_free_again(seat);
+    if (!h->up) {
+        h->up = true;
+        x->events->host_up(x->events->context, h->host, cores != 0 ? cores : 1);
+    }
+    if (load >= 0)
+        x->events->host_load(x->events->context, h->host, load);
+    grow(h);
+}
+
+static void seat_refused(void *context, struct slot *slot) {
+    (void)slot;
+    struct seat *seat = context;
+    struct link *link = seat->link;
+    bury_seat(seat);
+    link->max_channels = link->seats.n + link->n_carriers;
+    if (link->max_channels == 0)
+        connection_drop(link->connection, "it allows no session on its connections (MaxSessions 0?)");
+    else
+        grow(link->host);
+}
+
+static void seat_broken(void *context, struct slot *slot, const char *reason) {
+    (void)slot;
+    struct seat *seat = context;
+    struct ssh_host *h = seat->link->host;
+    struct ride *ride = seat->ride;
+    struct link *link = seat->link;
+    bury_seat(seat);
+    if (!h->up) {
+        connection_drop(link->connection, reason);
+        return;
+    }
+    if (ride != NULL) {
+        ride->seat = NULL;
+        remote_broken(ride->remote, reason);
+    }
+    grow(h);
+}
+
+static void seat_output(void *context, struct slot *slot, enum stream stream, struct str bytes) {
+    (void)slot;
+    struct seat *seat = context;
+    struct ssh *x = seat->link->host->ssh;
+    if (seat->ride != NULL)
+        x->events->output(x->events->context, seat->ride->job, stream, bytes);
+}
+
+static void seat_load(void *context, struct slot *slot, double load) {
+    (void)slot;
+    struct seat *seat = context;
+    struct ssh_host *h = seat->link->host;
+    if (load >= 0)
+        h->ssh->events->host_load(h->ssh->events->context, h->host, load);
+}
+
+static void seat_ended(void *context, struct slot *slot, int status, bool clean, double load) {
+    struct seat *seat = context;
+    seat_load(seat, slot, load);
+    if (seat->ride != NULL)
+        remote_ended(seat->ride->remote, status, clean);
+}
+
+static void open_seat(struct link *link) {
+    struct ssh_host *h = link->host;
+    struct seat *seat = mem_zalloc(sizeof *seat);
+    seat->link = link;
+    h->seats_opening++;
+    *vec_push(&link->seats) = seat;
+    struct slot_events events = {seat, seat_ready, seat_refused, seat_broken, seat_output, seat_ended, seat_load};
+    seat->slot = slot_open(h->ssh->loop, link->connection, !h->up, h->ssh->options.keep_scratch, &events);
+}
+
+/* --- carriers --- */
+
+static void carrier_refused(void *context, struct carrier *k) {
+    struct link *link = context;
+    struct ssh *x = link->host->ssh;
+    for (size_t i = 0; i < link->n_carriers; i++)
+        if (link->carriers[i] == k)
+            link->carriers[i] = link->carriers[--link->n_carriers];
+    link->max_channels = link->seats.n + link->n_carriers;
+    struct errand *e = carrier_take_back(k);
+    *vec_push(&x->buried_carriers) = k;
+    loop_timer(x->loop, &x->sweep, loop_now(x->loop));
+    while (e != NULL) {
+        struct errand *next = e->next;
+        if (link->n_carriers != 0)
+            carrier_do(link->carriers[0], e);
+        else
+            e->done(e->arg, CARRY_LOST, "it allows no session for carrying files (SFTP)");
+        e = next;
+    }
+}
+
+/* On the least busy carrier; a second one is opened when the first is busy and the connection has room. */
+static void carry(void *context, struct errand *e) {
+    struct link *link = context;
+    struct carrier *best = NULL;
+    for (size_t i = 0; i < link->n_carriers; i++)
+        if (best == NULL || carrier_waiting(link->carriers[i]) < carrier_waiting(best))
+            best = link->carriers[i];
+    bool room = link->n_carriers < CARRIERS && link->seats.n + link->n_carriers < link->max_channels;
+    if (best == NULL || (room && carrier_waiting(best) != 0)) {
+        struct carrier_events events = {link, carrier_refused};
+        best = carrier_open(link->host->ssh->loop, link->connection, &events);
+        link->carriers[link->n_carriers++] = best;
+    }
+    carrier_do(best, e);
+}
+
+/* --- connections --- */
+
+static void drop_link(struct link *link) {
+    for (size_t i = 0; i < link->n_carriers; i++)
+        carrier_free(link->carriers[i]);
+    while (link->seats.n != 0)
+        bury_seat(link->seats.v[link->seats.n - 1]);
+    sweep(link->host->ssh); /* no connection is in the middle of a round when it is dropped */
+    connection_close(link->connection);
+    vec_free(&link->seats);
+    struct ssh_host *h = link->host;
+    for (size_t i = 0; i < h->links.n; i++)
+        if (h->links.v[i] == link)
+            h->links.v[i] = h->links.v[--h->links.n];
+    free(link);
+}
+
+static void free_ride(struct ride *ride) {
+    if (ride->remote != NULL)
+        remote_free(ride->remote);
+    ride->job->executing = NULL;
+    free(ride);
+}
+
+/* The host as a whole cannot be used: lets go of all jobs there. */
+static void lose_host(struct ssh_host *h, bool for_good, const char *reason) {
+    h->up = false;
+    for (struct ride *ride; (ride = take_waiting(h)) != NULL;)
+        free_ride(ride);
+    h->ssh->events->host_lost(h->ssh->events->context, h->host, for_good, reason);
+}
+
+/* The rides of a connection that is gone. Their errands go with its carriers. */
+static void collect_rides(struct link *link, struct ride ***rides, size_t *n) {
+    VEC(struct ride *) found = {0};
+    for (size_t i = 0; i < link->seats.n; i++)
+        if (link->seats.v[i]->ride != NULL) {
+            link->seats.v[i]->ride->seat = NULL;
+            *vec_push(&found) = link->seats.v[i]->ride;
+            link->seats.v[i]->ride = NULL;
+        }
+    *rides = found.v;
+    *n = found.n;
+}
+
+static void link_lost(void *context, struct connection *c, bool for_good, const char *reason) {
+    (void)c;
+    struct link *link = context;
+    struct ssh_host *h = link->host;
+    struct ssh *x = h->ssh;
+    struct buf why = {0};
+    struct ride **rides;
+    size_t n;
+    buf_puts(&why, reason);
+    collect_rides(link, &rides, &n);
+    drop_link(link);
+    if (h->links.n == 0 || !h->up) {
+        for (size_t i = 0; i < n; i++)
+            free_ride(rides[i]);
+        if (!x->closing)
+            lose_host(h, for_good, why.s);
+    } else {
+        /* The others go on; whoever was on this one is told that it is lost. */
+        h->no_link_before = loop_now(x->loop) + LINK_PAUSE;
+        loop_timer(x->loop, &h->link_pause, h->no_link_before);
+        for (size_t i = 0; i < n; i++) {
+            struct job *job = rides[i]->job;
+            free_ride(rides[i]);
+            job->end = JOB_LOST;
+            buf_str(&job->reason, buf_view(&why));
+            x->events->ended(x->events->context, job);
+        }
+    }
+    free(rides);
+    buf_free(&why);
+}
+
+static void link_ready(void *context, struct connection *c) {
+    (void)c;
+    struct link *link = context;
+    open_seat(link);
+    if (link->host->up)
+        grow(link->host);
+}
+
+static void open_link(struct ssh_host *h) {
+    struct link *link = mem_zalloc(sizeof *link);
+    link->host = h;
+    link->max_channels = MAX_SESSIONS;
+    struct connection_events events = {link, link_ready, link_lost};
+    *vec_push(&h->links) = link;
+    link->connection = connection_open(h->ssh->loop, &h->target, h->host->name.s, &events);
+}
+
+/* How many seats a connection may have: some of its channels are for carrying files. */
+static size_t seats_allowed(const struct link *link) {
+    size_t channels = link->max_channels;
+    return channels > 2 * CARRIERS ? channels - CARRIERS : channels > 1 ? channels - 1 : 1;
+}
+
+/* More jobs wait than seats are being opened: opens more. */
+static void grow(struct ssh_host *h) {
+    if (!h->up || h->ssh->closing)
+        return;
+    bool link_opening = false;
+    for (size_t i = 0; i < h->links.n; i++) {
+        struct link *link = h->links.v[i];
+        link_opening = link_opening || !connection_is_ready(link->connection);
+        while (h->n_waiting > h->seats_opening && connection_is_ready(link->connection) &&
+               link->seats.n < seats_allowed(link))
+            open_seat(link);
+    }
+    if (h->n_waiting > h->seats_opening && !link_opening && loop_now(h->ssh->loop) >= h->no_link_before)
+        open_link(h);
+}
+
+static void may_grow(void *arg) {
+    grow(arg);
+}
+
+/* --- the executor --- */
+
+static struct ssh_host *host_of(struct ssh *x, struct host *host) {
+    while (x->hosts.n <= host->id)
+        (void)vec_push(&x->hosts);
+    struct ssh_host *h = x->hosts.v[host->id];
+    if (h == NULL) {
+        h = x->hosts.v[host->id] = mem_zalloc(sizeof *h);
+        *h = (struct ssh_host){.ssh = x, .host = host};
+        h->last_waiting = &h->waiting;
+        h->link_pause = (struct timer){.expired = may_grow, .arg = h};
+    }
+    return h;
+}
+
+static void configured(void *arg, const char *error) {
+    struct ssh_host *h = arg;
+    h->query = NULL;
+    if (error != NULL) {
+        ssh_target_free(&h->target);
+        lose_host(h, true, error);
+        return;
+    }
+    h->configured = true;
+    open_link(h);
+}
+
+static void connect_host(struct executor *base, struct host *host) {
+    struct ssh *x = (struct ssh *)base;
+    struct ssh_host *h = host_of(x, host);
+    if (h->query != NULL || h->links.n != 0 || x->closing)
+        return;
+    if (h->configured)
+        open_link(h);
+    else
+        h->query = ssh_config_ask(x->loop, host, x->options.config, &h->target, configured, h);
+}
+
+static void start(struct executor *base, struct job *job) {
+    struct ssh *x = (struct ssh *)base;
+    struct ssh_host *h = host_of(x, job->host);
+    struct ride *ride = mem_zalloc(sizeof *ride);
+    *ride = (struct ride){.host = h, .job = job};
+    job->executing = ride;
+    struct seat *seat = h->idle;
+    if (seat != NULL) {
+        h->idle = seat->next_idle;
+        board(seat, ride);
+        return;
+    }
+    *h->last_waiting = ride;
+    h->last_waiting = &ride->next;
+    h->n_waiting++;
+    grow(h);
+}
+
+static void cancel(struct executor *base, struct job *job, bool at_once) {
+    struct ssh *x = (struct ssh *)base;
+    struct ride *ride = job->executing;
+    if (ride == NULL)
+        return;
+    if (ride->remote != NULL) {
+        remote_cancel(ride->remote, at_once);
+        return;
+    }
+    struct ssh_host *h = ride->host;
+    struct ride **r = &h->waiting;
+    while (*r != ride)
+        r = &(*r)->next;
+    *r = ride->next;
+    if (*r == NULL)
+        h->last_waiting = r;
+    h->n_waiting--;
+    free_ride(ride);
+    job->end = JOB_LOST;
+    x->events->ended(x->events->context, job);
+}
+
+static void sample_loads(void *arg) {
+    struct ssh *x = arg;
+    for (size_t i = 0; i < x->hosts.n; i++)
+        if (x->hosts.v[i] != NULL && x->hosts.v[i]->idle != NULL)
+            slot_ask_load(x->hosts.v[i]->idle->slot);
+    loop_timer(x->loop, &x->sample, loop_now(x->loop) + LOAD_INTERVAL);
+}
+
+static bool close_all(struct executor *base) {
+    struct ssh *x = (struct ssh *)base;
+    bool closed = true;
+    for (size_t i = 0; i < x->hosts.n; i++) {
+        struct ssh_host *h = x->hosts.v[i];
+        for (size_t l = 0; h != NULL && l < h->links.n; l++) {
+            struct link *link = h->links.v[l];
+            for (size_t s = 0; s < link->seats.n; s++) {
+                if (!x->closing)
+                    slot_close(link->seats.v[s]->slot);
+                closed = closed && slot_is_closed(link->seats.v[s]->slot);
+            }
+        }
+    }
+    x->closing = true;
+    return closed;
+}
+
+static void free_all(struct executor *base) {
+    struct ssh *x = (struct ssh *)base;
+    x->closing = true;
+    for (size_t i = 0; i < x->hosts.n; i++) {
+        struct ssh_host *h = x->hosts.v[i];
+        if (h == NULL)
+            continue;
+        if (h->query != NULL)
+            ssh_config_cancel(h->query);
+        for (struct ride *ride; (ride = take_waiting(h)) != NULL;)
+            free_ride(ride);
+        while (h->links.n != 0) {
+            struct ride **rides;
+            size_t n;
+            collect_rides(h->links.v[0], &rides, &n);
+            drop_link(h->links.v[0]);
+            for (size_t r = 0; r < n; r++)
+                free_ride(rides[r]);
+            free(rides);
+        }
+        loop_timer_clear(x->loop, &h->link_pause);
+        vec_free(&h->links);
+        ssh_target_free(&h->target);
+        free(h);
+    }
+    sweep(x);
+    loop_timer_clear(x->loop, &x->sweep);
+    loop_timer_clear(x->loop, &x->sample);
+    vec_free(&x->hosts);
+    vec_free(&x->buried);
+    vec_free(&x->buried_carriers);
+    free(x);
+    libssh2_exit();
+}
+
+static const struct executor_table table = {connect_host, start, cancel, close_all, free_all};
+
+struct executor *ssh_new(struct loop *loop, const struct executor_events *events, const struct ssh_options *options) {
+    struct ssh *x = mem_zalloc(sizeof *x);
+    *x = (struct ssh){.base = {&table}, .loop = loop, .events = events, .options = *options};
+    x->sweep = (struct timer){.expired = sweep, .arg = x};
+    x->sample = (struct timer){.expired = sample_loads, .arg = x};
+    loop_timer(loop, &x->sample, loop_now(loop) + LOAD_INTERVAL);
+    libssh2_init(0);
+    return &x->base;
+}

@@ -132,10 +132,12 @@ bool sched_next(struct sched *s, struct sched_action *action) {
     if (!s->begun || s->finished)
         return false;
     expire(s);
-    if (s->stopped && s->running == 0 && s->over < s->steps.n)
-        step_skip_rest(s);
     if (step_tell(s, action))
         return true;
+    if (s->stopped && s->running == 0 && s->over < s->steps.n) {
+        step_skip_rest(s);
+        return step_tell(s, action);
+    }
     if (s->over == s->steps.n) {
         s->finished = true;
         *action = (struct sched_action){.kind = SCHED_FINISHED};

@@ -259,7 +259,7 @@ static bool tell_one(struct sched *s, uint32_t id, struct sched_action *action) 
     case READY:
         action->kind = SCHED_RETRY;
         action->at = s->now;
-        return true;
+        return !s->stopped;
     case PAUSED:
         action->kind = SCHED_RETRY;
         action->at = heap_find(&s->step_timers, id)->key;

@@ -251,12 +251,6 @@ static uint32_t take_idle(struct sched *s, struct pool *p) {
     return NONE;
 }
 
-void pool_limits_eased(struct sched *s) {
-    for (size_t i = 0; i < s->limited.n; i++)
-        make_hungry(s, s->limited.v[i]);
-    s->limited.n = 0;
-}
-
 bool pool_connect(struct sched *s, struct sched_action *action) {
     if (sched_headroom(s) == 0)
         return false;
@@ -271,8 +265,6 @@ bool pool_connect(struct sched *s, struct sched_action *action) {
         }
         s->hungry = p->next_hungry;
         p->hungry = false;
-        if (p->idle_n != 0 && waiting(p) > sched_headroom(s))
-            *vec_push(&s->limited) = id;
     }
     return false;
 }

@@ -30,7 +30,6 @@ void sched_free(struct sched *s) {
     vec_free(&s->losses);
     vec_free(&s->hosts);
     vec_free(&s->pools);
-    vec_free(&s->limited);
     heap_free(&s->choices);
     heap_free(&s->step_timers);
     heap_free(&s->host_timers);
@@ -121,7 +120,7 @@ static bool wake(struct sched *s, struct sched_action *action) {
     int64_t at = earliest(INT64_MAX, &s->step_timers);
     if (!s->stopped)
         at = earliest(earliest(at, &s->host_timers), &s->pool_timers);
-    if (at == INT64_MAX || (s->wake <= at && s->wake > s->now))
+    if (s->wake <= at)
         return false;
     s->wake = at;
     *action = (struct sched_action){.kind = SCHED_WAKE, .at = at};

@@ -143,7 +143,6 @@ struct sched {
     uint32_t news, last_news; /* steps that something is to be told of */
     struct heap choices;      /* pools that can start a step now: the highest first */
     uint32_t hungry;          /* pools that may need another host */
-    VEC(uint32_t) limited;    /* pools that may need one as soon as fewer steps run */
     struct heap step_timers, host_timers, pool_timers;
     int64_t wake; /* what was last said by SCHED_WAKE; INT64_MAX: nothing that still holds */
 };
@@ -172,7 +171,6 @@ void pool_push(struct sched *s, uint32_t pool, uint32_t step); /* a ready one */
 void pool_member_changed(struct sched *s, struct place place, struct worth old, struct worth now);
 void pool_changed(struct sched *s, uint32_t pool);
 void pool_offer(struct sched *s, struct place place); /* its host may be asked for (again) */
-void pool_limits_eased(struct sched *s);              /* fewer steps run */
 bool pool_start(struct sched *s, struct sched_action *action);
 bool pool_connect(struct sched *s, struct sched_action *action);
 

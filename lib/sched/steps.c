@@ -115,7 +115,6 @@ void step_leave(struct sched *s, uint32_t id) {
     h->running--;
     s->running--;
     heap_remove(&s->step_timers, id);
-    pool_limits_eased(s);
 }
 
 void step_settle(struct sched *s, uint32_t id, enum sched_state state) {

@@ -118,7 +118,7 @@ static void watched_ended(struct watched *w, uint32_t id, enum sched_end how, in
         step->end = how;
         h->running--;
         w->running--;
-        step->losses += how == SCHED_ENDED_LOST;
+        step->losses += how == SCHED_ENDED_LOST && !step->timed_out;
         h->lossy = h->lossy || how == SCHED_ENDED_LOST;
         if (how == SCHED_ENDED_OK || how == SCHED_ENDED_FAILED)
             h->lossy = false;
@@ -147,7 +147,7 @@ static void watched_lost(struct watched *w, uint32_t id, bool for_good, int64_t 
             continue;
         step->running = false;
         step->end = SCHED_ENDED_LOST;
-        step->losses++;
+        step->losses += !step->timed_out;
         h->running--;
         w->running--;
     }
@@ -213,6 +213,7 @@ static void watched_start(struct watched *w, const struct sched_action *a) {
     HOLDS(w, watched_in_pool(&w->pools.v[step->pool], a->host) && "and of their pool");
     HOLDS(w, h->running < h->slots && "no host over its slots");
     HOLDS(w, (w->config.jobs == 0 || w->running < w->config.jobs) && "jobs are kept");
+    HOLDS(w, step->losses < 5 && "what was lost five times is given up");
     HOLDS(w, a->attempt == step->attempt + 1 && "tries count from 1");
     *step = (struct watched_step){
         .needs = step->needs,
@@ -326,12 +327,23 @@ static void watched_conserved(struct watched *w) {
     }
 }
 
+static void watched_cancelled(struct watched *w) {
+    for (size_t i = 0; i < w->steps.n; i++) {
+        const struct watched_step *step = &w->steps.v[i];
+        if (!step->running || step->cancelled)
+            continue;
+        HOLDS(w, !w->cancel && "a stop that cancels leaves nothing running");
+        HOLDS(w, (step->timeout == 0 || w->now - step->started < step->timeout) && "limits hold");
+    }
+}
+
 /* sched_next, checked. */
 static bool watched_next(struct watched *w, struct sched_action *a) {
     if (!sched_next(w->s, a)) {
         w->actions = 0;
         if (w->begun && !w->finished) {
             watched_conserved(w);
+            watched_cancelled(w);
             HOLDS(w, w->settled < w->steps.n && "finished is said when all is settled");
         }
         return false;

@@ -70,7 +70,6 @@ struct rule {
 struct file {
     struct str name; /* as a relative or absolute path, normalised: no "./", no "//", no "x/.." */
     struct step *maker;     /* NULL: nobody, it must be there */
-    struct place made_at;
 };
 
 struct step {
@@ -81,7 +80,7 @@ struct step {
     bool item_file;   /* the item came from a file pattern */
     struct file **in, **out;
     size_t n_in, n_out;
-    struct place in_at; /* where `in` stands */
+    struct place in_at, out_at; /* where `in` and `out` stand */
     struct step **needs; /* what must succeed first, from files and from `needs`; each once, sorted by id */
     size_t n_needs;
 };
@@ -103,7 +102,8 @@ void graph_free(struct graph *g);
 struct file *graph_file(struct graph *g, struct str name);
 /* NULL if there is none of that (normalised) name. */
 struct file *graph_find_file(const struct graph *g, struct str name);
-/* Adds a step of a rule with its item (item.s NULL: none). in, out and needs are set by the caller. */
+/* Adds a step of a rule with its item (item.s NULL: none; the text must live as long as the graph). in, out and needs
+ * are set by the caller. */
 struct step *graph_add_step(struct graph *g, struct rule *rule, struct str item, bool item_file);
 
 /* After all steps are there: turns files into edges between steps and reports two makers of one file and cycles (each

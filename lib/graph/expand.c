@@ -1,0 +1,171 @@
+#include "graph/expand.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Longer variables are left out of a step's environment: systems bound the size of one (128 KiB on Linux). */
+enum { VARIABLE_MAX = 64 * 1024 };
+
+static struct str with_prefix(const struct scope *s, struct str name) {
+    if (s->prefix.n == 0 || (name.n != 0 && name.s[0] == '/'))
+        return name;
+    return arena_printf(s->arena, "%.*s%.*s", STR_FMT(s->prefix), STR_FMT(name));
+}
+
+static void names_of(const struct scope *s, struct file *const *files, size_t n, struct value *out) {
+    struct str *names = arena_alloc(s->arena, (n + 1) * sizeof *names);
+    for (size_t i = 0; i < n; i++)
+        names[i] = with_prefix(s, files[i]->name);
+    *out = (struct value){.v = names, .n = n, .file = true};
+}
+
+static void one(const struct scope *s, struct str text, bool file, struct value *out) {
+    *out = (struct value){.v = arena_copy(s->arena, &text, sizeof text), .n = 1, .file = file};
+}
+
+/* "a/b.tar.gz": .dir "a", .base "b.tar.gz", .stem "b.tar", .ext ".gz". A name that only starts with a dot has no ext. */
+static bool item_part(const struct scope *s, struct str part, struct value *out) {
+    struct str item = s->item;
+    const char *slash = memrchr(item.s, '/', item.n);
+    struct str base = item;
+    if (slash != NULL)
+        base = (struct str){slash + 1, (size_t)(item.s + item.n - slash) - 1};
+    const char *dot = base.n > 1 ? memrchr(base.s + 1, '.', base.n - 1) : NULL;
+    size_t stem = dot != NULL ? (size_t)(dot - base.s) : base.n;
+    if (str_eq(part, STR("base")))
+        one(s, base, false, out);
+    else if (str_eq(part, STR("stem")))
+        one(s, (struct str){base.s, stem}, false, out);
+    else if (str_eq(part, STR("ext")))
+        one(s, (struct str){base.s + stem, base.n - stem}, false, out);
+    else if (str_eq(part, STR("dir")))
+        one(s, slash == NULL ? STR(".") : slash == item.s ? STR("/") : (struct str){item.s, (size_t)(slash - item.s)},
+            false, out);
+    else
+        return false;
+    return true;
+}
+
+static bool outputs_of(const struct scope *s, const struct rule *rule, struct value *out) {
+    size_t n = 0;
+    for (size_t i = 0; i < rule->n_steps; i++)
+        n += rule->steps[i]->n_out;
+    struct file **files = arena_alloc(s->arena, (n + 1) * sizeof *files);
+    n = 0;
+    for (size_t i = 0; i < rule->n_steps; i++)
+        for (size_t o = 0; o < rule->steps[i]->n_out; o++)
+            files[n++] = rule->steps[i]->out[o];
+    names_of(s, files, n, out);
+    return true;
+}
+
+bool scope_lookup(void *context, const struct template_piece *ref, struct value *out) {
+    const struct scope *s = context;
+    bool part = ref->part.n != 0;
+    if (str_eq(ref->word, STR("item")) && s->item.s != NULL) {
+        if (part)
+            return item_part(s, ref->part, out);
+        one(s, s->item, s->item_file, out);
+        return true;
+    }
+    if (str_eq(ref->word, STR("env")) && part) {
+        char *name = (char *)arena_str(s->arena, ref->part).s;
+        const char *value = getenv(name);
+        if (value == NULL)
+            return false;
+        one(s, arena_str(s->arena, str_of(value)), false, out);
+        return true;
+    }
+    if (!part && s->step != NULL) {
+        if (str_eq(ref->word, STR("in"))) {
+            names_of(s, s->step->in, s->step->n_in, out);
+            return true;
+        }
+        if (str_eq(ref->word, STR("out"))) {
+            names_of(s, s->step->out, s->step->n_out, out);
+            return true;
+        }
+        if (str_eq(ref->word, STR("step"))) {
+            one(s, s->step->name, false, out);
+            return true;
+        }
+        if (str_eq(ref->word, STR("host"))) {
+            one(s, s->host, false, out);
+            return true;
+        }
+    }
+    if (!part) {
+        const struct variable *v = map_get(&s->graph->variable_names, ref->word);
+        if (v == NULL || v->v == NULL)
+            return false;
+        *out = (struct value){.v = v->v, .n = v->n};
+        return true;
+    }
+    const struct rule *rule = map_get(&s->graph->rule_names, ref->word);
+    return rule != NULL && str_eq(ref->part, STR("out")) && outputs_of(s, rule, out);
+}
+
+static struct scope scope_of(const struct graph *g, const struct step *step, struct str host, struct str prefix,
+                             struct arena *arena) {
+    return (struct scope){.graph = g,
+                          .step = step,
+                          .item = step->item,
+                          .item_file = step->item_file,
+                          .host = host,
+                          .prefix = prefix,
+                          .arena = arena};
+}
+
+void graph_script(const struct graph *g, const struct step *step, struct str host, struct str prefix,
+                  struct buf *out) {
+    struct arena arena = {0};
+    struct scope scope = scope_of(g, step, host, prefix, &arena);
+    template_script(&step->rule->script, scope_lookup, &scope, out);
+    arena_free(&arena);
+}
+
+void graph_dir(const struct graph *g, const struct step *step, struct str host, struct buf *out) {
+    struct arena arena = {0};
+    struct scope scope = scope_of(g, step, host, STR(""), &arena);
+    template_text(&step->rule->dir, scope_lookup, &scope, out);
+    arena_free(&arena);
+}
+
+static void add_files(struct file *const *files, size_t n, struct str name, struct str prefix,
+                      void (*add)(void *context, struct str name, struct str value), void *context) {
+    struct buf lines = {0};
+    for (size_t i = 0; i < n; i++) {
+        struct str file = files[i]->name;
+        if (i != 0)
+            buf_putc(&lines, '\n');
+        if (file.n != 0 && file.s[0] != '/')
+            buf_str(&lines, prefix);
+        if (prefix.n == 0 && file.n != 0 && file.s[0] == '-')
+            buf_puts(&lines, "./");
+        buf_str(&lines, file);
+        if (lines.n > VARIABLE_MAX)
+            break;
+    }
+    if (n != 0 && lines.n <= VARIABLE_MAX)
+        add(context, name, buf_view(&lines));
+    buf_free(&lines);
+}
+
+void graph_environment(const struct graph *g, const struct step *step, struct str host, struct str prefix,
+                       void (*add)(void *context, struct str name, struct str value), void *context) {
+    struct arena arena = {0};
+    struct scope scope = scope_of(g, step, host, prefix, &arena);
+    for (size_t i = 0; i < step->rule->n_env; i++) {
+        struct buf value = {0};
+        template_text(&step->rule->env[i].value, scope_lookup, &scope, &value);
+        add(context, step->rule->env[i].name, buf_view(&value));
+        buf_free(&value);
+    }
+    add(context, STR("FORAY_STEP"), step->name);
+    add(context, STR("FORAY_HOST"), host);
+    if (step->item.s != NULL && step->item.n <= VARIABLE_MAX)
+        add(context, STR("FORAY_ITEM"), step->item);
+    add_files(step->in, step->n_in, STR("FORAY_IN"), prefix, add, context);
+    add_files(step->out, step->n_out, STR("FORAY_OUT"), prefix, add, context);
+    arena_free(&arena);
+}

@@ -1,0 +1,103 @@
+#include "graph/graph.h"
+
+#include "base/mem.h"
+
+#include <string.h>
+
+void graph_init(struct graph *g) {
+    *g = (struct graph){0};
+}
+
+void graph_free(struct graph *g) {
+    struct map *maps[] = {&g->host_names, &g->pool_names, &g->variable_names,
+                          &g->rule_names, &g->step_names, &g->file_names};
+    for (size_t i = 0; i < sizeof maps / sizeof *maps; i++)
+        map_free(maps[i]);
+    vec_free(&g->hosts);
+    vec_free(&g->pools);
+    vec_free(&g->variables);
+    vec_free(&g->rules);
+    vec_free(&g->steps);
+    arena_free(&g->arena);
+}
+
+/* One file has one name here: "./a//b/../c" is "a/c". ".." that leads out of the directory stays. */
+static void normalise(struct str name, struct buf *out) {
+    bool absolute = name.n != 0 && name.s[0] == '/';
+    size_t floor = absolute ? 1 : 0; /* ".." does not climb below this */
+    if (absolute)
+        buf_putc(out, '/');
+    for (size_t i = 0; i < name.n;) {
+        const char *slash = memchr(name.s + i, '/', name.n - i);
+        size_t n = slash != NULL ? (size_t)(slash - name.s) - i : name.n - i;
+        struct str part = {name.s + i, n};
+        i += n + 1;
+        if (n == 0 || str_eq(part, STR(".")))
+            continue;
+        if (str_eq(part, STR(".."))) {
+            if (out->n > floor) {
+                const char *last = memrchr(out->s, '/', out->n);
+                size_t keep = last != NULL ? (size_t)(last - out->s) : 0;
+                out->n = keep > floor ? keep : floor;
+                out->s[out->n] = '\0';
+                continue;
+            }
+            if (absolute)
+                continue;
+        }
+        if (out->n != 0 && out->s[out->n - 1] != '/')
+            buf_putc(out, '/');
+        buf_str(out, part);
+        if (!absolute && str_eq(part, STR("..")))
+            floor = out->n;
+    }
+    if (out->n == 0)
+        buf_putc(out, '.');
+}
+
+/* Most names are as they should be, and need no copy to be looked up. */
+static bool is_normal(struct str name) {
+    if (name.n == 0 || name.s[name.n - 1] == '/' || name.s[0] == '.')
+        return false;
+    for (size_t i = 0; i + 1 < name.n; i++)
+        if (name.s[i] == '/' && (name.s[i + 1] == '/' || name.s[i + 1] == '.'))
+            return false;
+    return true;
+}
+
+struct file *graph_find_file(const struct graph *g, struct str name) {
+    if (is_normal(name))
+        return map_get(&g->file_names, name);
+    struct buf b = {0};
+    normalise(name, &b);
+    struct file *f = map_get(&g->file_names, buf_view(&b));
+    buf_free(&b);
+    return f;
+}
+
+struct file *graph_file(struct graph *g, struct str name) {
+    struct file *f = graph_find_file(g, name);
+    if (f != NULL)
+        return f;
+    f = arena_alloc(&g->arena, sizeof *f);
+    if (is_normal(name)) {
+        f->name = arena_str(&g->arena, name);
+    } else {
+        struct buf b = {0};
+        normalise(name, &b);
+        f->name = arena_str(&g->arena, buf_view(&b));
+        buf_free(&b);
+    }
+    *map_put(&g->file_names, f->name) = f;
+    return f;
+}
+
+struct step *graph_add_step(struct graph *g, struct rule *rule, struct str item, bool item_file) {
+    struct step *step = arena_alloc(&g->arena, sizeof *step);
+    *step = (struct step){.id = (uint32_t)g->steps.n, .rule = rule, .item = item, .item_file = item_file};
+    step->name = rule->name;
+    if (item.s != NULL)
+        step->name = arena_printf(&g->arena, "%.*s[%.*s]", STR_FMT(rule->name), STR_FMT(item));
+    *vec_push(&g->steps) = step;
+    return step;
+}

@@ -115,12 +115,12 @@ static int64_t earliest(int64_t at, const struct heap *timers) {
     return timers->n != 0 && timers->v[0].key < at ? timers->v[0].key : at;
 }
 
-/* Says when to come back, unless it was said before. An earlier time than needed does no harm. */
+/* Says when to come back, unless it was said before. */
 static bool wake(struct sched *s, struct sched_action *action) {
     int64_t at = earliest(INT64_MAX, &s->step_timers);
     if (!s->stopped)
         at = earliest(earliest(at, &s->host_timers), &s->pool_timers);
-    if (s->wake <= at)
+    if (at == INT64_MAX || at == s->wake)
         return false;
     s->wake = at;
     *action = (struct sched_action){.kind = SCHED_WAKE, .at = at};

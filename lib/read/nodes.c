@@ -167,19 +167,19 @@ static void take_key(struct reader *r, struct open *top, struct node *node) {
         diag_error(r->diags, node->at, "a key must be a text, this is %s", node_kind_name(node));
         if (node->flow)
             diag_help(r->diags, "a value that starts with `{` or `[` must be quoted");
-        top->skip_value = true;
+        top->skip_value = top->node->refused = true;
         return;
     }
     if (str_eq(node->text, STR("<<"))) {
         diag_error(r->diags, node->at, "merge keys (`<<`) are not read");
-        top->skip_value = true;
+        top->skip_value = top->node->refused = true;
         return;
     }
     void **place = map_put(&top->keys, node->text);
     if (*place != NULL) {
         diag_error(r->diags, node->at, "`%s` is here twice", diag_name(r->diags, node->text));
         diag_note(r->diags, ((struct node *)*place)->at, "first here");
-        top->skip_value = true;
+        top->skip_value = top->node->refused = true;
         return;
     }
     *place = node;

@@ -11,6 +11,7 @@ struct node {
     enum node_kind kind;
     bool plain;        /* a scalar without quotes, not a block */
     bool flow;         /* a list or map in [ ] or { } */
+    bool refused;      /* a map with a key that was refused, and told: no more need be said of it */
     struct str text;   /* of a scalar */
     struct place at;   /* where it starts */
     size_t start, end; /* its bytes in the source */

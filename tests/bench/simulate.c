@@ -1,0 +1,213 @@
+/* How good and how fast the scheduler decides, in virtual time. Prints
+ *   makespan over its lower bound max(critical path, work / capacity), median and worst of many
+ * seeds, for the scheduler as it is and with one thing taken away at a time; microseconds for one
+ * decision and bytes for one step, with a million steps on ten thousand hosts. */
+#include "base/vec.h"
+#include "sched/heap.h"
+#include "sched/sched.h"
+
+#include <malloc.h>
+#include <stdio.h>
+#include <time.h>
+
+#define MS INT64_C(1000000)
+
+enum { SEEDS = 100, HOSTS = 100, STEPS = 10000 };
+
+static uint64_t state;
+
+static uint64_t next_random(void) {
+    uint64_t z = state += UINT64_C(0x9e3779b97f4a7c15);
+    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return z ^ (z >> 31);
+}
+
+static uint32_t below(uint32_t n) {
+    return (uint32_t)((next_random() >> 32) * n >> 32);
+}
+
+/* From 10 to 100 ms, and twice as long with a chance of a half, and so on up to 64 times: few steps
+ * make most of the work, and none of them is longer than all else. */
+static int64_t heavy_tailed(void) {
+    int64_t t = 10 * MS + below(10) * MS;
+    for (int i = 0; i < 6 && below(2) != 0; i++)
+        t *= 2;
+    return t;
+}
+
+/* Layers of random width; a step needs up to three of the layer before it. */
+struct workload {
+    uint32_t n, n_hosts;
+    int64_t *duration;
+    uint32_t (*needs)[3];
+    uint8_t *n_needs;
+    uint32_t *slots;
+    uint64_t capacity;
+};
+
+static struct workload make(uint64_t seed, uint32_t n, uint32_t n_hosts, uint32_t widest) {
+    state = seed;
+    struct workload w = {.n = n, .n_hosts = n_hosts};
+    w.duration = mem_array(NULL, n, sizeof *w.duration);
+    w.needs = mem_array(NULL, n, sizeof *w.needs);
+    w.n_needs = mem_array(NULL, n, sizeof *w.n_needs);
+    w.slots = mem_array(NULL, n_hosts, sizeof *w.slots);
+    for (uint32_t h = 0; h < n_hosts; h++)
+        w.capacity += w.slots[h] = 1U << below(5);
+    uint32_t layer = 0, before = 0, end = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        if (i == end) {
+            before = layer;
+            layer = i;
+            end = i + 1 + below(widest);
+        }
+        w.duration[i] = heavy_tailed();
+        w.n_needs[i] = layer == 0 ? 0 : (uint8_t)below(4);
+        for (uint32_t k = 0; k < w.n_needs[i]; k++)
+            w.needs[i][k] = before + below(layer - before);
+    }
+    return w;
+}
+
+static void unmake(struct workload *w) {
+    free(w->duration);
+    free(w->needs);
+    free(w->n_needs);
+    free(w->slots);
+}
+
+static double lower_bound(const struct workload *w) {
+    double *end = mem_array(NULL, w->n, sizeof *end), critical = 0, work = 0;
+    for (uint32_t i = 0; i < w->n; i++) {
+        double start = 0;
+        for (uint32_t k = 0; k < w->n_needs[i]; k++)
+            start = end[w->needs[i][k]] > start ? end[w->needs[i][k]] : start;
+        end[i] = start + (double)w->duration[i];
+        critical = end[i] > critical ? end[i] : critical;
+        work += (double)w->duration[i];
+    }
+    free(end);
+    work /= (double)w->capacity;
+    return critical > work ? critical : work;
+}
+
+enum costs {
+    KNOWN,   /* as after a first run */
+    UNKNOWN, /* a first run: all the same, so that depth counts */
+    FIFO,    /* no step knows what comes after it */
+};
+
+struct result {
+    double makespan;         /* ns */
+    double adding, deciding; /* s */
+    uint64_t decisions;
+    size_t bytes; /* that the scheduler allocated before it began */
+};
+
+static double seconds(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static void add_steps(struct sched *s, const struct workload *w, enum costs costs) {
+    for (uint32_t i = 0; i < w->n; i++)
+        sched_add_step(s, &(struct sched_step){
+                              .needs = w->needs[i],
+                              .n_needs = w->n_needs[i],
+                              .cost = costs == KNOWN ? w->duration[i] : 0,
+                          });
+}
+
+static struct result play(const struct workload *w, uint64_t seed, enum sched_pick pick,
+                          enum costs costs) {
+    struct result r = {0};
+    size_t before = mallinfo2().uordblks + mallinfo2().hblkhd;
+    struct sched *s = sched_new(&(struct sched_config){.seed = seed});
+    uint32_t *hosts = mem_array(NULL, w->n_hosts, sizeof *hosts);
+    for (uint32_t h = 0; h < w->n_hosts; h++)
+        hosts[h] = sched_add_host(s, w->slots[h]);
+    sched_add_pool(s, pick, hosts, w->n_hosts);
+    free(hosts);
+    double began = seconds();
+    if (costs != FIFO)
+        add_steps(s, w, costs);
+    int64_t now = 0;
+    sched_begin(s, now);
+    if (costs == FIFO) /* steps added after the beginning count for themselves only */
+        add_steps(s, w, costs);
+    r.bytes = mallinfo2().uordblks + mallinfo2().hblkhd - before;
+    r.adding = seconds() - began;
+    began = seconds();
+    struct heap ends = {0}; /* tie: a step, or the number of steps + a host */
+    bool finished = false;
+    while (!finished) {
+        struct sched_action a;
+        while (sched_next(s, &a)) {
+            if (a.kind == SCHED_START) {
+                heap_push(&ends, (struct heap_entry){now + w->duration[a.step], a.step, 0});
+                r.decisions++;
+            } else if (a.kind == SCHED_CONNECT) {
+                heap_push(&ends, (struct heap_entry){now + 10 * MS, w->n + a.host, 0});
+            } else if (a.kind == SCHED_WAKE) {
+                heap_push(&ends, (struct heap_entry){a.at, UINT32_MAX, 0});
+            } else if (a.kind == SCHED_FINISHED) {
+                finished = true;
+            }
+        }
+        if (finished || ends.n == 0)
+            break;
+        struct heap_entry e = ends.v[0];
+        heap_pop(&ends);
+        now = e.key;
+        if (e.tie == UINT32_MAX)
+            sched_tick(s, now);
+        else if (e.tie >= w->n)
+            sched_host_up(s, e.tie - w->n, 1, now);
+        else
+            sched_step_ended(s, e.tie, SCHED_ENDED_OK, now);
+    }
+    r.deciding = seconds() - began;
+    r.makespan = (double)now;
+    heap_free(&ends);
+    sched_free(s);
+    return r;
+}
+
+static int compare(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static void makespans(const char *name, enum sched_pick pick, enum costs costs) {
+    double ratios[SEEDS];
+    for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+        struct workload w = make(seed, STEPS, HOSTS, 2 + (uint32_t)seed % 10 * 500);
+        ratios[seed - 1] = play(&w, seed, pick, costs).makespan / lower_bound(&w);
+        unmake(&w);
+    }
+    qsort(ratios, SEEDS, sizeof *ratios, compare);
+    printf("makespan, %s: %.3f x the lower bound in the median, %.3f at worst\n", name,
+           ratios[SEEDS / 2], ratios[SEEDS - 1]);
+}
+
+int main(void) {
+    printf("seeds 1 to %d, %d steps in layers on %d hosts of 1 to 16 slots\n", SEEDS, STEPS, HOSTS);
+    makespans("longest path first, least loaded", SCHED_LEAST_LOADED, KNOWN);
+    makespans("with unknown costs", SCHED_LEAST_LOADED, UNKNOWN);
+    makespans("first come, first served", SCHED_LEAST_LOADED, FIFO);
+    makespans("random hosts", SCHED_RANDOM, KNOWN);
+    makespans("hosts in turn", SCHED_ROUND_ROBIN, KNOWN);
+    struct workload w = make(1, 1000000, 10000, 400000);
+    for (int pick = SCHED_LEAST_LOADED; pick <= SCHED_ROUND_ROBIN; pick++) {
+        static const char *const names[] = {"least loaded", "random", "in turn"};
+        struct result r = play(&w, 1, (enum sched_pick)pick, KNOWN);
+        printf("1000000 steps on 10000 hosts (seed 1), %s: %.2f us a step to add and %.2f us to "
+               "decide and see it end, %.0f bytes a step, makespan %.3f x the lower bound\n",
+               names[pick], r.adding * 1e6 / w.n, r.deciding * 1e6 / (double)r.decisions,
+               (double)r.bytes / 1e6, r.makespan / lower_bound(&w));
+    }
+    unmake(&w);
+    return 0;
+}

@@ -1,30 +1,38 @@
-/* The scheduler: decides which step starts when and where. A pure state machine: it is told what happened and answers
- * with what to do. No clock, file, process or socket: time comes with every event, so that a test can play a day on
- * ten thousand hosts in a second.
+/* The scheduler: decides which step starts when and where. A pure state machine: it is told what
+ * happened and answers with what to do. No clock, file, process or socket: time comes with every
+ * event, so that a test can play a day on ten thousand hosts in a second.
  *
  *     sched_...(s, what happened, now);           an event
  *     while (sched_next(s, &action)) ...          what to do about it, in order
  *
- * Times are nanoseconds of any monotonic clock. Ids of steps, hosts and pools count from 0 in the order of adding.
- * Same events, same seed: same actions.
+ * Times are nanoseconds of any monotonic clock. Ids of steps, hosts and pools count from 0 in the
+ * order of adding. Same events, same seed: same actions.
  *
- * Events may come at any time, also between two actions, while an action is being carried out, late or twice: what no
- * longer fits (an end of a step that does not run, a host that is up already or lost already) changes nothing, and an
- * action that an event has overtaken is not given out. A time before an earlier one counts as that one. Only these are
- * mistakes of the caller: ids that were never given out, 2^32 - 1 steps or edges and more, and adding steps after
- * SCHED_FINISHED. A host may come up without having been asked for. Nothing is given out before sched_begin.
+ * Events may come at any time, also between two actions, while an action is being carried out, late
+ * or twice: what no longer fits (an end of a step that does not run, a host that is up already or
+ * lost already) changes nothing, and an action that an event has overtaken is not given out. A time
+ * before an earlier one counts as that one. Only these are mistakes of the caller: ids that were
+ * never given out, 2^32 - 1 steps or edges and more, and adding steps after SCHED_FINISHED. A host
+ * may come up without having been asked for. Nothing is given out before sched_begin.
  *
  * What it does, beyond the order of what needs what:
- * - The longest expected path to the end of the graph goes first, over all pools; steps added after sched_begin count
- *   with their own cost only and do not make those before them more urgent.
- * - Hosts are connected to when steps wait for them. A host that takes more than a second to answer is waited for, but
- *   others are asked too. While some are still connecting and what waits has room enough on those that are up, it is
- *   held for up to 200 ms, so that not all goes to the first one that answered.
- * - A lost host is tried again after 1 s, 2 s, 4 s ... 60 s, while steps wait. From its third failure in a row on no
- *   step waits for it: when nothing better is left in a pool, what waits there settles as SCHED_NO_HOST. Three steps
- *   lost in a row on a host that stays up count as such a failure: it gets nothing for that time, then one step to
- *   prove itself. A step that ends there, well or badly, makes good for all.
- * - A lost step goes to a host that has not lost it, if there is one to wait for; lost five times, it is given up. */
+ *
+ * The longest expected path to the end of the graph goes first, over all pools. Steps added after
+ * sched_begin count with their own cost only and do not make those before them more urgent.
+ *
+ * Hosts are connected to when steps wait for them. A host that takes more than a second to answer
+ * is waited for, but others are asked too. While some are still connecting and what waits has room
+ * enough on those that are up, it is held for up to 200 ms, so that not all goes to the first one
+ * that answered.
+ *
+ * A lost host is tried again after 1 s, 2 s, 4 s ... 60 s, while steps wait. From its third failure
+ * in a row on no step waits for it: when nothing better is left in a pool, what waits there settles
+ * as SCHED_NO_HOST. Three steps lost in a row on a host that stays up count as one such failure: it
+ * gets nothing for that time, then one step to prove itself. A step that ends there, well or badly,
+ * makes good for all.
+ *
+ * A lost step goes to a host that has not lost it, if there is one to wait for; lost five times, it
+ * is given up. */
 #ifndef FORAY_SCHED_SCHED_H
 #define FORAY_SCHED_SCHED_H
 
@@ -37,57 +45,64 @@ struct sched;
 enum sched_pick { SCHED_LEAST_LOADED, SCHED_RANDOM, SCHED_ROUND_ROBIN };
 
 struct sched_config {
-    uint32_t jobs;         /* steps at once in all; 0: no bound */
-    uint32_t failures;     /* failed steps after which nothing new starts; 0: never stop for that (-k) */
-    bool cancel_on_stop;   /* then also end what runs (-K) */
-    uint64_t seed;         /* of all random choices */
+    uint32_t jobs;       /* steps at once in all; 0: no bound */
+    uint32_t failures;   /* failed steps after which nothing new starts; 0: no bound (-k) */
+    bool cancel_on_stop; /* then also end what runs (-K) */
+    uint64_t seed;       /* of all random choices */
 };
 
 struct sched_step {
     const uint32_t *needs; /* ids of steps that must succeed first; added earlier */
     size_t n_needs;
     uint32_t pool;
-    uint32_t retries;      /* further tries after a failing one, with growing pauses between them */
-    int64_t timeout;       /* of one try; 0: none */
-    int64_t cost;          /* expected duration; 0: unknown */
+    uint32_t retries; /* further tries after a failing one, with growing pauses between them */
+    int64_t timeout;  /* of one try; 0: none */
+    int64_t cost;     /* expected duration; 0: unknown */
 };
 
 struct sched *sched_new(const struct sched_config *config);
 void sched_free(struct sched *s);
 
-/* The graph. Hosts and pools come before the steps that use them. */
-uint32_t sched_add_host(struct sched *s, uint32_t slots); /* slots 0: as many as its cores, known when it is up */
+/* The graph. Hosts and pools come before the steps that use them.
+ * slots 0: as many as the host's cores, known when it is up. */
+uint32_t sched_add_host(struct sched *s, uint32_t slots);
 /* A host that is named twice counts once. */
 uint32_t sched_add_pool(struct sched *s, enum sched_pick pick, const uint32_t *hosts, size_t n);
 uint32_t sched_add_step(struct sched *s, const struct sched_step *step);
 
-/* How a try of a step ended, as far as what ran it can tell. */
-enum sched_end { /* after a SCHED_CANCEL for its time limit, any end is a time-out */
+/* How a try of a step ended, as far as what ran it can tell. After a SCHED_CANCEL for its time
+ * limit any end counts as a time-out. */
+enum sched_end {
     SCHED_ENDED_OK,
     SCHED_ENDED_FAILED,    /* it ran and failed: tried again only as often as it may */
-    SCHED_ENDED_LOST,      /* not its fault: a transfer or its host failed; goes elsewhere by itself */
+    SCHED_ENDED_LOST,      /* a transfer or its host failed: goes elsewhere by itself */
     SCHED_ENDED_CANCELLED, /* ended by us, after an action SCHED_CANCEL */
 };
 
 /* Events. */
 void sched_begin(struct sched *s, int64_t now); /* all steps known so far are there: start */
 void sched_step_ended(struct sched *s, uint32_t step, enum sched_end how, int64_t now);
-/* A host can be used. cores: its slots if it was added with 0; also what its load is measured against; 0 counts as 1. */
+/* A host can be used. cores: its slots if it was added with 0; also what its load is measured
+ * against; 0 counts as 1. */
 void sched_host_up(struct sched *s, uint32_t host, uint32_t cores, int64_t now);
-/* A host is gone, or could not be reached. What ran there is lost: those steps go elsewhere, sched_step_ended must not
- * be called for them. for_good: it cannot work in this run (refused key, no such name): it is not tried again. */
+/* A host is gone, or could not be reached. What ran there is lost: those steps go elsewhere,
+ * sched_step_ended must not be called for them. for_good: it cannot work in this run (refused key,
+ * no such name): it is not tried again. */
 void sched_host_lost(struct sched *s, uint32_t host, bool for_good, int64_t now);
-void sched_host_load(struct sched *s, uint32_t host, double load, int64_t now); /* a sample of the load average */
-void sched_tick(struct sched *s, int64_t now); /* time has passed, as SCHED_WAKE asked */
-/* Start nothing new; cancel: also end what runs. What waited for another try settles at once as that try ended, what
- * did not run settles as SCHED_SKIPPED when the rest has ended. May be called again with cancel. */
+/* A sample of the load average. */
+void sched_host_load(struct sched *s, uint32_t host, double load, int64_t now);
+/* Time has passed, as SCHED_WAKE asked. */
+void sched_tick(struct sched *s, int64_t now);
+/* Start nothing new; cancel: also end what runs. What waited for another try settles at once as
+ * that try ended, what did not run settles as SCHED_SKIPPED when the rest has ended. May be called
+ * again with cancel. */
 void sched_stop(struct sched *s, bool cancel, int64_t now);
 
 enum sched_action_kind {
     SCHED_START,    /* start step on host */
     SCHED_CANCEL,   /* end step, that runs on host; report its end with SCHED_ENDED_CANCELLED */
     SCHED_CONNECT,  /* connect to host, answer with up or lost */
-    SCHED_RETRY,    /* a try of step failed or was lost; there will be another one at time `at` or as soon as it can */
+    SCHED_RETRY,    /* a try of step failed or was lost; the next one not before time `at` */
     SCHED_SETTLED,  /* step is over, see state */
     SCHED_WAKE,     /* call sched_tick at time `at`; a later action SCHED_WAKE replaces this one */
     SCHED_FINISHED, /* nothing runs and nothing will */
@@ -98,7 +113,7 @@ enum sched_state {
     SCHED_FAILED,
     SCHED_TIMED_OUT, /* its last try ran into its time limit */
     SCHED_NO_HOST,   /* no host of its pool can be used, or it was lost too often */
-    SCHED_SKIPPED,   /* did not run, or was lost: something it needs did not succeed, or the run stopped before */
+    SCHED_SKIPPED,   /* what it needs did not succeed, or the run stopped before it ran (again) */
     SCHED_CANCELLED, /* ended because the run was stopped */
 };
 

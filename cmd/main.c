@@ -1,7 +1,6 @@
 #include "cmd/verb.h"
 
 #include "base/mem.h"
-#include "config.h"
 
 #include <stdarg.h>
 #include <stdio.h>

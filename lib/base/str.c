@@ -31,6 +31,13 @@ bool str_ends(struct str a, struct str suffix) {
     return a.n >= suffix.n && str_eq((struct str){a.s + (a.n - suffix.n), suffix.n}, suffix);
 }
 
+char *bytes_last(const char *s, char c, size_t n) {
+    while (n > 0)
+        if (s[--n] == c)
+            return (char *)s + n;
+    return NULL;
+}
+
 void buf_reserve(struct buf *b, size_t more) {
     if (more < b->cap - b->n && b->cap != 0)
         return;

@@ -21,6 +21,9 @@ int str_cmp(struct str a, struct str b); /* by bytes, like strcmp */
 bool str_starts(struct str a, struct str prefix);
 bool str_ends(struct str a, struct str suffix);
 
+/* The last c among n bytes, NULL if there is none (memrchr, which not every system has). */
+char *bytes_last(const char *s, char c, size_t n);
+
 /* A growing buffer. {0} is an empty one. After any call below, s is not NULL and s[n] is '\0'. */
 struct buf {
     char *s;

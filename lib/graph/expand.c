@@ -26,11 +26,11 @@ static void one(const struct scope *s, struct str text, bool file, struct value 
 /* "a/b.tar.gz": .dir "a", .base "b.tar.gz", .stem "b.tar", .ext ".gz". A name that only starts with a dot has no ext. */
 static bool item_part(const struct scope *s, struct str part, struct value *out) {
     struct str item = s->item;
-    const char *slash = memrchr(item.s, '/', item.n);
+    const char *slash = bytes_last(item.s, '/', item.n);
     struct str base = item;
     if (slash != NULL)
         base = (struct str){slash + 1, (size_t)(item.s + item.n - slash) - 1};
-    const char *dot = base.n > 1 ? memrchr(base.s + 1, '.', base.n - 1) : NULL;
+    const char *dot = base.n > 1 ? bytes_last(base.s + 1, '.', base.n - 1) : NULL;
     size_t stem = dot != NULL ? (size_t)(dot - base.s) : base.n;
     if (str_eq(part, STR("base")))
         one(s, base, false, out);

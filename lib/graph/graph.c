@@ -36,7 +36,7 @@ static void normalise(struct str name, struct buf *out) {
             continue;
         if (str_eq(part, STR(".."))) {
             if (out->n > floor) {
-                const char *last = memrchr(out->s, '/', out->n);
+                const char *last = bytes_last(out->s, '/', out->n);
                 size_t keep = last != NULL ? (size_t)(last - out->s) : 0;
                 out->n = keep > floor ? keep : floor;
                 out->s[out->n] = '\0';

@@ -81,7 +81,7 @@ static size_t move_to(struct reader *r, const yaml_mark_t *mark) {
         r->cursor.chars--;
         if (text.s[r->cursor.bytes] == '\n') {
             r->cursor.line--;
-            const char *before = memrchr(text.s, '\n', r->cursor.bytes);
+            const char *before = bytes_last(text.s, '\n', r->cursor.bytes);
             r->cursor.line_start = before != NULL ? (size_t)(before - text.s) + 1 : 0;
         }
     }

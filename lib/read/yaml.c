@@ -55,7 +55,7 @@ static struct host *find_host(struct reader *r, struct str name, const struct dr
     struct host *h = arena_alloc(&r->graph->arena, sizeof *h);
     *h = (struct host){.id = (uint32_t)r->graph->hosts.n, .name = name, .slots = p->slots, .ssh = p->ssh};
     h->target = name;
-    const char *at = memrchr(name.s, '@', name.n);
+    const char *at = bytes_last(name.s, '@', name.n);
     if (at != NULL) {
         h->user = arena_str(&r->graph->arena, (struct str){name.s, (size_t)(at - name.s)});
         h->target = (struct str){at + 1, (size_t)(name.s + name.n - at) - 1};
@@ -72,7 +72,7 @@ static struct host *find_host(struct reader *r, struct str name, const struct dr
 }
 
 static const char *wrong_host(struct str name) {
-    const char *at = memrchr(name.s, '@', name.n);
+    const char *at = bytes_last(name.s, '@', name.n);
     struct str host = at != NULL ? (struct str){at + 1, (size_t)(name.s + name.n - at) - 1} : name;
     const char *colon = memchr(host.s, ':', host.n);
     if (at == name.s)

@@ -11,7 +11,7 @@ int files_make_parents(struct str name) {
     struct buf path = {0};
     int error = 0;
     buf_str(&path, name);
-    char *slash = memrchr(path.s, '/', path.n);
+    char *slash = bytes_last(path.s, '/', path.n);
     if (slash != NULL && slash != path.s) {
         /* Most often all of them stand: look from the end, then make from where one is missing. */
         *slash = '\0';
@@ -111,7 +111,7 @@ int files_open_temporary(struct str name, mode_t mode, struct buf *temporary) {
         errno = error;
         return -1;
     }
-    const char *slash = memrchr(name.s, '/', name.n);
+    const char *slash = bytes_last(name.s, '/', name.n);
     size_t dir = slash != NULL ? (size_t)(slash - name.s) + 1 : 0;
     for (int tries = 0; tries < 100; tries++) {
         uint64_t number;

@@ -315,7 +315,8 @@ static void start(struct executor *base, struct job *job) {
     full_script(job, &prefix, &script);
     str_list own = {0};
     char **envp = environment(job, buf_view(&prefix), &own);
-    char *argv[] = {"sh", "-e", "-c", script.s, NULL};
+    static char shell[] = "sh", stop[] = "-e", command[] = "-c";
+    char *argv[] = {shell, stop, command, script.s, NULL};
     if (script.n > SCRIPT_ARGUMENT_MAX) {
         p->script_file = write_script(buf_view(&script));
         if (p->script_file == NULL)

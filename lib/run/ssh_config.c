@@ -85,7 +85,7 @@ static void add_paths(str_list *list, struct str line) {
             struct str whole = expand_path((struct str){line.s, n});
             bool there = access(whole.s, F_OK) == 0;
             free((char *)whole.s);
-            const char *blank = memrchr(line.s, ' ', n);
+            const char *blank = bytes_last(line.s, ' ', n);
             if (there || blank == NULL)
                 break;
             n = (size_t)(blank - line.s);

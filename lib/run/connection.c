@@ -52,6 +52,7 @@ struct connection {
     char *in; /* received, not yet asked for by libssh2: from in_at to in_n */
     size_t in_at, in_n;
     uint64_t received; /* bytes that libssh2 has taken */
+    bool dry;          /* in this round the socket had no more: it is not asked again by every channel */
     bool closed;       /* the other side has ended the connection */
     int64_t last_sign; /* of life */
     struct buf out;
@@ -115,9 +116,13 @@ static ssize_t give_received(libssh2_socket_t fd, void *bytes, size_t n, int fla
     if (c->state == DEAD || c->closed)
         return -ECONNRESET;
     if (c->in_at == c->in_n) {
-        ssize_t got = recv(fd, c->in, RECEIVE, MSG_DONTWAIT);
-        if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
+        if (c->dry)
             return -EAGAIN;
+        ssize_t got = recv(fd, c->in, RECEIVE, MSG_DONTWAIT);
+        if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) {
+            c->dry = true;
+            return -EAGAIN;
+        }
         if (got <= 0) {
             c->closed = true;
             return got < 0 ? -errno : 0;
@@ -479,6 +484,7 @@ static void tidy_parties(struct connection *c) {
 static bool round_of_all(struct connection *c) {
     uint64_t before = c->received;
     bool moved = false;
+    c->dry = false;
     if (c->state == SHAKING_HANDS)
         shake_hands(c);
     if (c->state == LOGGING_IN)

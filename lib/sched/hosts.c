@@ -13,7 +13,7 @@ enum { LOSSES_IN_A_ROW = 3 };
 
 uint32_t sched_add_host(struct sched *s, uint32_t slots) {
     struct host *h = vec_push(&s->hosts);
-    *h = (struct host){.slots = slots, .fixed = slots != 0, .first = NONE, .load = -1, .cores = 1};
+    *h = (struct host){.slots = slots, .fixed = slots != 0, .load = -1, .cores = 1};
     h->worth.hopeful = true;
     return (uint32_t)s->hosts.n - 1;
 }
@@ -22,7 +22,7 @@ static struct worth worth_of(const struct host *h) {
     struct worth w = {.up = h->link == UP};
     if (w.up && !h->quarantined) {
         uint32_t slots = h->trial ? 1 : h->slots;
-        w.free = slots > h->running ? slots - h->running : 0;
+        w.free = slots > h->running.n ? slots - (uint32_t)h->running.n : 0;
     }
     if (h->link == CONNECTING && !h->slow)
         w.coming = h->slots != 0 ? h->slots : 1;
@@ -121,8 +121,8 @@ void sched_host_lost(struct sched *s, uint32_t id, bool for_good, int64_t now) {
         set_timer(s, id, back_off(s, h));
     /* Its pools first, so that the steps that ran here see what hope is left. */
     host_changed(s, id);
-    while (h->first != NONE) {
-        uint32_t step = h->first;
+    while (h->running.n != 0) {
+        uint32_t step = h->running.v[h->running.n - 1];
         step_leave(s, step);
         step_conclude(s, step, SCHED_ENDED_LOST);
     }

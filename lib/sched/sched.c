@@ -15,8 +15,10 @@ struct sched *sched_new(const struct sched_config *config) {
 void sched_free(struct sched *s) {
     if (s == NULL)
         return;
-    for (size_t i = 0; i < s->hosts.n; i++)
+    for (size_t i = 0; i < s->hosts.n; i++) {
+        vec_free(&s->hosts.v[i].running);
         vec_free(&s->hosts.v[i].places);
+    }
     for (size_t i = 0; i < s->pools.n; i++) {
         struct pool *p = &s->pools.v[i];
         free(p->members);

@@ -39,14 +39,14 @@ struct step {
                        own */
     int64_t timeout; /* 0: none */
     uint32_t pool;
-    uint32_t blocked;        /* how many needs are not done */
-    uint32_t dependents;     /* first of its edges */
-    uint32_t host;           /* RUNNING: where */
-    uint32_t previous, next; /* RUNNING: the others on that host */
-    uint32_t news;           /* the next one in sched.news */
-    uint32_t attempt;        /* tries so far */
-    uint32_t retries;        /* left */
-    uint32_t losses;         /* its entry in sched.losses, + 1; 0: never lost */
+    uint32_t blocked;    /* how many needs are not done */
+    uint32_t dependents; /* first of its edges */
+    uint32_t host;       /* RUNNING: where */
+    uint32_t seat;       /* RUNNING: its place in host.running */
+    uint32_t news;       /* the next one in sched.news */
+    uint32_t attempt;    /* tries so far */
+    uint32_t retries;    /* left */
+    uint32_t losses;     /* its entry in sched.losses, + 1; 0: never lost */
     uint8_t phase, cancel;
     uint8_t state; /* OVER: how it ended; else: what it is if it is given up now */
     bool has_news; /* it stands in sched.news */
@@ -87,8 +87,6 @@ struct place {
 struct host {
     uint32_t slots; /* 0: not known yet */
     uint32_t cores;
-    uint32_t running;
-    uint32_t first;    /* of the steps that run here */
     uint32_t used;     /* when, in starts of the whole run, it got its last step */
     uint32_t since;    /* steps started since the load was sampled */
     double load;       /* < 0: never sampled */
@@ -101,6 +99,7 @@ struct host {
     bool quarantined,
         trial; /* UP: it lost too many steps: gets nothing till its timer expires, then one step */
     struct worth worth;
+    VEC(uint32_t) running; /* steps */
     VEC(struct place) places;
 };
 

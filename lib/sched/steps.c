@@ -86,12 +86,8 @@ void step_start(struct sched *s, uint32_t id, uint32_t host, struct sched_action
     step->told = false;
     step->attempt++;
     step->host = host;
-    step->previous = NONE;
-    step->next = h->first;
-    if (h->first != NONE)
-        s->steps.v[h->first].previous = id;
-    h->first = id;
-    h->running++;
+    step->seat = (uint32_t)h->running.n;
+    *vec_push(&h->running) = id;
     h->since++;
     h->used = ++s->starts;
     s->running++;
@@ -106,13 +102,9 @@ void step_start(struct sched *s, uint32_t id, uint32_t host, struct sched_action
 void step_leave(struct sched *s, uint32_t id) {
     struct step *step = &s->steps.v[id];
     struct host *h = &s->hosts.v[step->host];
-    if (step->previous != NONE)
-        s->steps.v[step->previous].next = step->next;
-    else
-        h->first = step->next;
-    if (step->next != NONE)
-        s->steps.v[step->next].previous = step->previous;
-    h->running--;
+    uint32_t last = h->running.v[--h->running.n];
+    h->running.v[step->seat] = last;
+    s->steps.v[last].seat = step->seat;
     s->running--;
     heap_remove(&s->step_timers, id);
 }

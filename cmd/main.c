@@ -49,10 +49,6 @@ void print_help(const struct verb *verb) {
 
 int main(int argc, char **argv) {
     mem_on_failure(out_of_memory);
-    if (argc > 1 && strcmp(argv[1], "--version") == 0) {
-        puts("foray " PACKAGE_VERSION);
-        return fflush(stdout) == 0 ? STATUS_DONE : STATUS_HOSTS_FAILED;
-    }
     const struct verb *verb = argc > 1 ? find_verb(argv[1]) : NULL;
     int skip = verb != NULL;
     if (verb == NULL)

@@ -170,7 +170,8 @@ static int read_option(struct run_arguments *args, const struct verb *verb, int 
         print_help(verb);
         return STATUS_DONE;
     case OPT_VERSION:
-        return usage_error(verb, "--version stands alone");
+        puts("foray " PACKAGE_VERSION);
+        return STATUS_DONE;
     default:
         fprintf(stderr, "Try `foray %s --help`.\n", verb->name);
         return STATUS_NOTHING_RUN;

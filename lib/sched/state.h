@@ -35,8 +35,7 @@ enum phase {
 enum cancel { CANCEL_NOT, CANCEL_FOR_TIME, CANCEL_FOR_STOP };
 
 struct step {
-    int64_t height; /* expected time from its start to the end of the graph; before sched_begin: its
-                       own */
+    int64_t height;  /* expected time from its start to the end of what needs it */
     int64_t timeout; /* 0: none */
     uint32_t pool;
     uint32_t blocked;    /* how many needs are not done */

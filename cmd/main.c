@@ -18,7 +18,8 @@ static const struct verb *find_verb(const char *name) {
     return NULL;
 }
 
-/* Ending here loses nothing: outputs appear whole or not at all, and the watcher ends the steps that run. */
+/* Ending here loses nothing: outputs appear whole or not at all, and the watcher ends the steps
+ * that run. */
 static void out_of_memory(size_t size) {
     static const char text[] = "foray: out of memory\n";
     (void)size;

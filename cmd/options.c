@@ -110,13 +110,15 @@ static int enter(const struct verb *verb, const char *directory) {
     return usage_error(verb, "cannot enter %s: %s", directory, strerror(errno));
 }
 
-static int read_option(struct run_arguments *args, const struct verb *verb, int option, const char **directory) {
+static int read_option(struct run_arguments *args, const struct verb *verb, int option,
+                       const char **directory) {
     struct run_options *run = &args->run;
     uint32_t n;
     switch (option) {
     case 'j':
         if (!parse_count(optarg, &run->jobs))
-            return usage_error(verb, "-j wants a number of steps, 0 for no bound, not `%s`", optarg);
+            return usage_error(verb, "-j wants a number of steps, 0 for no bound, not `%s`",
+                               optarg);
         run->jobs_given = true;
         return -1;
     case 'k':
@@ -146,7 +148,8 @@ static int read_option(struct run_arguments *args, const struct verb *verb, int 
         return -1;
     case OPT_TIMEOUT:
         if (!duration_parse(str_of(optarg), &run->timeout))
-            return usage_error(verb, "--timeout wants a time such as 90, 10m or 1h30m, not `%s`", optarg);
+            return usage_error(verb, "--timeout wants a time such as 90, 10m or 1h30m, not `%s`",
+                               optarg);
         return -1;
     case 'F':
         run->ssh_config = optarg;
@@ -161,7 +164,8 @@ static int read_option(struct run_arguments *args, const struct verb *verb, int 
         args->verbose = true;
         return -1;
     case OPT_COLOR:
-        if (strcmp(optarg, "auto") != 0 && strcmp(optarg, "always") != 0 && strcmp(optarg, "never") != 0)
+        if (strcmp(optarg, "auto") != 0 && strcmp(optarg, "always") != 0 &&
+            strcmp(optarg, "never") != 0)
             return usage_error(verb, "--color wants auto, always or never, not `%s`", optarg);
         if (optarg[1] != 'u')
             args->colour = optarg[0] == 'a';
@@ -178,8 +182,9 @@ static int read_option(struct run_arguments *args, const struct verb *verb, int 
     }
 }
 
-/* -C does not move the ssh configuration, which is named from where the user stands; FILE is looked for in DIR, as in
- * make. NULL stays NULL; what is not there stays as it is, for ssh to complain of. */
+/* -C does not move the ssh configuration, which is named from where the user stands; FILE is looked
+ * for in DIR, as in make. NULL stays NULL; what is not there stays as it is, for ssh to complain
+ * of. */
 static const char *absolute(const char *path) {
     if (path == NULL || path[0] == '/')
         return path;
@@ -197,7 +202,8 @@ int run_arguments_read(struct run_arguments *args, const struct verb *verb, int 
         args->run.ssh_config = getenv("FORAY_SSH_CONFIG");
     int status = -1;
     optind = 1;
-    for (int option; status < 0 && (option = getopt_long(argc, argv, "j:k::KnC:f:F:qvh", long_options, NULL)) != -1;)
+    for (int option; status < 0 && (option = getopt_long(argc, argv, "j:k::KnC:f:F:qvh",
+                                                         long_options, NULL)) != -1;)
         status = read_option(args, verb, option, &directory);
     if (status < 0) {
         args->run.ssh_config = absolute(args->run.ssh_config);
@@ -213,7 +219,8 @@ int run_arguments_read(struct run_arguments *args, const struct verb *verb, int 
             *vec_push(&args->targets) = str_of(argv[i]);
     }
     if (status < 0 && args->file == NULL && (args->file = find_file()) == NULL)
-        status = usage_error(verb, "there is no foray.yaml here; write one, or name a file with -f");
+        status =
+            usage_error(verb, "there is no foray.yaml here; write one, or name a file with -f");
     if (status >= 0)
         run_arguments_free(args);
     return status;

@@ -17,12 +17,14 @@ struct run_arguments {
 
 extern const char run_help[];
 
-/* Reads options, enters the directory of -C and finds the file. -1: go on; else the status to exit with (--help, or a
- * mistake that has been reported). After -1, run_arguments_free gives the memory back. */
+/* Reads options, enters the directory of -C and finds the file. -1: go on; else the status to exit
+ * with (--help, or a mistake that has been reported). After -1, run_arguments_free gives the memory
+ * back. */
 int run_arguments_read(struct run_arguments *args, const struct verb *verb, int argc, char **argv);
 void run_arguments_free(struct run_arguments *args);
 
-/* Reads a whole file; reports what is wrong on standard error. source->text.s is the caller's to free. */
+/* Reads a whole file; reports what is wrong on standard error. source->text.s is the caller's to
+ * free. */
 bool read_source(struct source *source, const char *file);
 
 #endif

@@ -99,7 +99,8 @@ static void wind_up(struct loop *loop, struct run *run, struct sink *sink, bool 
     while (!run_close(run) && !late)
         loop_turn(loop);
     loop_timer_clear(loop, &limit);
-    /* A reader that is slow, such as a pager, may take as long as it likes: nothing else is held up by it now. */
+    /* A reader that is slow, such as a pager, may take as long as it likes: nothing else is held up
+     * by it now. */
     while (!sink_empty(sink) && !hurry)
         loop_turn(loop);
 }
@@ -124,7 +125,8 @@ static void raise_descriptor_limit(void) {
     }
 }
 
-static int run_plan(const struct run_arguments *args, const struct graph *graph, const struct plan *plan) {
+static int run_plan(const struct run_arguments *args, const struct graph *graph,
+                    const struct plan *plan) {
     struct watcher watcher;
     int error = watcher_start(&watcher);
     struct loop *loop = error == 0 ? loop_new() : NULL;
@@ -138,10 +140,10 @@ static int run_plan(const struct run_arguments *args, const struct graph *graph,
     for (size_t i = 0; i < plan->n; i++)
         shown += plan->steps[i]->rule->script_at.line != 0;
     struct sink *sink = sink_new(loop);
-    struct plain *plain = plain_new(loop, sink, graph, shown,
-                                    &(struct plain_options){.quiet = args->quiet,
-                                                            .verbose = args->verbose,
-                                                            .colour = args->colour});
+    struct plain *plain =
+        plain_new(loop, sink, graph, shown,
+                  &(struct plain_options){
+                      .quiet = args->quiet, .verbose = args->verbose, .colour = args->colour});
     struct run_view view = plain_view(plain);
     struct run *run = run_new(loop, graph, plan, &args->run, &view, &watcher);
     struct session s = {.run = run, .plain = plain, .signal_fd = signal_fd};
@@ -155,8 +157,8 @@ static int run_plan(const struct run_arguments *args, const struct graph *graph,
     int status = exit_status(&s, sink);
     enum stream where;
     if (sink_error(sink, &where) != 0)
-        fprintf(stderr, "foray: cannot write to standard %s: %s\n", where == STREAM_OUT ? "output" : "error",
-                strerror(sink_error(sink, &where)));
+        fprintf(stderr, "foray: cannot write to standard %s: %s\n",
+                where == STREAM_OUT ? "output" : "error", strerror(sink_error(sink, &where)));
     run_free(run);
     plain_free(plain);
     sink_free(sink);

@@ -15,13 +15,15 @@ struct verb {
     const char *summary;
     const char *usage;
     const char *help; /* the options, one line each */
-    int (*main)(const struct verb *verb, int argc, char **argv); /* argv[0] is the verb; the exit status */
+    int (*main)(const struct verb *verb, int argc,
+                char **argv); /* argv[0] is the verb; the exit status */
 };
 
 extern const struct verb verb_run;
 
 /* "foray: MESSAGE", and where to find help, on standard error. Returns STATUS_NOTHING_RUN. */
-int usage_error(const struct verb *verb, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+int usage_error(const struct verb *verb, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
 void print_help(const struct verb *verb);
 
 #endif

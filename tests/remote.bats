@@ -170,7 +170,7 @@ Y
 
 @test "round-robin and random use all hosts of a pool" {
     for pick in round-robin random; do
-        echo "{hosts: {rack: {hosts: 'node[1-4]', slots: 8, pick: $pick}}, steps: {t: {each: [1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24], on: rack, run: 'echo {{host}}'}}}" >foray.yaml
+        echo "{hosts: {rack: {hosts: 'node[1-4]', slots: 6, pick: $pick}}, steps: {t: {each: [1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24], on: rack, run: 'echo {{host}}; until [ $(ls -d /tmp/foray-* | wc -l) -ge 6 ]; do sleep 0.1; done'}}}" >foray.yaml
         run -0 --separate-stderr "$FORAY"
         [ "$(printf '%s\n' "${lines[@]}" | sort -u | wc -l)" = 4 ]
     done

@@ -66,7 +66,8 @@ static void add_extra(struct diags *d, struct place at, struct str text) {
     struct diag *diag = d->first;
     if (diag == NULL)
         return;
-    diag = (struct diag *)(void *)((char *)d->last - offsetof(struct diag, next)); /* that points to its `next` */
+    diag = (struct diag *)(void *)((char *)d->last -
+                                   offsetof(struct diag, next)); /* that points to its `next` */
     struct extra *e = arena_alloc(&d->arena, sizeof *e);
     *e = (struct extra){.at = at, .text = text};
     *diag->last_extra = e;
@@ -130,8 +131,8 @@ static void paint(struct buf *out, bool colour, const char *code) {
         buf_puts(out, code);
 }
 
-/* The source line, cut around the caret if it is long, and the caret below it. Both are made visible piece by piece, so
- * that the caret stands right whatever is in the line. */
+/* The source line, cut around the caret if it is long, and the caret below it. Both are made
+ * visible piece by piece, so that the caret stands right whatever is in the line. */
 static void print_line(struct cursor *c, struct buf *out, struct place at, bool colour) {
     struct str line = line_text(c, at);
     size_t col = at.col != 0 ? at.col - 1 : 0;
@@ -152,7 +153,8 @@ static void print_line(struct cursor *c, struct buf *out, struct place at, bool 
             continue;
         }
         size_t n = 1; /* a whole UTF-8 sequence at a time */
-        while (i + n < end && i + n != col && i + n != col + marked && (line.s[i + n] & 0xc0) == 0x80)
+        while (i + n < end && i + n != col && i + n != col + marked &&
+               (line.s[i + n] & 0xc0) == 0x80)
             n++;
         buf_visible(part, (struct str){line.s + i, n});
         i += n - 1;

@@ -9,8 +9,8 @@ static size_t unit_length(struct str rest, int64_t *unit) {
     static const struct {
         const char *name;
         int64_t ns;
-    } units[] = {{"ms", SECOND / 1000}, {"s", SECOND},           {"min", 60 * SECOND},
-                 {"m", 60 * SECOND},    {"h", 3600 * SECOND},    {"d", 24 * 3600 * SECOND}};
+    } units[] = {{"ms", SECOND / 1000}, {"s", SECOND},        {"min", 60 * SECOND},
+                 {"m", 60 * SECOND},    {"h", 3600 * SECOND}, {"d", 24 * 3600 * SECOND}};
     for (size_t i = 0; i < sizeof units / sizeof *units; i++)
         if (str_starts(rest, str_of(units[i].name))) {
             *unit = units[i].ns;

@@ -1,4 +1,5 @@
-/* Durations as people write them: "1.5s", "90", "10m", "1h30m", "250ms", "2d". A number alone counts seconds. */
+/* Durations as people write them: "1.5s", "90", "10m", "1h30m", "250ms", "2d". A number alone
+ * counts seconds. */
 #ifndef FORAY_BASE_DURATION_H
 #define FORAY_BASE_DURATION_H
 

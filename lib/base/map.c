@@ -4,8 +4,8 @@
 
 #include <stdlib.h>
 
-/* FNV-1a with a final mix (the finalizer of MurmurHash3): short keys, no hostile choice of keys beyond the user's own
- * file, whose owner would only slow down himself. */
+/* FNV-1a with a final mix (the finalizer of MurmurHash3): short keys, no hostile choice of keys
+ * beyond the user's own file, whose owner would only slow down himself. */
 static uint64_t hash_of(struct str key) {
     uint64_t h = 0xcbf29ce484222325u;
     for (size_t i = 0; i < key.n; i++)
@@ -15,7 +15,8 @@ static uint64_t hash_of(struct str key) {
     return h ^ (h >> 33);
 }
 
-static struct map_entry *place(struct map_entry *entries, size_t cap, struct str key, uint64_t hash) {
+static struct map_entry *place(struct map_entry *entries, size_t cap, struct str key,
+                               uint64_t hash) {
     size_t i = (size_t)hash & (cap - 1);
     while (entries[i].key.s != NULL && !(entries[i].hash == hash && str_eq(entries[i].key, key)))
         i = (i + 1) & (cap - 1);

@@ -60,7 +60,8 @@ static bool bracket(struct expansion *x, size_t *i, struct part *part) {
             if (width > r.width && x->text.s[start] != '0')
                 width = r.width;
             if (width != r.width)
-                return wrong(x, start, "both ends of a padded range have the same number of digits");
+                return wrong(x, start,
+                             "both ends of a padded range have the same number of digits");
         }
         if (*i < x->text.n && x->text.s[*i] == '/') {
             ++*i;
@@ -88,7 +89,8 @@ static void add_number(const struct part *part, size_t index, struct buf *name) 
         const struct range *r = &part->ranges.v[i];
         uint64_t n = (r->last - r->first) / r->step + 1;
         if (index < n) {
-            buf_printf(name, "%0*llu", (int)r->width, (unsigned long long)(r->first + index * r->step));
+            buf_printf(name, "%0*llu", (int)r->width,
+                       (unsigned long long)(r->first + index * r->step));
             return;
         }
         index -= (size_t)n;
@@ -138,7 +140,8 @@ static bool word(struct expansion *x, size_t *i) {
             total *= good ? part->n : 1;
         } else {
             size_t from = *i;
-            while (*i < x->text.n && !is_separator(x->text.s[*i]) && strchr("[]", x->text.s[*i]) == NULL)
+            while (*i < x->text.n && !is_separator(x->text.s[*i]) &&
+                   strchr("[]", x->text.s[*i]) == NULL)
                 ++*i;
             part->text = (struct str){x->text.s + from, *i - from};
         }
@@ -153,8 +156,8 @@ static bool word(struct expansion *x, size_t *i) {
     return good;
 }
 
-bool nodeset_expand(struct str text, size_t limit, struct arena *arena, str_list *out, size_t *offset,
-                    const char **reason) {
+bool nodeset_expand(struct str text, size_t limit, struct arena *arena, str_list *out,
+                    size_t *offset, const char **reason) {
     struct expansion x = {.text = text, .limit = limit, .arena = arena, .out = out};
     bool good = true;
     size_t i = 0;

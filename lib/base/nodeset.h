@@ -5,10 +5,11 @@
 #include "base/arena.h"
 #include "base/strlist.h"
 
-/* Expands one list into names, in the order written, duplicates left out; zero padding is kept ("[01-10]"), several
- * brackets in one word are a product, "[0-10/5]" is a step. Names are made in the arena. On a mistake: false, with the
- * offset of the mistake in text and a short reason. More than `limit` names are a mistake too. */
-bool nodeset_expand(struct str text, size_t limit, struct arena *arena, str_list *out, size_t *offset,
-                    const char **reason);
+/* Expands one list into names, in the order written, duplicates left out; zero padding is kept
+ * ("[01-10]"), several brackets in one word are a product, "[0-10/5]" is a step. Names are made in
+ * the arena. On a mistake: false, with the offset of the mistake in text and a short reason. More
+ * than `limit` names are a mistake too. */
+bool nodeset_expand(struct str text, size_t limit, struct arena *arena, str_list *out,
+                    size_t *offset, const char **reason);
 
 #endif

@@ -19,7 +19,8 @@ struct regex *regex_new(struct str pattern, char *error, size_t n, size_t *offse
     int number;
     PCRE2_SIZE at;
     struct regex *r = mem_zalloc(sizeof *r);
-    r->code = pcre2_compile((PCRE2_SPTR)pattern.s, pattern.n, PCRE2_NEVER_BACKSLASH_C, &number, &at, NULL);
+    r->code = pcre2_compile((PCRE2_SPTR)pattern.s, pattern.n, PCRE2_NEVER_BACKSLASH_C, &number, &at,
+                            NULL);
     if (r->code == NULL) {
         pcre2_get_error_message(number, (PCRE2_UCHAR *)error, n);
         *offset = at;

@@ -33,7 +33,7 @@ struct frame {
     bool in_word, plain;
     char word[8]; /* the current word as far as it is plain; longer ones are no reserved words */
     size_t word_n;
-    bool semicolon;  /* the last character was ; */
+    bool semicolon;   /* the last character was ; */
     bool redirecting; /* the last character was < or > */
     enum { SUBJECT, WAIT_IN, PATTERN, BODY } in_case;
     bool pattern_begun;
@@ -43,7 +43,7 @@ struct frame {
     VEC(struct heredoc) heredocs; /* their bodies begin after the next newline */
     /* Of ARITHMETIC: open parentheses. Of PARAMETER: */
     size_t parentheses;
-    bool in_double; /* ${ } stands inside "..." */
+    bool in_double;    /* ${ } stands inside "..." */
     bool maybe_quoted; /* behind a ' there, which shells read differently */
     /* Of HEREDOC: the current line, and which document it is */
     struct buf line;
@@ -52,10 +52,10 @@ struct frame {
 
 struct shell_scan {
     VEC(struct frame) frames;
-    bool escape;                                    /* behind a backslash */
+    bool escape;                                     /* behind a backslash */
     enum { NO_DOLLAR, DOLLAR, DOLLAR_PAREN } dollar; /* behind $, behind $( */
-    bool paren;                                     /* behind ( */
-    bool lost;                                      /* shells disagree on how it goes on */
+    bool paren;                                      /* behind ( */
+    bool lost;                                       /* shells disagree on how it goes on */
     enum shell_context lost_in;
 };
 
@@ -108,7 +108,8 @@ static bool is_word(const struct frame *f, const char *word) {
 
 /* Behind these the next word is a command again (POSIX XCU 2.4). */
 static bool goes_on(const struct frame *f) {
-    static const char *const words[] = {"if", "then", "else", "elif", "do", "while", "until", "{", "!", "time"};
+    static const char *const words[] = {"if",    "then",  "else", "elif", "do",
+                                        "while", "until", "{",    "!",    "time"};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         if (is_word(f, words[i]))
             return true;
@@ -120,7 +121,8 @@ static void end_word(struct shell_scan *s) {
     struct frame *f = top(s);
     if (!f->in_word)
         return;
-    bool esac = is_word(f, "esac"), in = is_word(f, "in"), begins_case = is_word(f, "case"), on = goes_on(f);
+    bool esac = is_word(f, "esac"), in = is_word(f, "in"), begins_case = is_word(f, "case"),
+         on = goes_on(f);
     f->in_word = false;
     f->plain = true;
     f->word_n = 0;
@@ -168,7 +170,8 @@ static void end_delimiter(struct frame *f) {
     f->quote = '\0';
 }
 
-/* A character behind << that belongs to the delimiter; false: it does not, the delimiter has ended. */
+/* A character behind << that belongs to the delimiter; false: it does not, the delimiter has ended.
+ */
 static bool delimiter_char(struct frame *f, char c) {
     struct heredoc *h = &f->heredocs.v[f->heredocs.n - 1];
     if (f->less == BEFORE_DELIMITER) {
@@ -225,7 +228,8 @@ static void heredoc_char(struct shell_scan *s, char c) {
         tabs++;
     struct str line = {buf_view(&f->line).s + tabs, f->line.n - tabs};
     bool end = str_eq(line, buf_view(&h->delimiter));
-    /* A backslash joins lines where the delimiter is not quoted: the next line cannot be the end then. */
+    /* A backslash joins lines where the delimiter is not quoted: the next line cannot be the end
+     * then. */
     size_t slashes = 0;
     while (slashes < f->line.n && f->line.s[f->line.n - 1 - slashes] == '\\')
         slashes++;
@@ -465,7 +469,8 @@ static void read_char(struct shell_scan *s, char c) {
     if (s->escape) {
         s->escape = false;
         struct frame *f = top(s);
-        /* $'...' is not known to every shell: there a backslash is a character, and what follows may end it. */
+        /* $'...' is not known to every shell: there a backslash is a character, and what follows
+         * may end it. */
         if (f->kind == ANSI_C && (c == '\'' || c == '\\'))
             lose(s, SHELL_ANSI_C);
         if ((f->kind == COMMANDS || f->kind == CASE) && c != '\n')

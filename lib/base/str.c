@@ -113,7 +113,8 @@ struct str buf_view(const struct buf *b) {
     return (struct str){b->s != NULL ? b->s : "", b->n};
 }
 
-/* Length of the well-formed UTF-8 sequence at s (RFC 3629: no surrogates, nothing over-long), 0 if there is none. */
+/* Length of the well-formed UTF-8 sequence at s (RFC 3629: no surrogates, nothing over-long), 0 if
+ * there is none. */
 static size_t utf8_length(const unsigned char *s, size_t n) {
     if (s[0] < 0x80)
         return 1;
@@ -123,8 +124,8 @@ static size_t utf8_length(const unsigned char *s, size_t n) {
     for (size_t i = 1; i < len; i++)
         if ((s[i] & 0xc0) != 0x80)
             return 0;
-    if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] >= 0xa0) || (s[0] == 0xf0 && s[1] < 0x90) ||
-        (s[0] == 0xf4 && s[1] >= 0x90))
+    if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] >= 0xa0) ||
+        (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] >= 0x90))
         return 0;
     return len;
 }

@@ -37,13 +37,13 @@ void buf_puts(struct buf *b, const char *s);
 void buf_putc(struct buf *b, char c);
 void buf_printf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void buf_vprintf(struct buf *b, const char *fmt, va_list ap);
-void buf_drop(struct buf *b, size_t n); /* removes the first n bytes */
-void buf_clear(struct buf *b);          /* empties it, keeping its memory */
-void buf_free(struct buf *b);           /* gives its memory back; {0} again */
+void buf_drop(struct buf *b, size_t n);   /* removes the first n bytes */
+void buf_clear(struct buf *b);            /* empties it, keeping its memory */
+void buf_free(struct buf *b);             /* gives its memory back; {0} again */
 struct str buf_view(const struct buf *b); /* valid until the next change */
 
-/* Appends s as a person may see it: control characters and bytes that are not UTF-8 become \n, \t, \xNN ..., so that no
- * name reaches a terminal as an escape sequence. */
+/* Appends s as a person may see it: control characters and bytes that are not UTF-8 become \n, \t,
+ * \xNN ..., so that no name reaches a terminal as an escape sequence. */
 void buf_visible(struct buf *b, struct str s);
 
 #endif

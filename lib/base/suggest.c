@@ -4,7 +4,8 @@
 
 enum { LONGEST = 64 };
 
-/* Insertions, deletions, changes and swaps of neighbours (optimal string alignment); more than `most` is `most + 1`. */
+/* Insertions, deletions, changes and swaps of neighbours (optimal string alignment); more than
+ * `most` is `most + 1`. */
 static size_t distance(struct str a, struct str b, size_t most) {
     if (a.n > LONGEST || b.n > LONGEST || a.n > b.n + most || b.n > a.n + most)
         return most + 1;
@@ -21,7 +22,8 @@ static size_t distance(struct str a, struct str b, size_t most) {
                 least = last[j] + 1u;
             if (now[j - 1] + 1u < least)
                 least = now[j - 1] + 1u;
-            if (i > 1 && j > 1 && a.s[i - 1] == b.s[j - 2] && a.s[i - 2] == b.s[j - 1] && before[j - 2] + 1u < least)
+            if (i > 1 && j > 1 && a.s[i - 1] == b.s[j - 2] && a.s[i - 2] == b.s[j - 1] &&
+                before[j - 2] + 1u < least)
                 least = before[j - 2] + 1u;
             now[j] = (uint8_t)least;
         }
@@ -34,7 +36,8 @@ static size_t distance(struct str a, struct str b, size_t most) {
 }
 
 const struct str *suggest(struct str word, const struct str *candidates, size_t n) {
-    /* One slip in a short word, two in a longer one; never so many that nothing of the word is left. */
+    /* One slip in a short word, two in a longer one; never so many that nothing of the word is
+     * left. */
     size_t most = word.n < 3 ? 1 : word.n < 8 ? 2 : 3;
     const struct str *best = NULL;
     for (size_t i = 0; i < n; i++) {

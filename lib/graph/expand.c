@@ -3,7 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Longer variables are left out of a step's environment: systems bound the size of one (128 KiB on Linux). */
+/* Longer variables are left out of a step's environment: systems bound the size of one (128 KiB on
+ * Linux). */
 enum { VARIABLE_MAX = 64 * 1024 };
 
 static struct str with_prefix(const struct scope *s, struct str name) {
@@ -12,7 +13,8 @@ static struct str with_prefix(const struct scope *s, struct str name) {
     return arena_printf(s->arena, "%.*s%.*s", STR_FMT(s->prefix), STR_FMT(name));
 }
 
-static void names_of(const struct scope *s, struct file *const *files, size_t n, struct value *out) {
+static void names_of(const struct scope *s, struct file *const *files, size_t n,
+                     struct value *out) {
     struct str *names = arena_alloc(s->arena, (n + 1) * sizeof *names);
     for (size_t i = 0; i < n; i++)
         names[i] = with_prefix(s, files[i]->name);
@@ -23,7 +25,8 @@ static void one(const struct scope *s, struct str text, bool file, struct value 
     *out = (struct value){.v = arena_copy(s->arena, &text, sizeof text), .n = 1, .file = file};
 }
 
-/* "a/b.tar.gz": .dir "a", .base "b.tar.gz", .stem "b.tar", .ext ".gz". A name that only starts with a dot has no ext. */
+/* "a/b.tar.gz": .dir "a", .base "b.tar.gz", .stem "b.tar", .ext ".gz". A name that only starts with
+ * a dot has no ext. */
 static bool item_part(const struct scope *s, struct str part, struct value *out) {
     struct str item = s->item;
     const char *slash = bytes_last(item.s, '/', item.n);
@@ -39,7 +42,10 @@ static bool item_part(const struct scope *s, struct str part, struct value *out)
     else if (str_eq(part, STR("ext")))
         one(s, (struct str){base.s + stem, base.n - stem}, false, out);
     else if (str_eq(part, STR("dir")))
-        one(s, slash == NULL ? STR(".") : slash == item.s ? STR("/") : (struct str){item.s, (size_t)(slash - item.s)},
+        one(s,
+            slash == NULL     ? STR(".")
+            : slash == item.s ? STR("/")
+                              : (struct str){item.s, (size_t)(slash - item.s)},
             false, out);
     else
         return false;
@@ -105,8 +111,8 @@ bool scope_lookup(void *context, const struct template_piece *ref, struct value 
     return rule != NULL && str_eq(ref->part, STR("out")) && outputs_of(s, rule, out);
 }
 
-static struct scope scope_of(const struct graph *g, const struct step *step, struct str host, struct str prefix,
-                             struct arena *arena) {
+static struct scope scope_of(const struct graph *g, const struct step *step, struct str host,
+                             struct str prefix, struct arena *arena) {
     return (struct scope){.graph = g,
                           .step = step,
                           .item = step->item,
@@ -116,8 +122,8 @@ static struct scope scope_of(const struct graph *g, const struct step *step, str
                           .arena = arena};
 }
 
-void graph_script(const struct graph *g, const struct step *step, struct str host, struct str prefix,
-                  struct buf *out) {
+void graph_script(const struct graph *g, const struct step *step, struct str host,
+                  struct str prefix, struct buf *out) {
     struct arena arena = {0};
     struct scope scope = scope_of(g, step, host, prefix, &arena);
     template_script(&step->rule->script, scope_lookup, &scope, out);
@@ -132,7 +138,8 @@ void graph_dir(const struct graph *g, const struct step *step, struct str host, 
 }
 
 static void add_files(struct file *const *files, size_t n, struct str name, struct str prefix,
-                      void (*add)(void *context, struct str name, struct str value), void *context) {
+                      void (*add)(void *context, struct str name, struct str value),
+                      void *context) {
     struct buf lines = {0};
     for (size_t i = 0; i < n; i++) {
         struct str file = files[i]->name;
@@ -151,8 +158,10 @@ static void add_files(struct file *const *files, size_t n, struct str name, stru
     buf_free(&lines);
 }
 
-void graph_environment(const struct graph *g, const struct step *step, struct str host, struct str prefix,
-                       void (*add)(void *context, struct str name, struct str value), void *context) {
+void graph_environment(const struct graph *g, const struct step *step, struct str host,
+                       struct str prefix,
+                       void (*add)(void *context, struct str name, struct str value),
+                       void *context) {
     struct arena arena = {0};
     struct scope scope = scope_of(g, step, host, prefix, &arena);
     for (size_t i = 0; i < step->rule->n_env; i++) {

@@ -21,7 +21,8 @@ void graph_free(struct graph *g) {
     arena_free(&g->arena);
 }
 
-/* One file has one name here: "./a//b/../c" is "a/c". ".." that leads out of the directory stays. */
+/* One file has one name here: "./a//b/../c" is "a/c". ".." that leads out of the directory stays.
+ */
 static void normalise(struct str name, struct buf *out) {
     bool absolute = name.n != 0 && name.s[0] == '/';
     size_t floor = absolute ? 1 : 0; /* ".." does not climb below this */
@@ -94,7 +95,8 @@ struct file *graph_file(struct graph *g, struct str name) {
 
 struct step *graph_add_step(struct graph *g, struct rule *rule, struct str item, bool item_file) {
     struct step *step = arena_alloc(&g->arena, sizeof *step);
-    *step = (struct step){.id = (uint32_t)g->steps.n, .rule = rule, .item = item, .item_file = item_file};
+    *step = (struct step){
+        .id = (uint32_t)g->steps.n, .rule = rule, .item = item, .item_file = item_file};
     step->name = rule->name;
     if (item.s != NULL)
         step->name = arena_printf(&g->arena, "%.*s[%.*s]", STR_FMT(rule->name), STR_FMT(item));

@@ -1,5 +1,6 @@
-/* The model of what is to be done: pools of hosts, steps, files, and what waits for what. It is filled by a reader
- * (lib/read), lives in one arena for the whole run, and knows nothing of the language it was written in. */
+/* The model of what is to be done: pools of hosts, steps, files, and what waits for what. It is
+ * filled by a reader (lib/read), lives in one arena for the whole run, and knows nothing of the
+ * language it was written in. */
 #ifndef FORAY_GRAPH_GRAPH_H
 #define FORAY_GRAPH_GRAPH_H
 
@@ -14,8 +15,8 @@
 
 enum pick { PICK_LEAST_LOADED, PICK_RANDOM, PICK_ROUND_ROBIN };
 
-/* What to tell ssh beyond its own configuration. Empty strings and 0: nothing. Paths are as written: relative ones
- * start at the working directory, "~/" is the home directory. */
+/* What to tell ssh beyond its own configuration. Empty strings and 0: nothing. Paths are as
+ * written: relative ones start at the working directory, "~/" is the home directory. */
 struct ssh_settings {
     struct str config, identity, known_hosts, user;
     uint16_t port;
@@ -58,7 +59,7 @@ struct rule {
     struct env {
         struct str name;
         struct template value;
-    } *env;
+    } * env;
     size_t n_env;
     int64_t timeout;  /* ns, of one try from its start to its end, transfers included; 0: none */
     uint32_t retries; /* further tries after a failing one */
@@ -69,19 +70,20 @@ struct rule {
 
 struct file {
     struct str name; /* as a relative or absolute path, normalised: no "./", no "//", no "x/.." */
-    struct step *maker;     /* NULL: nobody, it must be there */
+    struct step *maker; /* NULL: nobody, it must be there */
 };
 
 struct step {
     uint32_t id; /* its index in graph.steps */
     struct rule *rule;
-    struct str name;  /* "count", or "count[parts/p.01]" */
-    struct str item;  /* s == NULL: its rule has no `each` */
-    bool item_file;   /* the item came from a file pattern */
+    struct str name; /* "count", or "count[parts/p.01]" */
+    struct str item; /* s == NULL: its rule has no `each` */
+    bool item_file;  /* the item came from a file pattern */
     struct file **in, **out;
     size_t n_in, n_out;
     struct place in_at, out_at; /* where `in` and `out` stand */
-    struct step **needs; /* what must succeed first, from files and from `needs`; each once, sorted by id */
+    struct step *
+        *needs; /* what must succeed first, from files and from `needs`; each once, sorted by id */
     size_t n_needs;
 };
 
@@ -102,24 +104,27 @@ void graph_free(struct graph *g);
 struct file *graph_file(struct graph *g, struct str name);
 /* NULL if there is none of that (normalised) name. */
 struct file *graph_find_file(const struct graph *g, struct str name);
-/* Adds a step of a rule with its item (item.s NULL: none; the text must live as long as the graph). in, out and needs
- * are set by the caller. */
+/* Adds a step of a rule with its item (item.s NULL: none; the text must live as long as the graph).
+ * in, out and needs are set by the caller. */
 struct step *graph_add_step(struct graph *g, struct rule *rule, struct str item, bool item_file);
 
-/* After all steps are there: turns files into edges between steps and reports two makers of one file and cycles (each
- * printed as a path). No recursion: graphs may be deep. false if there were errors. */
+/* After all steps are there: turns files into edges between steps and reports two makers of one
+ * file and cycles (each printed as a path). No recursion: graphs may be deep. false if there were
+ * errors. */
 bool graph_link(struct graph *g, struct diags *diags);
 
 /* What a step's script and environment are once its host is known (host: name, empty for here).
- * Files are named as seen from where the script starts: `prefix` is put before relative names (empty, or with a slash at
- * its end). The script is text for `sh -e`. */
-void graph_script(const struct graph *g, const struct step *step, struct str host, struct str prefix,
-                  struct buf *out);
-/* Calls add for every variable of the step's environment beyond the inherited one: its own `env`, then FORAY_STEP,
- * FORAY_HOST, FORAY_ITEM, FORAY_IN and FORAY_OUT (several files: a line each; left out where longer than 64 KiB,
- * since systems bound the size of one variable). */
-void graph_environment(const struct graph *g, const struct step *step, struct str host, struct str prefix,
-                       void (*add)(void *context, struct str name, struct str value), void *context);
+ * Files are named as seen from where the script starts: `prefix` is put before relative names
+ * (empty, or with a slash at its end). The script is text for `sh -e`. */
+void graph_script(const struct graph *g, const struct step *step, struct str host,
+                  struct str prefix, struct buf *out);
+/* Calls add for every variable of the step's environment beyond the inherited one: its own `env`,
+ * then FORAY_STEP, FORAY_HOST, FORAY_ITEM, FORAY_IN and FORAY_OUT (several files: a line each; left
+ * out where longer than 64 KiB, since systems bound the size of one variable). */
+void graph_environment(const struct graph *g, const struct step *step, struct str host,
+                       struct str prefix,
+                       void (*add)(void *context, struct str name, struct str value),
+                       void *context);
 /* The step's `dir`, expanded; empty if it has none. Owned by the caller. */
 void graph_dir(const struct graph *g, const struct step *step, struct str host, struct buf *out);
 

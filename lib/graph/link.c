@@ -18,10 +18,11 @@ static bool find_makers(struct graph *g, struct diags *diags) {
             good = false;
             const char *name = diag_name(diags, f->name);
             if (f->maker == step)
-                diag_error(diags, step->out_at, "`%s` makes `%s` twice", diag_name(diags, step->name), name);
-            else
-                diag_error(diags, step->out_at, "both `%s` and `%s` make `%s`", diag_name(diags, f->maker->name),
+                diag_error(diags, step->out_at, "`%s` makes `%s` twice",
                            diag_name(diags, step->name), name);
+            else
+                diag_error(diags, step->out_at, "both `%s` and `%s` make `%s`",
+                           diag_name(diags, f->maker->name), diag_name(diags, step->name), name);
             if (f->maker->out_at.line != step->out_at.line)
                 diag_note(diags, f->maker->out_at, "the other one");
         }
@@ -55,9 +56,10 @@ static void find_needs(struct graph *g, struct step *step) {
     free(all);
 }
 
-/* The cycle on which `from` is found when only steps that wait for one another are left: every one of them needs
- * another one of them, so that following the first such need must come back. */
-static void report_cycle(struct graph *g, const uint32_t *waiting, struct step *from, bool *told, struct diags *diags) {
+/* The cycle on which `from` is found when only steps that wait for one another are left: every one
+ * of them needs another one of them, so that following the first such need must come back. */
+static void report_cycle(struct graph *g, const uint32_t *waiting, struct step *from, bool *told,
+                         struct diags *diags) {
     size_t *seen_at = mem_zalloc(g->steps.n * sizeof *seen_at);
     VEC(struct step *) path = {0};
     struct step *step = from;
@@ -91,7 +93,8 @@ static void report_cycle(struct graph *g, const uint32_t *waiting, struct step *
 static bool find_cycles(struct graph *g, struct diags *diags) {
     size_t n = g->steps.n, done = 0;
     uint32_t *waiting = mem_zalloc((n + 1) * sizeof *waiting); /* needs that are not done */
-    uint32_t *users = mem_zalloc((n + 2) * sizeof *users);     /* where in `list` those that need a step begin */
+    uint32_t *users =
+        mem_zalloc((n + 2) * sizeof *users); /* where in `list` those that need a step begin */
     size_t edges = 0;
     for (size_t i = 0; i < n; i++) {
         waiting[i] = (uint32_t)g->steps.v[i]->n_needs;

@@ -109,10 +109,12 @@ static const char *variable_of(struct str word) {
 }
 
 static void refuse(struct diags *diags, const struct template_piece *p) {
-    diag_error(diags, p->at, "`%s` cannot be quoted %s", diag_name(diags, p->text), shell_context_reason(p->context));
+    diag_error(diags, p->at, "`%s` cannot be quoted %s", diag_name(diags, p->text),
+               shell_context_reason(p->context));
     if (p->context == SHELL_AFTER_BACKSLASH || p->context == SHELL_AFTER_DOLLAR) {
         diag_help(diags, "leave the `%c` out, or write it twice as far away as `'%c'`",
-                  p->context == SHELL_AFTER_DOLLAR ? '$' : '\\', p->context == SHELL_AFTER_DOLLAR ? '$' : '\\');
+                  p->context == SHELL_AFTER_DOLLAR ? '$' : '\\',
+                  p->context == SHELL_AFTER_DOLLAR ? '$' : '\\');
         return;
     }
     if (p->context == SHELL_BACKQUOTE)
@@ -124,8 +126,8 @@ static void refuse(struct diags *diags, const struct template_piece *p) {
         diag_help(diags, "give it to the script by `env:`, and write \"$NAME\" there");
 }
 
-struct template template_parse_script(struct arena *arena, struct str text, const struct text_origin *origin,
-                                      struct diags *diags) {
+struct template template_parse_script(struct arena *arena, struct str text,
+                                      const struct text_origin *origin, struct diags *diags) {
     struct template t = template_parse(arena, text);
     if (t.references == 0)
         return t;
@@ -138,7 +140,8 @@ struct template template_parse_script(struct arena *arena, struct str text, cons
             continue;
         }
         p->context = shell_scan_context(scan);
-        if (p->context == SHELL_COMMENT) { /* what cannot run needs no value, and a newline in it would end the comment */
+        if (p->context == SHELL_COMMENT) { /* what cannot run needs no value, and a newline in it
+                                              would end the comment */
             *p = (struct template_piece){.text = p->text};
             t.references--;
             continue;
@@ -151,7 +154,8 @@ struct template template_parse_script(struct arena *arena, struct str text, cons
     return t;
 }
 
-static void add_word(const struct template_piece *p, const struct value *value, size_t i, struct buf *out) {
+static void add_word(const struct template_piece *p, const struct value *value, size_t i,
+                     struct buf *out) {
     struct str word = value->v[i];
     struct buf safe = {0};
     if (value->file && word.n != 0 && word.s[0] == '-') {
@@ -166,7 +170,8 @@ static void add_word(const struct template_piece *p, const struct value *value, 
     buf_free(&safe);
 }
 
-static bool expand(const struct template *t, template_lookup *lookup, void *context, bool script, struct buf *out) {
+static bool expand(const struct template *t, template_lookup *lookup, void *context, bool script,
+                   struct buf *out) {
     for (size_t i = 0; i < t->n; i++) {
         const struct template_piece *p = &t->v[i];
         struct value value;
@@ -189,16 +194,18 @@ static bool expand(const struct template *t, template_lookup *lookup, void *cont
     return true;
 }
 
-bool template_text(const struct template *t, template_lookup *lookup, void *context, struct buf *out) {
+bool template_text(const struct template *t, template_lookup *lookup, void *context,
+                   struct buf *out) {
     return expand(t, lookup, context, false, out);
 }
 
-bool template_script(const struct template *t, template_lookup *lookup, void *context, struct buf *out) {
+bool template_script(const struct template *t, template_lookup *lookup, void *context,
+                     struct buf *out) {
     return expand(t, lookup, context, true, out);
 }
 
-bool template_list(const struct template *t, template_lookup *lookup, void *context, struct arena *arena,
-                   str_list *out) {
+bool template_list(const struct template *t, template_lookup *lookup, void *context,
+                   struct arena *arena, str_list *out) {
     VEC(struct value) values = {0};
     size_t total = 1;
     bool good = true;

@@ -1,5 +1,6 @@
-/* Texts with {{references}}: {{word}}, {{word.part}}, {{word:raw}}, {{word.part:raw}}, blanks allowed inside the braces.
- * Anything else between braces is text ({{.ID}} and {{json .}} of other tools pass); "{{{{" is a literal "{{". */
+/* Texts with {{references}}: {{word}}, {{word.part}}, {{word:raw}}, {{word.part:raw}}, blanks
+ * allowed inside the braces. Anything else between braces is text ({{.ID}} and {{json .}} of other
+ * tools pass); "{{{{" is a literal "{{". */
 #ifndef FORAY_GRAPH_TEMPLATE_H
 #define FORAY_GRAPH_TEMPLATE_H
 
@@ -37,24 +38,30 @@ struct text_origin {
 
 /* Parses a plain text. The result points into text, which must outlive it. */
 struct template template_parse(struct arena *arena, struct str text);
-/* Parses a shell script, following its quoting; a reference where none can be written safely becomes an error that
- * names the way out (the value's environment variable). Places of references are set in both. */
-struct template template_parse_script(struct arena *arena, struct str text, const struct text_origin *origin,
-                                      struct diags *diags);
+/* Parses a shell script, following its quoting; a reference where none can be written safely
+ * becomes an error that names the way out (the value's environment variable). Places of references
+ * are set in both. */
+struct template template_parse_script(struct arena *arena, struct str text,
+                                      const struct text_origin *origin, struct diags *diags);
 /* Sets the places of the references of a plain text. */
 void template_locate(struct template *t, struct str text, const struct text_origin *origin);
 
-/* Finds what a reference stands for. false: unknown (the caller reports it); nothing is written then. The value must
- * stay valid until the expansion is done. */
-typedef bool template_lookup(void *context, const struct template_piece *reference, struct value *out);
+/* Finds what a reference stands for. false: unknown (the caller reports it); nothing is written
+ * then. The value must stay valid until the expansion is done. */
+typedef bool template_lookup(void *context, const struct template_piece *reference,
+                             struct value *out);
 
-/* As one text: several words are joined by a blank. In scripts every word is quoted for its context: several words are
- * several shell words where bare, one word joined by blanks inside quotes. false if a look-up failed. */
-bool template_text(const struct template *t, template_lookup *lookup, void *context, struct buf *out);
-bool template_script(const struct template *t, template_lookup *lookup, void *context, struct buf *out);
-/* As a list: a reference to several words makes several texts, each with the text around it ("{{in}}.gz"). The texts are
- * made in the arena. Two references to lists of more than one word in one template: the product, first one slowest. */
-bool template_list(const struct template *t, template_lookup *lookup, void *context, struct arena *arena,
-                   str_list *out);
+/* As one text: several words are joined by a blank. In scripts every word is quoted for its
+ * context: several words are several shell words where bare, one word joined by blanks inside
+ * quotes. false if a look-up failed. */
+bool template_text(const struct template *t, template_lookup *lookup, void *context,
+                   struct buf *out);
+bool template_script(const struct template *t, template_lookup *lookup, void *context,
+                     struct buf *out);
+/* As a list: a reference to several words makes several texts, each with the text around it
+ * ("{{in}}.gz"). The texts are made in the arena. Two references to lists of more than one word in
+ * one template: the product, first one slowest. */
+bool template_list(const struct template *t, template_lookup *lookup, void *context,
+                   struct arena *arena, str_list *out);
 
 #endif

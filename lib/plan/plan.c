@@ -29,15 +29,16 @@ static void want_matching(struct choice *c, struct str target) {
     size_t offset, found = 0;
     struct regex *regex = regex_new(pattern, error, sizeof error, &offset);
     if (regex == NULL) {
-        diag_error(c->diags, (struct place){0}, "target `%s`: %s, at character %zu", diag_name(c->diags, target), error,
-                   offset + 1);
+        diag_error(c->diags, (struct place){0}, "target `%s`: %s, at character %zu",
+                   diag_name(c->diags, target), error, offset + 1);
         return;
     }
     for (size_t i = 0; i < c->graph->steps.n; i++) {
         struct step *step = c->graph->steps.v[i];
         int answer = step->rule->n_steps != 0 ? regex_match(regex, step->name) : 0;
         if (answer < 0) {
-            diag_error(c->diags, (struct place){0}, "target `%s` takes too long to match: write it more simply",
+            diag_error(c->diags, (struct place){0},
+                       "target `%s` takes too long to match: write it more simply",
                        diag_name(c->diags, target));
             break;
         }
@@ -47,7 +48,8 @@ static void want_matching(struct choice *c, struct str target) {
         }
     }
     if (found == 0)
-        diag_error(c->diags, (struct place){0}, "no step's name matches `%s`", diag_name(c->diags, target));
+        diag_error(c->diags, (struct place){0}, "no step's name matches `%s`",
+                   diag_name(c->diags, target));
     regex_free(regex);
 }
 
@@ -87,7 +89,8 @@ static void want_target(struct choice *c, struct str target) {
     } else if (target.n > 2 && target.s[0] == '/' && target.s[target.n - 1] == '/') {
         want_matching(c, target);
     } else if (!exists(target)) {
-        diag_error(c->diags, (struct place){0}, "there is no step `%s`, and nobody makes such a file",
+        diag_error(c->diags, (struct place){0},
+                   "there is no step `%s`, and nobody makes such a file",
                    diag_name(c->diags, target));
         help_target(c, target);
     }
@@ -100,13 +103,14 @@ static void check_inputs(struct choice *c, const struct step *step, struct map *
         if (f->maker != NULL || exists(f->name) || map_get(told, f->name) != NULL)
             continue;
         *map_put(told, f->name) = (void *)f;
-        diag_error(c->diags, step->in_at, "`%s` is not there, and no step makes it", diag_name(c->diags, f->name));
+        diag_error(c->diags, step->in_at, "`%s` is not there, and no step makes it",
+                   diag_name(c->diags, f->name));
         help_target(c, f->name);
     }
 }
 
-/* Kahn's order, by id where there is a choice: the queue of what can run is kept in order of discovery, which is the
- * order of the file for steps that become ready together. */
+/* Kahn's order, by id where there is a choice: the queue of what can run is kept in order of
+ * discovery, which is the order of the file for steps that become ready together. */
 static void put_in_order(struct choice *c, struct plan *plan) {
     size_t n = c->graph->steps.n, edges = 0;
     uint32_t *waiting = mem_zalloc((n + 1) * sizeof *waiting);
@@ -121,7 +125,8 @@ static void put_in_order(struct choice *c, struct plan *plan) {
     }
     for (size_t i = 0; i < n; i++)
         users[i + 1] += users[i];
-    uint32_t *fill = mem_array(NULL, n + 1, sizeof *fill), *list = mem_array(NULL, edges + 1, sizeof *list);
+    uint32_t *fill = mem_array(NULL, n + 1, sizeof *fill),
+             *list = mem_array(NULL, edges + 1, sizeof *list);
     memcpy(fill, users, n * sizeof *fill);
     plan->steps = mem_array(NULL, n + 1, sizeof *plan->steps);
     for (size_t i = 0; i < n; i++) {
@@ -145,8 +150,8 @@ static void put_in_order(struct choice *c, struct plan *plan) {
     free(list);
 }
 
-bool plan_make(struct plan *plan, const struct graph *g, const struct str *targets, size_t n_targets,
-               struct diags *diags) {
+bool plan_make(struct plan *plan, const struct graph *g, const struct str *targets,
+               size_t n_targets, struct diags *diags) {
     struct choice c = {.graph = g, .diags = diags};
     size_t errors = diags->errors;
     *plan = (struct plan){0};

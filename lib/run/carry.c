@@ -44,7 +44,8 @@ struct carrier {
     bool at_end;
     bool pending; /* the last call waits for its answer */
     uint64_t size, moved;
-    enum carried verdict; /* with why.n != 0: what goes wrong with the file, for when it has been closed there */
+    enum carried verdict; /* with why.n != 0: what goes wrong with the file, for when it has been
+                             closed there */
     struct buf why;
     VEC(struct fetched) fetched;
     struct sync *syncing;
@@ -52,7 +53,8 @@ struct carrier {
 
 static bool advance(void *arg);
 
-struct carrier *carrier_open(struct loop *loop, struct connection *c, const struct carrier_events *events) {
+struct carrier *carrier_open(struct loop *loop, struct connection *c,
+                             const struct carrier_events *events) {
     struct carrier *k = mem_zalloc(sizeof *k);
     *k = (struct carrier){.loop = loop, .connection = c, .events = *events, .local = -1};
     k->last = &k->first;
@@ -305,9 +307,11 @@ static bool make_directory(struct carrier *k) {
         connection_fail(k->connection, "cannot make a directory there");
         return false;
     }
-    /* Where the step has a directory of its own, those in it may stand already; if not, opening a file will tell. */
+    /* Where the step has a directory of its own, those in it may stand already; if not, opening a
+     * file will tell. */
     if (rc != 0 && k->first->make_where)
-        end_errand(k, CARRY_LOST, "cannot make the scratch directory %.*s: %s", STR_FMT(path), sftp_reason(k));
+        end_errand(k, CARRY_LOST, "cannot make the scratch directory %.*s: %s", STR_FMT(path),
+                   sftp_reason(k));
     else
         k->directory++;
     return true;
@@ -335,7 +339,8 @@ static bool open_input(struct carrier *k, const struct file *f) {
     if (k->local < 0)
         end_errand(k, CARRY_FAILED, "cannot read its input %s: %s", name.s, strerror(errno));
     else if (!good)
-        end_errand(k, CARRY_FAILED, "its input %s is not a regular file: only those can be carried", name.s);
+        end_errand(k, CARRY_FAILED, "its input %s is not a regular file: only those can be carried",
+                   name.s);
     buf_free(&name);
     return good;
 }
@@ -352,12 +357,13 @@ static bool open_to_send(struct carrier *k) {
     long mode = fstat(k->local, &st) == 0 ? (long)(st.st_mode & 0777) : 0644;
     full_path(k, f->name);
     k->handle = libssh2_sftp_open_ex(k->sftp, k->path.s, (unsigned)k->path.n,
-                                     LIBSSH2_FXF_WRITE | LIBSSH2_FXF_CREAT | LIBSSH2_FXF_TRUNC, mode | 0200,
-                                     LIBSSH2_SFTP_OPENFILE);
+                                     LIBSSH2_FXF_WRITE | LIBSSH2_FXF_CREAT | LIBSSH2_FXF_TRUNC,
+                                     mode | 0200, LIBSSH2_SFTP_OPENFILE);
     if (k->handle == NULL) {
         if (would_wait(k))
             return false;
-        if (libssh2_session_last_errno(connection_session(k->connection)) != LIBSSH2_ERROR_SFTP_PROTOCOL)
+        if (libssh2_session_last_errno(connection_session(k->connection)) !=
+            LIBSSH2_ERROR_SFTP_PROTOCOL)
             connection_fail(k->connection, "cannot write a file there");
         else
             end_errand(k, CARRY_LOST, "cannot write %s there: %s", k->path.s, sftp_reason(k));
@@ -371,8 +377,8 @@ static bool open_to_send(struct carrier *k) {
     return true;
 }
 
-/* Keeps the chunk filled: libssh2 sends ahead of the answers, and counts what has been answered. What it has been shown
- * must be shown again, with more behind it. */
+/* Keeps the chunk filled: libssh2 sends ahead of the answers, and counts what has been answered.
+ * What it has been shown must be shown again, with more behind it. */
 static bool fill_chunk(struct carrier *k) {
     if (k->at_end || k->chunk_n - k->chunk_at > CHUNK / 2)
         return true;
@@ -428,10 +434,11 @@ static bool open_to_fetch(struct carrier *k) {
     struct buf shown = {0};
     buf_visible(&shown, f->name);
     if (k->handle == NULL) {
-        k->handle = libssh2_sftp_open_ex(k->sftp, k->path.s, (unsigned)k->path.n, LIBSSH2_FXF_READ, 0,
-                                         LIBSSH2_SFTP_OPENFILE);
+        k->handle = libssh2_sftp_open_ex(k->sftp, k->path.s, (unsigned)k->path.n, LIBSSH2_FXF_READ,
+                                         0, LIBSSH2_SFTP_OPENFILE);
         if (k->handle == NULL && !would_wait(k)) {
-            if (libssh2_session_last_errno(connection_session(k->connection)) != LIBSSH2_ERROR_SFTP_PROTOCOL)
+            if (libssh2_session_last_errno(connection_session(k->connection)) !=
+                LIBSSH2_ERROR_SFTP_PROTOCOL)
                 connection_fail(k->connection, "cannot read a file there");
             else if (libssh2_sftp_last_error(k->sftp) == LIBSSH2_FX_NO_SUCH_FILE)
                 end_errand(k, CARRY_FAILED, "it did not make %s", shown.s);
@@ -443,7 +450,8 @@ static bool open_to_fetch(struct carrier *k) {
     }
     buf_free(&shown);
     LIBSSH2_SFTP_ATTRIBUTES attributes = {0};
-    if (k->handle == NULL || libssh2_sftp_fstat_ex(k->handle, &attributes, 0) == LIBSSH2_ERROR_EAGAIN)
+    if (k->handle == NULL ||
+        libssh2_sftp_fstat_ex(k->handle, &attributes, 0) == LIBSSH2_ERROR_EAGAIN)
         return false;
     struct fetched *to = vec_push(&k->fetched);
     *to = (struct fetched){.name = f->name, .fd = -1};
@@ -484,7 +492,8 @@ static bool read_file(struct carrier *k) {
     k->moved += (uint64_t)n;
     if (error != 0)
         return trouble(k, CARRY_LOST, strerror(error));
-    /* More than was announced: a file that still grows, or a host that means ill; there is an end to it. */
+    /* More than was announced: a file that still grows, or a host that means ill; there is an end
+     * to it. */
     if (k->moved > k->size)
         return trouble(k, CARRY_FAILED, "it still grew while it was read");
     return true;
@@ -508,17 +517,18 @@ static bool close_file(struct carrier *k) {
         end_errand(k, k->verdict, "cannot %s %s: %s", verb, name.s, k->why.s);
     else if (k->moved != k->size)
         end_errand(k, sending ? CARRY_FAILED : CARRY_LOST,
-                   "%s changed while it was carried (%llu bytes of %llu)", name.s, (unsigned long long)k->moved,
-                   (unsigned long long)k->size);
+                   "%s changed while it was carried (%llu bytes of %llu)", name.s,
+                   (unsigned long long)k->moved, (unsigned long long)k->size);
     buf_free(&name);
     return true;
 }
 
-/* A call that waits for its answer must be ended first: the next call on this channel would be taken for its
- * continuation. true: the errand has ended. */
+/* A call that waits for its answer must be ended first: the next call on this channel would be
+ * taken for its continuation. true: the errand has ended. */
 static bool give_up(struct carrier *k) {
     static const char why[] = "given up";
-    bool between = k->state == IDLE || ((k->state == MAKE_DIRECTORIES || k->state == OPEN_FILE) && k->handle == NULL);
+    bool between = k->state == IDLE ||
+                   ((k->state == MAKE_DIRECTORIES || k->state == OPEN_FILE) && k->handle == NULL);
     if (between && !k->pending) {
         end_errand(k, CARRY_LOST, "%s", why);
         return true;

@@ -1,5 +1,5 @@
-/* Carries a step's files to a host and back, over SFTP. One carrier does one errand after another: libssh2 does not take
- * another call on an SFTP channel before the one that waits is done. */
+/* Carries a step's files to a host and back, over SFTP. One carrier does one errand after another:
+ * libssh2 does not take another call on an SFTP channel before the one that waits is done. */
 #ifndef FORAY_RUN_CARRY_H
 #define FORAY_RUN_CARRY_H
 
@@ -10,16 +10,17 @@ struct carrier;
 
 enum carried {
     CARRIED,
-    CARRY_FAILED, /* the step's fault: it did not make what it promised, an input is not there any more */
+    CARRY_FAILED, /* the step's fault: it did not make what it promised, an input is not there any
+                     more */
     CARRY_LOST,   /* the host's, or the connection's */
 };
 
 struct errand {
     enum { ERRAND_SEND, ERRAND_FETCH } kind;
     const struct step *step;
-    struct str where;  /* the directory there */
-    bool make_where;   /* SEND: it is a new scratch directory */
-    bool *give_up;     /* set to true: the errand ends at the next chance, as lost */
+    struct str where; /* the directory there */
+    bool make_where;  /* SEND: it is a new scratch directory */
+    bool *give_up;    /* set to true: the errand ends at the next chance, as lost */
     void (*done)(void *arg, enum carried how, const char *reason);
     void *arg;
     struct errand *next; /* the carrier's */
@@ -27,11 +28,13 @@ struct errand {
 
 struct carrier_events {
     void *context;
-    /* The connection takes no more channels (MaxSessions), or there is no SFTP there. Errands wait on. */
+    /* The connection takes no more channels (MaxSessions), or there is no SFTP there. Errands wait
+     * on. */
     void (*refused)(void *context, struct carrier *k);
 };
 
-struct carrier *carrier_open(struct loop *loop, struct connection *c, const struct carrier_events *events);
+struct carrier *carrier_open(struct loop *loop, struct connection *c,
+                             const struct carrier_events *events);
 /* Forgets it and its errands, without a word to those who wait for them. */
 void carrier_free(struct carrier *k);
 void carrier_do(struct carrier *k, struct errand *e); /* e must live until done is called */

@@ -17,10 +17,10 @@
 #include <unistd.h>
 
 enum {
-    RECEIVE = 128 * 1024,     /* read from the socket at once */
-    FULL = 1024 * 1024,       /* waiting to be sent */
-    ROUNDS = 64,              /* of all parties, before the others in the loop have their turn */
-    SILENCE_SECONDS = 15,     /* without any sign of life */
+    RECEIVE = 128 * 1024, /* read from the socket at once */
+    FULL = 1024 * 1024,   /* waiting to be sent */
+    ROUNDS = 64,          /* of all parties, before the others in the loop have their turn */
+    SILENCE_SECONDS = 15, /* without any sign of life */
     KEEPALIVE_SECONDS = 5,
 };
 
@@ -52,8 +52,8 @@ struct connection {
     char *in; /* received, not yet asked for by libssh2: from in_at to in_n */
     size_t in_at, in_n;
     uint64_t received; /* bytes that libssh2 has taken */
-    bool dry;          /* in this round the socket had no more: it is not asked again by every channel */
-    bool closed;       /* the other side has ended the connection */
+    bool dry;    /* in this round the socket had no more: it is not asked again by every channel */
+    bool closed; /* the other side has ended the connection */
     int64_t last_sign; /* of life */
     struct buf out;
     size_t out_at;
@@ -64,7 +64,8 @@ struct connection {
 static void pump(struct connection *c);
 static void kicked(void *arg);
 
-static void fail(struct connection *c, bool for_good, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+static void fail(struct connection *c, bool for_good, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 
 static void fail(struct connection *c, bool for_good, const char *fmt, ...) {
     if (c->state == DEAD)
@@ -100,19 +101,26 @@ void connection_drop(struct connection *c, const char *reason) {
 
 /* --- the socket --- */
 
-static ssize_t take_to_send(libssh2_socket_t fd, const void *bytes, size_t n, int flags, void **abstract) {
-    (void)fd;
-    (void)flags;
+static ssize_t take_to_send(libssh2_socket_t fd, const void *bytes, size_t n, int flags,
+                            void **abstract) {
     struct connection *c = *abstract;
+    if (fd != c->socket.fd) { /* the agent's socket, for which libssh2 asks here too */
+        ssize_t sent = send(fd, bytes, n, flags | MSG_NOSIGNAL);
+        return sent < 0 ? -errno : sent;
+    }
     if (c->state == DEAD)
         return -EPIPE;
     buf_add(&c->out, bytes, n);
     return (ssize_t)n;
 }
 
-static ssize_t give_received(libssh2_socket_t fd, void *bytes, size_t n, int flags, void **abstract) {
-    (void)flags;
+static ssize_t give_received(libssh2_socket_t fd, void *bytes, size_t n, int flags,
+                             void **abstract) {
     struct connection *c = *abstract;
+    if (fd != c->socket.fd) {
+        ssize_t got = recv(fd, bytes, n, flags);
+        return got < 0 ? -errno : got;
+    }
     if (c->state == DEAD || c->closed)
         return -ECONNRESET;
     if (c->in_at == c->in_n) {
@@ -141,7 +149,8 @@ static ssize_t give_received(libssh2_socket_t fd, void *bytes, size_t n, int fla
 
 static void flush(struct connection *c) {
     while (c->out_at < c->out.n && c->state != DEAD) {
-        ssize_t n = send(c->socket.fd, c->out.s + c->out_at, c->out.n - c->out_at, MSG_NOSIGNAL | MSG_DONTWAIT);
+        ssize_t n = send(c->socket.fd, c->out.s + c->out_at, c->out.n - c->out_at,
+                         MSG_NOSIGNAL | MSG_DONTWAIT);
         if (n >= 0) {
             c->out_at += (size_t)n;
         } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
@@ -202,7 +211,8 @@ static void try_next_address(struct connection *c, int error) {
         setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
         if (connect(fd, a->ai_addr, a->ai_addrlen) == 0 || errno == EINPROGRESS) {
             c->state = CONNECTING;
-            c->socket = (struct watch){.fd = fd, .events = POLLOUT, .ready = socket_ready, .arg = c};
+            c->socket =
+                (struct watch){.fd = fd, .events = POLLOUT, .ready = socket_ready, .arg = c};
             loop_watch(c->loop, &c->socket);
             c->next_address = a->ai_next;
             return;
@@ -210,7 +220,8 @@ static void try_next_address(struct connection *c, int error) {
         error = errno;
         close(fd);
     }
-    fail(c, false, "cannot connect to %s port %u: %s", c->target->address, c->target->port, strerror(error));
+    fail(c, false, "cannot connect to %s port %u: %s", c->target->address, c->target->port,
+         strerror(error));
 }
 
 static void look_up(void *arg) {
@@ -246,7 +257,8 @@ static void begin(void *arg) {
     snprintf(l->port, sizeof l->port, "%u", c->target->port);
     l->c = c;
     c->lookup = l;
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV};
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM,
+                             .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV};
     if (getaddrinfo(l->name, l->port, &hints, &l->found) == 0)
         looked_up(l); /* a number: nothing to look up */
     else
@@ -281,8 +293,8 @@ static void keep_alive(void *arg) {
     loop_timer(c->loop, &c->keepalive, now + KEEPALIVE_SECONDS * SECOND);
 }
 
-struct connection *connection_open(struct loop *loop, const struct ssh_target *target, const char *name,
-                                   const struct connection_events *events) {
+struct connection *connection_open(struct loop *loop, const struct ssh_target *target,
+                                   const char *name, const struct connection_events *events) {
     struct connection *c = mem_zalloc(sizeof *c);
     *c = (struct connection){.loop = loop, .target = target, .name = name, .events = *events};
     c->socket.fd = -1;
@@ -348,12 +360,14 @@ static bool make_session(struct connection *c) {
     struct known_hosts *known = known_hosts_read(c->session, &c->target->known_hosts);
     struct buf methods = {0};
     if (known != NULL)
-        known_hosts_methods(known, c->target->known_as != NULL ? c->target->known_as : c->target->address,
+        known_hosts_methods(known,
+                            c->target->known_as != NULL ? c->target->known_as : c->target->address,
                             c->target->known_as != NULL ? 22 : c->target->port, &methods);
     known_hosts_free(known);
     if (methods.n != 0)
         libssh2_session_method_pref(c->session, LIBSSH2_METHOD_HOSTKEY, methods.s);
-    /* The fastest of the safe ciphers that this library has; the others follow for servers that want them. */
+    /* The fastest of the safe ciphers that this library has; the others follow for servers that
+     * want them. */
     static const char ciphers[] = "aes128-ctr,aes192-ctr,aes256-ctr";
     libssh2_session_method_pref(c->session, LIBSSH2_METHOD_CRYPT_CS, ciphers);
     libssh2_session_method_pref(c->session, LIBSSH2_METHOD_CRYPT_SC, ciphers);
@@ -380,11 +394,13 @@ static void check_host_key(struct connection *c) {
     const char *file = t->known_hosts.n != 0 ? t->known_hosts.v[0].s : "known_hosts";
     if (answer == HOST_UNKNOWN)
         fail(c, true,
-             "its host key %s is not known; if it is the right one, accept it with: ssh-keyscan -p %u %s >> %s",
+             "its host key %s is not known; if it is the right one, accept it with: ssh-keyscan -p "
+             "%u %s >> %s",
              print.s, t->port, t->address, file);
     else if (answer == HOST_CHANGED)
         fail(c, true,
-             "ITS HOST KEY HAS CHANGED to %s: somebody may be in between; if the change is right, remove the old key "
+             "ITS HOST KEY HAS CHANGED to %s: somebody may be in between; if the change is right, "
+             "remove the old key "
              "from %s",
              print.s, file);
     else
@@ -423,7 +439,8 @@ static void shake_hands(struct connection *c) {
         return;
     if (rc != 0) {
         if (c->closed)
-            fail(c, false, "it closed the connection before the log-in (too many at once? see MaxStartups)");
+            fail(c, false,
+                 "it closed the connection before the log-in (too many at once? see MaxStartups)");
         else
             connection_fail(c, "the ssh handshake failed");
         return;

@@ -40,11 +40,12 @@ struct job {
 struct executor_events {
     void *context;
     void (*output)(void *context, struct job *job, enum stream stream, struct str bytes);
-    /* The try is over; end, status and reason are set. The executor does not touch the job again. */
+    /* The try is over; end, status and reason are set. The executor does not touch the job again.
+     */
     void (*ended)(void *context, struct job *job);
     void (*host_up)(void *context, struct host *host, uint32_t cores);
-    /* The host cannot be used (for_good: not in this run); what ran there is lost: no `ended` comes for it, and the
-     * executor has let go of those jobs. */
+    /* The host cannot be used (for_good: not in this run); what ran there is lost: no `ended` comes
+     * for it, and the executor has let go of those jobs. */
     void (*host_lost)(void *context, struct host *host, bool for_good, const char *reason);
     void (*host_load)(void *context, struct host *host, double load);
 };
@@ -56,7 +57,8 @@ struct executor_table {
     void (*start)(struct executor *x, struct job *job);
     /* Ends a job, TERM and after GRACE KILL; at_once: KILL. `ended` follows. */
     void (*cancel)(struct executor *x, struct job *job, bool at_once);
-    /* No more jobs come: begins to clean up; true when all is done (else call again after a turn of the loop). */
+    /* No more jobs come: begins to clean up; true when all is done (else call again after a turn of
+     * the loop). */
     bool (*close)(struct executor *x);
     void (*free)(struct executor *x);
 };

@@ -121,7 +121,8 @@ int files_open_temporary(struct str name, mode_t mode, struct buf *temporary) {
         buf_str(temporary, (struct str){name.s, dir});
         /* Not made from the name, which may have all the 255 bytes that a name may have. */
         buf_printf(temporary, ".foray-%016llx.tmp", (unsigned long long)number);
-        int fd = open(temporary->s, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode | 0600);
+        int fd =
+            open(temporary->s, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode | 0600);
         if (fd >= 0 || errno != EEXIST)
             return fd;
     }

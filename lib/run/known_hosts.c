@@ -76,23 +76,27 @@ void known_hosts_free(struct known_hosts *k) {
     free(k);
 }
 
-static int look(LIBSSH2_KNOWNHOSTS *list, const char *host, uint16_t port, const char *key, size_t n, int mask) {
-    return libssh2_knownhost_checkp(list, host, port, key, n,
-                                    LIBSSH2_KNOWNHOST_TYPE_PLAIN | LIBSSH2_KNOWNHOST_KEYENC_RAW | mask, NULL);
+static int look(LIBSSH2_KNOWNHOSTS *list, const char *host, uint16_t port, const char *key,
+                size_t n, int mask) {
+    return libssh2_knownhost_checkp(
+        list, host, port, key, n,
+        LIBSSH2_KNOWNHOST_TYPE_PLAIN | LIBSSH2_KNOWNHOST_KEYENC_RAW | mask, NULL);
 }
 
-void known_hosts_methods(struct known_hosts *k, const char *host, uint16_t port, struct buf *methods) {
+void known_hosts_methods(struct known_hosts *k, const char *host, uint16_t port,
+                         struct buf *methods) {
     for (int known = 1; known >= 0; known--)
         for (size_t i = 0; i < KINDS; i++) {
-            /* No key is a single zero byte: the answer is "another one" exactly if one of this kind is known. */
+            /* No key is a single zero byte: the answer is "another one" exactly if one of this kind
+             * is known. */
             int answer = look(k->good, host, port, "", 1, kinds[i].mask);
             if ((answer == LIBSSH2_KNOWNHOST_CHECK_MISMATCH) == known)
                 buf_printf(methods, "%s%s", methods->n != 0 ? "," : "", kinds[i].method);
         }
 }
 
-enum known_host known_hosts_check(struct known_hosts *k, const char *host, uint16_t port, const char *key, size_t n,
-                                  int type) {
+enum known_host known_hosts_check(struct known_hosts *k, const char *host, uint16_t port,
+                                  const char *key, size_t n, int type) {
     static const int masks[] = {
         [LIBSSH2_HOSTKEY_TYPE_RSA] = LIBSSH2_KNOWNHOST_KEY_SSHRSA,
         [LIBSSH2_HOSTKEY_TYPE_ECDSA_256] = LIBSSH2_KNOWNHOST_KEY_ECDSA_256,
@@ -112,7 +116,8 @@ enum known_host known_hosts_check(struct known_hosts *k, const char *host, uint1
     default:
         break;
     }
-    /* A key of another kind is known: a new kind of key is as suspicious as another key of the same kind. */
+    /* A key of another kind is known: a new kind of key is as suspicious as another key of the same
+     * kind. */
     for (size_t i = 0; i < KINDS; i++)
         if (look(k->good, host, port, "", 1, kinds[i].mask) == LIBSSH2_KNOWNHOST_CHECK_MISMATCH)
             return HOST_CHANGED;

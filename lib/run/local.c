@@ -18,10 +18,12 @@
 
 extern char **environ;
 
-/* Linux refuses a single argument of 128 KiB and more (MAX_ARG_STRLEN); a longer script goes through a file. */
+/* Linux refuses a single argument of 128 KiB and more (MAX_ARG_STRLEN); a longer script goes
+ * through a file. */
 enum { SCRIPT_ARGUMENT_MAX = 100 * 1024 };
 
-/* How long output is still read when the step's process has ended but something it left behind holds its pipes. */
+/* How long output is still read when the step's process has ended but something it left behind
+ * holds its pipes. */
 #define DRAIN (250 * MILLISECOND)
 
 struct local {
@@ -41,8 +43,9 @@ struct process {
     struct process *next, **link;
     pid_t pid; /* and process group */
     struct watch streams[2];
-    struct watch exit;  /* a pidfd; fd < 0 where there is none */
-    bool exited;        /* its own process has ended, and is not yet reaped: the group's number is still its own */
+    struct watch exit; /* a pidfd; fd < 0 where there is none */
+    bool exited; /* its own process has ended, and is not yet reaped: the group's number is still
+                    its own */
     bool asked, killed; /* TERM, KILL were sent */
     struct timer timer; /* to the next, harder measure */
     char *script_file;
@@ -60,7 +63,8 @@ static void close_stream(struct process *p, enum stream stream) {
 static void finish(struct process *p) {
     struct local *x = p->local;
     struct job *job = p->job;
-    /* What the step left running in its group goes with it; a daemon that is meant to stay makes its own session. */
+    /* What the step left running in its group goes with it; a daemon that is meant to stay makes
+     * its own session. */
     kill(-p->pid, p->killed ? SIGKILL : SIGTERM);
     watcher_remove(x->watcher, p->pid);
     int status = 0;
@@ -89,13 +93,15 @@ static void finish(struct process *p) {
     x->events->ended(x->events->context, job);
 }
 
-/* Reads what is there; a fast writer must not keep the loop from the others, so there is an end to it. */
+/* Reads what is there; a fast writer must not keep the loop from the others, so there is an end to
+ * it. */
 static void drain(struct process *p, enum stream stream, int rounds) {
     struct local *x = p->local;
     for (int i = 0; i < rounds && p->streams[stream].fd >= 0; i++) {
         ssize_t n = read(p->streams[stream].fd, x->buffer, BUFFER);
         if (n > 0)
-            x->events->output(x->events->context, p->job, stream, (struct str){x->buffer, (size_t)n});
+            x->events->output(x->events->context, p->job, stream,
+                              (struct str){x->buffer, (size_t)n});
         else if (n == 0 || (errno != EAGAIN && errno != EINTR))
             close_stream(p, stream);
         if (n < 0 && errno == EAGAIN)
@@ -163,7 +169,8 @@ void local_child_ended(struct executor *base) {
     for (struct process *p = x->running, *next; p != NULL; p = next) {
         next = p->next;
         siginfo_t info = {0};
-        if (p->exit.fd < 0 && !p->exited && waitid(P_PID, (id_t)p->pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+        if (p->exit.fd < 0 && !p->exited &&
+            waitid(P_PID, (id_t)p->pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
             info.si_pid == p->pid)
             exited(p, 0);
     }
@@ -245,8 +252,8 @@ static int spawn_shell(pid_t *pid, char *const argv[], char *const envp[], int o
     posix_spawnattr_setsigdefault(&attributes, &defaults);
     posix_spawnattr_setsigmask(&attributes, &none);
     posix_spawnattr_setpgroup(&attributes, 0);
-    posix_spawnattr_setflags(&attributes,
-                             POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGDEF |
+                                              POSIX_SPAWN_SETSIGMASK);
     int error = posix_spawn(pid, "/bin/sh", &actions, &attributes, argv, envp);
     posix_spawn_file_actions_destroy(&actions);
     posix_spawnattr_destroy(&attributes);
@@ -354,8 +361,10 @@ static void start(struct executor *base, struct job *job) {
     if (p->next != NULL)
         p->next->link = &p->next;
     x->running = p;
-    p->streams[STREAM_OUT] = (struct watch){.fd = out[0], .events = POLLIN, .ready = stdout_ready, .arg = p};
-    p->streams[STREAM_ERR] = (struct watch){.fd = err[0], .events = POLLIN, .ready = stderr_ready, .arg = p};
+    p->streams[STREAM_OUT] =
+        (struct watch){.fd = out[0], .events = POLLIN, .ready = stdout_ready, .arg = p};
+    p->streams[STREAM_ERR] =
+        (struct watch){.fd = err[0], .events = POLLIN, .ready = stderr_ready, .arg = p};
     p->exit = (struct watch){.fd = open_pidfd(p->pid), .events = POLLIN, .ready = exited, .arg = p};
     p->timer = (struct timer){.expired = measure, .arg = p};
     loop_watch(x->loop, &p->streams[STREAM_OUT]);
@@ -389,7 +398,8 @@ static void free_here(struct executor *base) {
 
 static const struct executor_table table = {connect_here, start, cancel, close_here, free_here};
 
-struct executor *local_new(struct loop *loop, const struct executor_events *events, const struct watcher *watcher) {
+struct executor *local_new(struct loop *loop, const struct executor_events *events,
+                           const struct watcher *watcher) {
     struct local *x = mem_zalloc(sizeof *x);
     *x = (struct local){.base = {&table}, .loop = loop, .events = events, .watcher = watcher};
     x->buffer = mem_alloc(BUFFER);

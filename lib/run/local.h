@@ -7,8 +7,10 @@
 #include "run/watcher.h"
 
 /* events and watcher must outlive it. */
-struct executor *local_new(struct loop *loop, const struct executor_events *events, const struct watcher *watcher);
-/* Some child has ended (SIGCHLD): to be called where a process cannot be waited for through a descriptor. */
+struct executor *local_new(struct loop *loop, const struct executor_events *events,
+                           const struct watcher *watcher);
+/* Some child has ended (SIGCHLD): to be called where a process cannot be waited for through a
+ * descriptor. */
 void local_child_ended(struct executor *x);
 
 #endif

@@ -73,7 +73,8 @@ struct loop *loop_new(void) {
     pthread_cond_init(&l->more, NULL);
     l->todo_last = &l->todo;
     l->now = monotonic_now();
-    l->wake = (struct watch){.fd = l->wake_pipe[0], .events = POLLIN, .ready = errands_done, .arg = l};
+    l->wake =
+        (struct watch){.fd = l->wake_pipe[0], .events = POLLIN, .ready = errands_done, .arg = l};
     loop_watch(l, &l->wake);
     return l;
 }
@@ -248,7 +249,8 @@ void loop_turn(struct loop *l) {
     }
     int n = poll(l->polled.v, l->polled.n, timeout);
     l->now = monotonic_now();
-    /* From the end: when a watch is taken out, the last one, already looked at, moves into its place. */
+    /* From the end: when a watch is taken out, the last one, already looked at, moves into its
+     * place. */
     for (size_t i = l->polled.n; n > 0 && i-- > 0;) {
         if (i >= l->polled.n)
             continue;
@@ -260,7 +262,8 @@ void loop_turn(struct loop *l) {
         struct watch *w = l->watches.v[i];
         w->ready(w->arg, revents);
     }
-    /* As many as there are now: one that sets itself to "now" again must not keep the loop from its descriptors. */
+    /* As many as there are now: one that sets itself to "now" again must not keep the loop from its
+     * descriptors. */
     for (size_t i = l->timers.n; i > 0 && l->timers.n != 0 && l->timers.v[0]->at <= l->now; i--) {
         struct timer *t = l->timers.v[0];
         loop_timer_clear(l, t);

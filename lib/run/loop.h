@@ -11,8 +11,8 @@
 
 struct loop;
 
-/* A descriptor that is waited for. The owner sets fd, events (POLLIN, POLLOUT or 0), ready and arg, and keeps it alive
- * until loop_unwatch. ready may unwatch and free any watch, its own too. */
+/* A descriptor that is waited for. The owner sets fd, events (POLLIN, POLLOUT or 0), ready and arg,
+ * and keeps it alive until loop_unwatch. ready may unwatch and free any watch, its own too. */
 struct watch {
     int fd;
     short events; /* may be changed at any time between loop_watch and loop_unwatch */
@@ -38,8 +38,8 @@ void loop_unwatch(struct loop *l, struct watch *w); /* does nothing if it is not
 void loop_timer(struct loop *l, struct timer *t, int64_t at); /* sets or moves it */
 void loop_timer_clear(struct loop *l, struct timer *t);       /* does nothing if it is not set */
 
-/* Does work(arg) in a thread, then done(arg) in the loop. For calls that may block and have no other form: name
- * look-ups, fsync. work must touch nothing that the loop uses. */
+/* Does work(arg) in a thread, then done(arg) in the loop. For calls that may block and have no
+ * other form: name look-ups, fsync. work must touch nothing that the loop uses. */
 void loop_aside(struct loop *l, void (*work)(void *arg), void (*done)(void *arg), void *arg);
 
 /* One turn: waits for something to happen and calls whom it concerns. */

@@ -55,7 +55,8 @@ static void run(struct remote *r) {
     str_list variables = {0};
     graph_script(job->graph, job->step, job->host->name, STR(""), &script);
     graph_environment(job->graph, job->step, job->host->name, STR(""), add_variable, &variables);
-    if (script.n != 0 && (script.s[0] == '-' || script.s[0] == '+')) { /* would be taken for an option */
+    if (script.n != 0 &&
+        (script.s[0] == '-' || script.s[0] == '+')) { /* would be taken for an option */
         struct buf spaced = {0};
         buf_putc(&spaced, ' ');
         buf_str(&spaced, buf_view(&script));
@@ -83,7 +84,8 @@ static void sent(void *arg, enum carried how, const char *reason) {
 static void fetched(void *arg, enum carried how, const char *reason) {
     struct remote *r = arg;
     if (how != CARRIED)
-        finish_carried(r, r->berth.slot == NULL ? CARRY_LOST : how, r->berth.slot == NULL ? r->broken.s : reason);
+        finish_carried(r, r->berth.slot == NULL ? CARRY_LOST : how,
+                       r->berth.slot == NULL ? r->broken.s : reason);
     else
         finish(r);
 }
@@ -101,8 +103,8 @@ static void too_slow(void *arg) {
     slot_signal(r->berth.slot, true);
 }
 
-struct remote *remote_start(struct job *job, const struct berth *berth, void (*done)(void *arg, struct remote *r),
-                            void *arg) {
+struct remote *remote_start(struct job *job, const struct berth *berth,
+                            void (*done)(void *arg, struct remote *r), void *arg) {
     struct remote *r = mem_zalloc(sizeof *r);
     *r = (struct remote){.job = job, .berth = *berth, .done = done, .arg = arg};
     r->harder = (struct timer){.expired = too_slow, .arg = r};

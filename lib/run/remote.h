@@ -1,4 +1,5 @@
-/* One try of a step on a host: its inputs go there, it runs, its outputs come back, its scratch directory goes. */
+/* One try of a step on a host: its inputs go there, it runs, its outputs come back, its scratch
+ * directory goes. */
 #ifndef FORAY_RUN_REMOTE_H
 #define FORAY_RUN_REMOTE_H
 
@@ -10,7 +11,8 @@ struct berth {
     struct slot *slot;
     struct loop *loop;
     unsigned *directories; /* counts the slot's scratch directories */
-    char **empty;          /* the number of one that is left empty by the last step, for the next one; NULL: none */
+    char **empty; /* the number of one that is left empty by the last step, for the next one; NULL:
+                     none */
     bool keep_scratch;
     /* Has an errand done, as soon as there is a carrier. */
     void (*carry)(void *context, struct errand *e);
@@ -19,14 +21,18 @@ struct berth {
 
 struct remote;
 
-/* Begins. done is called once, with end, status and reason set in the job; not after remote_drop. */
-struct remote *remote_start(struct job *job, const struct berth *berth, void (*done)(void *arg, struct remote *r),
-                            void *arg);
+/* Begins. done is called once, with end, status and reason set in the job; not after remote_drop.
+ */
+struct remote *remote_start(struct job *job, const struct berth *berth,
+                            void (*done)(void *arg, struct remote *r), void *arg);
 struct job *remote_job(const struct remote *r);
-void remote_ended(struct remote *r, int status, bool clean);   /* the slot says: the script has ended */
-void remote_broken(struct remote *r, const char *reason);      /* the slot is gone, and the job with it */
+void remote_ended(struct remote *r, int status,
+                  bool clean); /* the slot says: the script has ended */
+void remote_broken(struct remote *r,
+                   const char *reason); /* the slot is gone, and the job with it */
 void remote_cancel(struct remote *r, bool at_once);
-/* Gives its memory back. After done was called, or when the connection is gone with all its errands. */
+/* Gives its memory back. After done was called, or when the connection is gone with all its
+ * errands. */
 void remote_free(struct remote *r);
 
 #endif

@@ -109,8 +109,8 @@ static void act(struct run *r, const struct sched_action *a) {
     }
 }
 
-/* Does what the scheduler says until it says nothing more. Executors may report from within: then the loop below, that
- * is already going, goes on with what follows from it. */
+/* Does what the scheduler says until it says nothing more. Executors may report from within: then
+ * the loop below, that is already going, goes on with what follows from it. */
 static void pump(struct run *r) {
     if (r->pumping)
         return;
@@ -217,13 +217,15 @@ static void add_steps(struct run *r) {
         for (size_t n = 0; n < step->n_needs; n++)
             *vec_push(&needs) = place[step->needs[n]->id];
         bool alias = rule->script_at.line == 0;
-        sched_add_step(r->sched, &(struct sched_step){
-            .needs = needs.v,
-            .n_needs = needs.n,
-            .pool = rule->pool != NULL && !alias ? rule->pool->id + 1 : HERE,
-            .retries = r->options.retries >= 0 ? (uint32_t)r->options.retries : rule->retries,
-            .timeout = r->options.timeout >= 0 ? r->options.timeout : rule->timeout,
-        });
+        sched_add_step(
+            r->sched,
+            &(struct sched_step){
+                .needs = needs.v,
+                .n_needs = needs.n,
+                .pool = rule->pool != NULL && !alias ? rule->pool->id + 1 : HERE,
+                .retries = r->options.retries >= 0 ? (uint32_t)r->options.retries : rule->retries,
+                .timeout = r->options.timeout >= 0 ? r->options.timeout : rule->timeout,
+            });
     }
     vec_free(&needs);
     free(place);
@@ -233,13 +235,16 @@ struct run *run_new(struct loop *loop, const struct graph *graph, const struct p
                     const struct run_options *options, const struct run_view *view,
                     const struct watcher *watcher) {
     struct run *r = mem_zalloc(sizeof *r);
-    *r = (struct run){.loop = loop, .graph = graph, .plan = plan, .options = *options, .view = view};
-    r->events = (struct executor_events){r, on_output, on_ended, on_host_up, on_host_lost, on_host_load};
+    *r =
+        (struct run){.loop = loop, .graph = graph, .plan = plan, .options = *options, .view = view};
+    r->events =
+        (struct executor_events){r, on_output, on_ended, on_host_up, on_host_lost, on_host_load};
     r->wake = (struct timer){.expired = woken, .arg = r};
     r->jobs = mem_zalloc((plan->n + 1) * sizeof(struct job *));
     r->local = local_new(loop, &r->events, watcher);
     r->ssh = ssh_new(loop, &r->events,
-                     &(struct ssh_options){.config = options->ssh_config, .keep_scratch = options->keep_scratch});
+                     &(struct ssh_options){.config = options->ssh_config,
+                                           .keep_scratch = options->keep_scratch});
     r->sched = sched_new(&(struct sched_config){
         .jobs = options->jobs_given ? options->jobs : 0,
         .failures = options->failures,

@@ -1,4 +1,5 @@
-/* The hands of the scheduler: turns its actions into jobs of executors, and what these report into its events. */
+/* The hands of the scheduler: turns its actions into jobs of executors, and what these report into
+ * its events. */
 #ifndef FORAY_RUN_RUN_H
 #define FORAY_RUN_RUN_H
 
@@ -10,8 +11,9 @@
 
 struct run_options {
     bool jobs_given;
-    uint32_t jobs;          /* steps at once in all, 0: no bound; not given: the cores here, the slots elsewhere */
-    uint32_t failures;      /* failed steps after which nothing new starts; 0: go on */
+    uint32_t jobs;     /* steps at once in all, 0: no bound; not given: the cores here, the slots
+                          elsewhere */
+    uint32_t failures; /* failed steps after which nothing new starts; 0: go on */
     bool cancel_on_failure; /* then also end what runs */
     int64_t retries;        /* instead of what the steps say; -1: as they say */
     int64_t timeout;        /* likewise, ns */
@@ -25,10 +27,12 @@ struct run_view {
     void *context;
     void (*started)(void *context, struct job *job);
     void (*output)(void *context, struct job *job, enum stream stream, struct str bytes);
-    /* A try failed or was lost; the next one starts in `wait` ns or as soon as it can. The job goes away after this. */
+    /* A try failed or was lost; the next one starts in `wait` ns or as soon as it can. The job goes
+     * away after this. */
     void (*tried)(void *context, struct job *job, int64_t wait);
     /* A step is over; job is its last try, NULL if none was made. The job goes away after this. */
-    void (*settled)(void *context, const struct step *step, struct job *job, enum sched_state state);
+    void (*settled)(void *context, const struct step *step, struct job *job,
+                    enum sched_state state);
     /* A host cannot be used; for_good: not in this run. */
     void (*host_lost)(void *context, const struct host *host, bool for_good, const char *reason);
 };
@@ -44,8 +48,10 @@ bool run_finished(const struct run *r); /* every step is settled */
 /* Starts nothing more; cancel: ends what runs, gently; the second time at once. */
 void run_stop(struct run *r, bool cancel);
 void run_child_ended(struct run *r); /* on SIGCHLD */
-bool run_close(struct run *r);       /* after it has finished: true when hosts are tidy; else again after a turn */
+bool run_close(
+    struct run *r); /* after it has finished: true when hosts are tidy; else again after a turn */
 void run_free(struct run *r);
-size_t run_count(const struct run *r, enum sched_state state); /* settled steps that have a script */
+size_t run_count(const struct run *r,
+                 enum sched_state state); /* settled steps that have a script */
 
 #endif

@@ -25,7 +25,8 @@ int signals_catch(void) {
         fcntl(ends[i], F_SETFL, O_NONBLOCK);
     }
     signal_pipe = ends[1];
-    struct sigaction catch = {.sa_handler = caught, .sa_flags = SA_RESTART}, ignore = {.sa_handler = SIG_IGN}, before;
+    struct sigaction catch = {.sa_handler = caught, .sa_flags = SA_RESTART},
+                     ignore = {.sa_handler = SIG_IGN}, before;
     sigemptyset(&catch.sa_mask);
     sigemptyset(&ignore.sa_mask);
     int numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGCHLD};

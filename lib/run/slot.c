@@ -77,7 +77,8 @@ static void too_late(void *arg) {
 static bool send_some(struct slot *s) {
     bool moved = false;
     while (s->sent < s->to_send.n && !connection_is_full(s->connection)) {
-        ssize_t n = libssh2_channel_write(s->channel, s->to_send.s + s->sent, s->to_send.n - s->sent);
+        ssize_t n =
+            libssh2_channel_write(s->channel, s->to_send.s + s->sent, s->to_send.n - s->sent);
         if (n <= 0) /* EAGAIN: the channel's window is full; errors show when reading */
             break;
         s->sent += (size_t)n;
@@ -144,7 +145,8 @@ static void sift(struct slot *s, enum stream stream) {
         }
         char *end = start != NULL ? memchr(tap->held.s, '\n', tap->held.n) : NULL;
         if (end == NULL || (size_t)(end - tap->held.s) < NONCE + 2) {
-            /* A mark is short: what goes on and on without a newline is none, but the step cannot know the nonce. */
+            /* A mark is short: what goes on and on without a newline is none, but the step cannot
+             * know the nonce. */
             return;
         }
         *end = '\0';
@@ -174,7 +176,8 @@ static void check_ended(struct slot *s) {
     s->events.ended(s->events.context, s, s->status, s->clean, s->load);
 }
 
-/* While nothing runs: the keeper's own lines; anything else is noise of the login shell, or of what a step left. */
+/* While nothing runs: the keeper's own lines; anything else is noise of the login shell, or of what
+ * a step left. */
 static void listen(struct slot *s) {
     struct buf *held = &s->taps[STREAM_OUT].held;
     char *end;
@@ -187,8 +190,8 @@ static void listen(struct slot *s) {
             char load[32];
             int at = 0;
             const char *rest = mark + 1 + NONCE;
-            if (s->state == WAITING && sscanf(rest, " ready %u %31s %n", &cores, load, &at) == 2 && at > 0 &&
-                rest[at] == '/') {
+            if (s->state == WAITING && sscanf(rest, " ready %u %31s %n", &cores, load, &at) == 2 &&
+                at > 0 && rest[at] == '/') {
                 buf_clear(&s->scratch);
                 buf_puts(&s->scratch, rest + at);
                 became(s, IDLE);
@@ -237,8 +240,8 @@ static bool receive_some(struct slot *s) {
     bool moved = false;
     for (int stream = 0; stream < 2; stream++) {
         for (int i = 0; i < 4 && s->channel != NULL; i++) {
-            ssize_t n = libssh2_channel_read_ex(s->channel, stream == STREAM_ERR ? SSH_EXTENDED_DATA_STDERR : 0,
-                                                s->buffer, READ);
+            ssize_t n = libssh2_channel_read_ex(
+                s->channel, stream == STREAM_ERR ? SSH_EXTENDED_DATA_STDERR : 0, s->buffer, READ);
             if (n <= 0)
                 break;
             moved = true;
@@ -249,7 +252,8 @@ static bool receive_some(struct slot *s) {
     }
     if (libssh2_channel_eof(s->channel) == 1) {
         struct buf reason = {0};
-        buf_puts(&reason, s->state == WAITING ? "its shell ended before it was ready" : "the shell there was ended");
+        buf_puts(&reason, s->state == WAITING ? "its shell ended before it was ready"
+                                              : "the shell there was ended");
         if (s->state == WAITING)
             last_words(s, &reason);
         break_slot(s, reason.s);
@@ -267,7 +271,8 @@ static bool open_channel(struct slot *s) {
     LIBSSH2_SESSION *session = connection_session(s->connection);
     if (s->state == OPENING) {
         /* A window of 2 MiB (as OpenSSH has it) and packets of 32 KiB. */
-        s->channel = libssh2_channel_open_ex(session, "session", 7, 2 * 1024 * 1024, 32 * 1024, NULL, 0);
+        s->channel =
+            libssh2_channel_open_ex(session, "session", 7, 2 * 1024 * 1024, 32 * 1024, NULL, 0);
         if (s->channel == NULL) {
             int error = libssh2_session_last_errno(session);
             if (error == LIBSSH2_ERROR_EAGAIN)

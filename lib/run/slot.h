@@ -1,5 +1,6 @@
-/* A slot: a channel with a long-lived shell (keeper.sh) at its far end that runs one step after another, so that the
- * cost of a log-in shell is paid once, and that ends the step when this side goes away. */
+/* A slot: a channel with a long-lived shell (keeper.sh) at its far end that runs one step after
+ * another, so that the cost of a log-in shell is paid once, and that ends the step when this side
+ * goes away. */
 #ifndef FORAY_RUN_SLOT_H
 #define FORAY_RUN_SLOT_H
 
@@ -11,7 +12,8 @@ struct slot;
 
 struct slot_events {
     void *context;
-    void (*ready)(void *context, struct slot *s, uint32_t cores, double load); /* steps can be run; load < 0: unknown */
+    void (*ready)(void *context, struct slot *s, uint32_t cores,
+                  double load); /* steps can be run; load < 0: unknown */
     /* The connection takes no more channels (MaxSessions). The slot is only good for slot_free. */
     void (*refused)(void *context, struct slot *s);
     /* The keeper is gone, or never came. Likewise. */
@@ -25,12 +27,14 @@ struct slot_events {
 /* Opens a slot on a ready connection. count_cores: ask for them too, which costs a moment. */
 struct slot *slot_open(struct loop *loop, struct connection *c, bool count_cores, bool keep_scratch,
                        const struct slot_events *events);
-/* Forgets it, whatever it does; its channel goes with the connection, or is closed behind the scenes. */
+/* Forgets it, whatever it does; its channel goes with the connection, or is closed behind the
+ * scenes. */
 void slot_free(struct slot *s);
 
-struct str slot_scratch(const struct slot *s); /* below it the slot's scratch directories stand; known when it is ready */
-/* Starts a script in a directory (a scratch directory below slot_scratch is made if it is not there), with variables
- * NAME=VALUE added to the environment there. The slot must be idle. */
+struct str slot_scratch(const struct slot *s); /* below it the slot's scratch directories stand;
+                                                  known when it is ready */
+/* Starts a script in a directory (a scratch directory below slot_scratch is made if it is not
+ * there), with variables NAME=VALUE added to the environment there. The slot must be idle. */
 void slot_run(struct slot *s, struct str where, struct str script, const str_list *variables);
 void slot_signal(struct slot *s, bool at_once); /* TERM, or KILL, to what runs; `ended` follows */
 void slot_clean(struct slot *s, struct str directory);

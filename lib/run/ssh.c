@@ -186,7 +186,8 @@ static void seat_refused(void *context, struct slot *slot) {
     bury_seat(seat);
     link->max_channels = link->seats.n + link->n_carriers;
     if (link->max_channels == 0)
-        connection_drop(link->connection, "it allows no session on its connections (MaxSessions 0?)");
+        connection_drop(link->connection,
+                        "it allows no session on its connections (MaxSessions 0?)");
     else
         grow(link->host);
 }
@@ -238,8 +239,10 @@ static void open_seat(struct link *link) {
     seat->link = link;
     h->seats_opening++;
     *vec_push(&link->seats) = seat;
-    struct slot_events events = {seat, seat_ready, seat_refused, seat_broken, seat_output, seat_ended, seat_load};
-    seat->slot = slot_open(h->ssh->loop, link->connection, !h->up, h->ssh->options.keep_scratch, &events);
+    struct slot_events events = {seat,        seat_ready, seat_refused, seat_broken,
+                                 seat_output, seat_ended, seat_load};
+    seat->slot =
+        slot_open(h->ssh->loop, link->connection, !h->up, h->ssh->options.keep_scratch, &events);
 }
 
 /* --- carriers --- */
@@ -264,14 +267,16 @@ static void carrier_refused(void *context, struct carrier *k) {
     }
 }
 
-/* On the least busy carrier; a second one is opened when the first is busy and the connection has room. */
+/* On the least busy carrier; a second one is opened when the first is busy and the connection has
+ * room. */
 static void carry(void *context, struct errand *e) {
     struct link *link = context;
     struct carrier *best = NULL;
     for (size_t i = 0; i < link->n_carriers; i++)
         if (best == NULL || carrier_waiting(link->carriers[i]) < carrier_waiting(best))
             best = link->carriers[i];
-    bool room = link->n_carriers < CARRIERS && link->seats.n + link->n_carriers < link->max_channels;
+    bool room =
+        link->n_carriers < CARRIERS && link->seats.n + link->n_carriers < link->max_channels;
     if (best == NULL || (room && carrier_waiting(best) != 0)) {
         struct carrier_events events = {link, carrier_refused};
         best = carrier_open(link->host->ssh->loop, link->connection, &events);
@@ -392,7 +397,8 @@ static void grow(struct ssh_host *h) {
                link->seats.n < seats_allowed(link))
             open_seat(link);
     }
-    if (h->n_waiting > h->seats_opening && !link_opening && loop_now(h->ssh->loop) >= h->no_link_before)
+    if (h->n_waiting > h->seats_opening && !link_opening &&
+        loop_now(h->ssh->loop) >= h->no_link_before)
         open_link(h);
 }
 
@@ -541,7 +547,8 @@ static void free_all(struct executor *base) {
 
 static const struct executor_table table = {connect_host, start, cancel, close_all, free_all};
 
-struct executor *ssh_new(struct loop *loop, const struct executor_events *events, const struct ssh_options *options) {
+struct executor *ssh_new(struct loop *loop, const struct executor_events *events,
+                         const struct ssh_options *options) {
     struct ssh *x = mem_zalloc(sizeof *x);
     *x = (struct ssh){.base = {&table}, .loop = loop, .events = events, .options = *options};
     x->sweep = (struct timer){.expired = sweep, .arg = x};

@@ -4,9 +4,9 @@
  *   ssh_config.c  what the user's ssh configuration says of a host (ssh -G)
  *   connection.c  one connection: look-up, handshake, host key, log-in, and whose turn it is on it
  *   known_hosts.c is this the host it says it is?
- *   slot.c        one slot: a long-lived shell on the host (keeper.sh) that runs one step after another
- *   carry.c       files there and back, over SFTP
- *   remote.c      one try of a step: prepare, send, run, fetch, clean */
+ *   slot.c        one slot: a long-lived shell on the host (keeper.sh) that runs one step after
+ * another carry.c       files there and back, over SFTP remote.c      one try of a step: prepare,
+ * send, run, fetch, clean */
 #ifndef FORAY_RUN_SSH_H
 #define FORAY_RUN_SSH_H
 
@@ -18,6 +18,7 @@ struct ssh_options {
     bool keep_scratch;
 };
 
-struct executor *ssh_new(struct loop *loop, const struct executor_events *events, const struct ssh_options *options);
+struct executor *ssh_new(struct loop *loop, const struct executor_events *events,
+                         const struct ssh_options *options);
 
 #endif

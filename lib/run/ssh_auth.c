@@ -44,7 +44,8 @@ void ssh_auth_free(struct ssh_auth *a) {
 static void add_base64(struct buf *out, const unsigned char *s, size_t n, bool padded) {
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     for (size_t i = 0; i < n; i += 3) {
-        unsigned v = (unsigned)s[i] << 16 | (i + 1 < n ? (unsigned)s[i + 1] << 8 : 0) | (i + 2 < n ? s[i + 2] : 0);
+        unsigned v = (unsigned)s[i] << 16 | (i + 1 < n ? (unsigned)s[i + 1] << 8 : 0) |
+                     (i + 2 < n ? s[i + 2] : 0);
         buf_putc(out, digits[v >> 18]);
         buf_putc(out, digits[v >> 12 & 63]);
         if (i + 1 < n || padded)
@@ -105,7 +106,8 @@ static void open_agent(struct ssh_auth *a) {
     if (a->target->agent == NULL || (a->agent = libssh2_agent_init(a->session)) == NULL)
         return;
     libssh2_agent_set_identity_path(a->agent, a->target->agent);
-    if (libssh2_agent_connect(a->agent) == 0 && libssh2_agent_list_identities(a->agent) == 0 && next_agent_key(a))
+    if (libssh2_agent_connect(a->agent) == 0 && libssh2_agent_list_identities(a->agent) == 0 &&
+        next_agent_key(a))
         a->state = TRY_AGENT;
 }
 
@@ -130,10 +132,11 @@ static enum auth refuse(struct ssh_auth *a, struct buf *reason) {
     if (a->agent_tried + a->files_tried == 0)
         buf_puts(reason, "there is no key to try");
     else
-        buf_printf(reason, "none of the keys was accepted (%zu of the agent, %zu from files)", a->agent_tried,
-                   a->files_tried);
+        buf_printf(reason, "none of the keys was accepted (%zu of the agent, %zu from files)",
+                   a->agent_tried, a->files_tried);
     if (a->encrypted.n != 0)
-        buf_printf(reason, "; %s wants a passphrase: add it to the agent with ssh-add", a->encrypted.s);
+        buf_printf(reason, "; %s wants a passphrase: add it to the agent with ssh-add",
+                   a->encrypted.s);
     if (a->rsa_left_out)
         buf_puts(reason, "; RSA keys were left out, since this libssh2 (" LIBSSH2_VERSION
                          ") cannot use them with present servers: use an ed25519 key");
@@ -151,13 +154,14 @@ static enum auth try_file(struct ssh_auth *a) {
         a->file++;
         return AUTH_WAIT;
     }
-    int rc = libssh2_userauth_publickey_fromfile_ex(a->session, a->target->user,
-                                                    (unsigned)strlen(a->target->user), NULL, file, NULL);
+    int rc = libssh2_userauth_publickey_fromfile_ex(
+        a->session, a->target->user, (unsigned)strlen(a->target->user), NULL, file, NULL);
     if (rc == 0)
         return AUTH_GRANTED;
     if (rc == LIBSSH2_ERROR_EAGAIN || is_broken(rc))
         return rc == LIBSSH2_ERROR_EAGAIN ? AUTH_WAIT : AUTH_BROKEN;
-    if ((rc == LIBSSH2_ERROR_FILE || rc == LIBSSH2_ERROR_KEYFILE_AUTH_FAILED) && a->encrypted.n == 0)
+    if ((rc == LIBSSH2_ERROR_FILE || rc == LIBSSH2_ERROR_KEYFILE_AUTH_FAILED) &&
+        a->encrypted.n == 0)
         buf_puts(&a->encrypted, file);
     a->files_tried++;
     a->file++;

@@ -65,7 +65,8 @@ static struct str expand_path(struct str path) {
     struct buf b = {0};
     if (str_starts(path, STR("~/")) || str_starts(path, STR("%d/"))) {
         buf_puts(&b, home());
-        path = (struct str){path.s + (path.s[0] == '%' ? 2 : 1), path.n - (path.s[0] == '%' ? 2 : 1)};
+        path =
+            (struct str){path.s + (path.s[0] == '%' ? 2 : 1), path.n - (path.s[0] == '%' ? 2 : 1)};
     }
     buf_str(&b, path);
     return (struct str){b.s, b.n};
@@ -76,8 +77,8 @@ static void add_path(str_list *list, struct str path) {
         *vec_push(list) = expand_path(path);
 }
 
-/* `ssh -G` prints several files in one line, without quotes: a name with blanks in it is told apart from two names by
- * asking which file exists. */
+/* `ssh -G` prints several files in one line, without quotes: a name with blanks in it is told apart
+ * from two names by asking which file exists. */
 static void add_paths(str_list *list, struct str line) {
     while (line.n != 0) {
         size_t n = line.n;
@@ -103,7 +104,8 @@ static void replace(char **field, struct str value) {
 }
 
 /* One line of the answer: "hostname 127.0.0.2". Returns what is wrong, or NULL. */
-static const char *take_line(struct ssh_target *t, struct str key, struct str value) {
+static const char *take_line(struct ssh_target *t, const struct host *host, struct str key,
+                             struct str value) {
     if (str_eq(key, STR("hostname")))
         replace(&t->address, value);
     else if (str_eq(key, STR("user")))
@@ -112,9 +114,10 @@ static const char *take_line(struct ssh_target *t, struct str key, struct str va
         t->port = (uint16_t)strtoul(value.s, NULL, 10);
     else if (str_eq(key, STR("hostkeyalias")))
         replace(&t->known_as, value);
-    else if (str_eq(key, STR("identityfile")))
-        add_path(&t->identities, value);
-    else if (str_eq(key, STR("identitiesonly")))
+    else if (str_eq(key, STR("identityfile"))) {
+        if (host->ssh.identity.n == 0) /* else that one, and no other */
+            add_path(&t->identities, value);
+    } else if (str_eq(key, STR("identitiesonly")))
         t->identities_only = str_eq(value, STR("yes"));
     else if (str_eq(key, STR("identityagent"))) {
         free(t->agent);
@@ -138,15 +141,16 @@ static const char *take_line(struct ssh_target *t, struct str key, struct str va
     return NULL;
 }
 
-static const char *take_answer(struct ssh_target *t, struct str answer) {
+static const char *take_answer(struct ssh_target *t, const struct host *host, struct str answer) {
     const char *error = NULL;
+    add_path(&t->identities, host->ssh.identity);
     while (answer.n != 0 && error == NULL) {
         const char *end = memchr(answer.s, '\n', answer.n);
         size_t n = end != NULL ? (size_t)(end - answer.s) : answer.n;
         const char *blank = memchr(answer.s, ' ', n);
         if (blank != NULL) {
             struct str value = {blank + 1, (size_t)(answer.s + n - blank) - 1};
-            error = take_line(t, (struct str){answer.s, (size_t)(blank - answer.s)}, value);
+            error = take_line(t, host, (struct str){answer.s, (size_t)(blank - answer.s)}, value);
         }
         n += end != NULL;
         answer = (struct str){answer.s + n, answer.n - n};
@@ -157,7 +161,8 @@ static const char *take_answer(struct ssh_target *t, struct str answer) {
 /* ssh's own defaults, which its answer replaces. */
 static void set_defaults(struct ssh_target *t, const struct host *host) {
     const struct passwd *pw = getpwuid(getuid());
-    *t = (struct ssh_target){.port = host->port != 0 ? host->port : 22, .connect_timeout = 15 * SECOND};
+    *t = (struct ssh_target){.port = host->port != 0 ? host->port : 22,
+                             .connect_timeout = 15 * SECOND};
     replace(&t->address, host->target);
     replace(&t->user, host->user.n != 0 ? host->user : str_of(pw != NULL ? pw->pw_name : "root"));
     if (getenv("SSH_AUTH_SOCK") != NULL)
@@ -227,7 +232,7 @@ static void finish(struct ssh_config_query *q) {
         end(q, q->error.s);
         return;
     }
-    end(q, take_answer(q->target, buf_view(&q->answer)));
+    end(q, take_answer(q->target, q->host, buf_view(&q->answer)));
 }
 
 /* Reads to the end; true when it is there. */
@@ -270,7 +275,8 @@ static void no_program(void *arg) {
 }
 
 /* The words of the call; strings that were made for it are added to `made`. */
-static void build_call(const struct host *host, const char *config, str_list *argv, str_list *made) {
+static void build_call(const struct host *host, const char *config, str_list *argv,
+                       str_list *made) {
     const struct ssh_settings *s = &host->ssh;
     struct str own = s->config;
     if (own.n == 0 && config != NULL)
@@ -278,7 +284,8 @@ static void build_call(const struct host *host, const char *config, str_list *ar
     const struct passwd *pw = getpwuid(getuid());
     struct buf users = {0};
     buf_printf(&users, "%s/.ssh/config", home());
-    /* ssh looks in the home directory that the password file names; foray, as it promises, in $HOME. */
+    /* ssh looks in the home directory that the password file names; foray, as it promises, in
+     * $HOME. */
     if (own.n == 0 && pw != NULL && strcmp(pw->pw_dir, home()) != 0 && access(users.s, R_OK) == 0)
         own = buf_view(&users);
     *vec_push(argv) = STR("ssh");
@@ -365,11 +372,12 @@ static int start(struct ssh_config_query *q, const char *config) {
     return error;
 }
 
-struct ssh_config_query *ssh_config_ask(struct loop *loop, const struct host *host, const char *config,
-                                        struct ssh_target *target,
+struct ssh_config_query *ssh_config_ask(struct loop *loop, const struct host *host,
+                                        const char *config, struct ssh_target *target,
                                         void (*done)(void *arg, const char *error), void *arg) {
     struct ssh_config_query *q = mem_zalloc(sizeof *q);
-    *q = (struct ssh_config_query){.loop = loop, .host = host, .target = target, .done = done, .arg = arg};
+    *q = (struct ssh_config_query){
+        .loop = loop, .host = host, .target = target, .done = done, .arg = arg};
     q->out = (struct watch){.fd = -1, .events = POLLIN, .ready = out_ready, .arg = q};
     q->err = (struct watch){.fd = -1, .events = POLLIN, .ready = err_ready, .arg = q};
     q->deadline = (struct timer){.expired = too_slow, .arg = q};

@@ -12,7 +12,8 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Written whole: shorter than PIPE_BUF. Positive: a group to watch; negative: one that has ended. */
+/* Written whole: shorter than PIPE_BUF. Positive: a group to watch; negative: one that has ended.
+ */
 typedef int32_t record;
 
 static void signal_all(const pid_t *groups, size_t n, int sig) {
@@ -50,7 +51,8 @@ static _Noreturn void watch(int fd) {
         signal_all(groups.v, groups.n, SIGTERM);
         signal_all(groups.v, groups.n, SIGCONT);
         struct timespec pause = {0, 50 * 1000 * 1000};
-        for (int64_t waited = 0; waited < GRACE && any_left(groups.v, groups.n); waited += pause.tv_nsec)
+        for (int64_t waited = 0; waited < GRACE && any_left(groups.v, groups.n);
+             waited += pause.tv_nsec)
             nanosleep(&pause, NULL);
         signal_all(groups.v, groups.n, SIGKILL);
     }
@@ -70,7 +72,8 @@ int watcher_start(struct watcher *w) {
         return error;
     }
     if (pid == 0) {
-        /* Out of reach of the terminal's signals, and holding nothing that others wait for the end of. */
+        /* Out of reach of the terminal's signals, and holding nothing that others wait for the end
+         * of. */
         setsid();
         int fd = dup2(ends[0], 0);
         long max = sysconf(_SC_OPEN_MAX);

@@ -1,18 +1,20 @@
-/* The watcher: a small process, forked at the start, that ends the local steps when foray dies without being able to
- * (SIGKILL, a crash). It knows the steps' process groups from a pipe, and learns of foray's death by the pipe's end. */
+/* The watcher: a small process, forked at the start, that ends the local steps when foray dies
+ * without being able to (SIGKILL, a crash). It knows the steps' process groups from a pipe, and
+ * learns of foray's death by the pipe's end. */
 #ifndef FORAY_RUN_WATCHER_H
 #define FORAY_RUN_WATCHER_H
 
 #include <sys/types.h>
 
 struct watcher {
-    int pipe;  /* -1: none */
+    int pipe; /* -1: none */
     pid_t pid;
 };
 
 int watcher_start(struct watcher *w); /* 0, or errno; call it before the first thread */
 void watcher_add(const struct watcher *w, pid_t group);
-void watcher_remove(const struct watcher *w, pid_t group); /* call it before the group's leader is reaped */
-void watcher_stop(struct watcher *w);                      /* waits for it to end */
+void watcher_remove(const struct watcher *w,
+                    pid_t group);     /* call it before the group's leader is reaped */
+void watcher_stop(struct watcher *w); /* waits for it to end */
 
 #endif

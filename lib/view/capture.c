@@ -95,7 +95,8 @@ void capture_show(struct capture *c, struct sink *sink) {
             sink_file(sink, c->pieces.v[i].stream, c->file, at, from_file);
         if (n > from_file) {
             size_t offset = (size_t)(at + from_file - c->in_file);
-            sink_bytes(sink, c->pieces.v[i].stream, (struct str){c->memory.s + offset, (size_t)(n - from_file)});
+            sink_bytes(sink, c->pieces.v[i].stream,
+                       (struct str){c->memory.s + offset, (size_t)(n - from_file)});
         }
         at += n;
     }

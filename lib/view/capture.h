@@ -1,5 +1,6 @@
-/* What one try of a step has written so far: both streams in the order in which they were read. Small amounts stay in
- * memory, large ones go to a nameless file, so that memory stays bounded whatever a step writes. */
+/* What one try of a step has written so far: both streams in the order in which they were read.
+ * Small amounts stay in memory, large ones go to a nameless file, so that memory stays bounded
+ * whatever a step writes. */
 #ifndef FORAY_VIEW_CAPTURE_H
 #define FORAY_VIEW_CAPTURE_H
 

@@ -30,7 +30,8 @@ struct plain {
 enum colour { PLAIN, BOLD, RED, GREEN, YELLOW, DIM };
 
 static void paint(const struct plain *p, struct buf *out, enum colour colour) {
-    static const char *const codes[] = {"\033[0m", "\033[1m", "\033[1;31m", "\033[32m", "\033[33m", "\033[2m"};
+    static const char *const codes[] = {"\033[0m",  "\033[1m",  "\033[1;31m",
+                                        "\033[32m", "\033[33m", "\033[2m"};
     if (p->options.colour)
         buf_puts(out, codes[colour]);
 }
@@ -44,9 +45,10 @@ static const char *signal_name(int sig) {
     static const struct {
         int number;
         const char *name;
-    } names[] = {{SIGHUP, "HUP"},   {SIGINT, "INT"},   {SIGQUIT, "QUIT"}, {SIGILL, "ILL"},   {SIGABRT, "ABRT"},
-                 {SIGBUS, "BUS"},   {SIGFPE, "FPE"},   {SIGKILL, "KILL"}, {SIGSEGV, "SEGV"}, {SIGPIPE, "PIPE"},
-                 {SIGALRM, "ALRM"}, {SIGTERM, "TERM"}, {SIGUSR1, "USR1"}, {SIGUSR2, "USR2"}, {SIGXCPU, "XCPU"}};
+    } names[] = {{SIGHUP, "HUP"},   {SIGINT, "INT"},   {SIGQUIT, "QUIT"}, {SIGILL, "ILL"},
+                 {SIGABRT, "ABRT"}, {SIGBUS, "BUS"},   {SIGFPE, "FPE"},   {SIGKILL, "KILL"},
+                 {SIGSEGV, "SEGV"}, {SIGPIPE, "PIPE"}, {SIGALRM, "ALRM"}, {SIGTERM, "TERM"},
+                 {SIGUSR1, "USR1"}, {SIGUSR2, "USR2"}, {SIGXCPU, "XCPU"}};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (names[i].number == sig)
             return names[i].name;
@@ -108,7 +110,8 @@ static void started(void *context, struct job *job) {
         buf_printf(&line, ", try %u", job->attempt);
     paint(p, &line, PLAIN);
     buf_putc(&line, '\n');
-    graph_script(p->graph, job->step, job->host != NULL ? job->host->name : STR(""), STR(""), &script);
+    graph_script(p->graph, job->step, job->host != NULL ? job->host->name : STR(""), STR(""),
+                 &script);
     struct str rest = buf_view(&script);
     while (rest.n != 0) {
         const char *end = memchr(rest.s, '\n', rest.n);
@@ -158,26 +161,30 @@ static void tried(void *context, struct job *job, int64_t wait) {
     forget(job);
 }
 
-static void remember(struct plain *p, const struct step *step, const struct job *job, const struct buf *heading) {
+static void remember(struct plain *p, const struct step *step, const struct job *job,
+                     const struct buf *heading) {
     if (p->failures.n == FAILURES_SHOWN) {
         p->failures_not_shown++;
         return;
     }
     struct failure *f = vec_push(&p->failures);
     buf_str(&f->heading, buf_view(heading));
-    graph_script(p->graph, step, job != NULL && job->host != NULL ? job->host->name : STR(""), STR(""), &f->script);
+    graph_script(p->graph, step, job != NULL && job->host != NULL ? job->host->name : STR(""),
+                 STR(""), &f->script);
     if (job != NULL)
         capture_tail(job->shown, TAIL_LINES, &f->tail);
 }
 
-static void settled(void *context, const struct step *step, struct job *job, enum sched_state state) {
+static void settled(void *context, const struct step *step, struct job *job,
+                    enum sched_state state) {
     struct plain *p = context;
     struct buf line = {0};
     p->ended++;
     p->counts[state]++;
     bool failed = state == SCHED_FAILED || state == SCHED_TIMED_OUT || state == SCHED_NO_HOST;
-    bool silent = state == SCHED_SKIPPED || state == SCHED_CANCELLED ||
-                  (state == SCHED_DONE && p->options.quiet && (job == NULL || capture_is_empty(job->shown)));
+    bool silent =
+        state == SCHED_SKIPPED || state == SCHED_CANCELLED ||
+        (state == SCHED_DONE && p->options.quiet && (job == NULL || capture_is_empty(job->shown)));
     if (silent) {
         forget(job);
         return;
@@ -231,11 +238,15 @@ static void host_lost(void *context, const struct host *host, bool for_good, con
     say(p, &line);
 }
 
-struct plain *plain_new(struct loop *loop, struct sink *sink, const struct graph *graph, size_t steps,
-                        const struct plain_options *options) {
+struct plain *plain_new(struct loop *loop, struct sink *sink, const struct graph *graph,
+                        size_t steps, const struct plain_options *options) {
     struct plain *p = mem_zalloc(sizeof *p);
-    *p = (struct plain){
-        .loop = loop, .sink = sink, .graph = graph, .options = *options, .began = loop_now(loop), .steps = steps};
+    *p = (struct plain){.loop = loop,
+                        .sink = sink,
+                        .graph = graph,
+                        .options = *options,
+                        .began = loop_now(loop),
+                        .steps = steps};
     return p;
 }
 
@@ -292,7 +303,8 @@ void plain_summary(struct plain *p) {
         struct failure *f = &p->failures.v[i];
         if (i == 0) {
             paint(p, &out, RED);
-            buf_printf(&out, "\n%zu step%s failed, first one first:\n", failed, failed == 1 ? "" : "s");
+            buf_printf(&out, "\n%zu step%s failed, first one first:\n", failed,
+                       failed == 1 ? "" : "s");
             paint(p, &out, PLAIN);
         }
         buf_puts(&out, "\n  ");

@@ -34,8 +34,9 @@ struct sink {
     struct entry *first, **last;
 };
 
-/* The terminal or pipe behind the descriptor is shared with others, who may not expect O_NONBLOCK on it: a second
- * opening of it is ours alone. Where that cannot be had, as much is written as POLLOUT promises room for. */
+/* The terminal or pipe behind the descriptor is shared with others, who may not expect O_NONBLOCK
+ * on it: a second opening of it is ours alone. Where that cannot be had, as much is written as
+ * POLLOUT promises room for. */
 static void open_end(struct end *end, int fd) {
     struct stat st;
     end->fd = fd;
@@ -115,7 +116,8 @@ void sink_bytes(struct sink *s, enum stream to, struct str bytes) {
         flush(s);
 }
 
-void sink_file(struct sink *s, enum stream to, struct sink_file *file, uint64_t offset, uint64_t n) {
+void sink_file(struct sink *s, enum stream to, struct sink_file *file, uint64_t offset,
+               uint64_t n) {
     bool first = s->first == NULL;
     struct entry *e = add(s, to);
     file->shares++;

@@ -1,4 +1,5 @@
-/* A unit test is a program: TEST(what_it_promises) { CHECK(...); } ... and at the end UNIT_MAIN. It prints TAP. */
+/* A unit test is a program: TEST(what_it_promises) { CHECK(...); } ... and at the end UNIT_MAIN. It
+ * prints TAP. */
 #ifndef FORAY_TESTS_UNIT_H
 #define FORAY_TESTS_UNIT_H
 
@@ -26,7 +27,8 @@ static bool unit_failed;
 
 /* A failed check is printed and the test goes on; the value says whether it held, to stop early. */
 #define CHECK(condition) unit_check((condition), #condition, __FILE__, __LINE__)
-#define CHECK_STR(actual, expected) unit_check_str((actual), (expected), #actual, __FILE__, __LINE__)
+#define CHECK_STR(actual, expected)                                                                \
+    unit_check_str((actual), (expected), #actual, __FILE__, __LINE__)
 
 static inline bool unit_check(bool holds, const char *what, const char *file, int line) {
     if (!holds) {

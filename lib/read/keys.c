@@ -1,52 +1,64 @@
 #include "read/keys.h"
 
 #include "base/suggest.h"
+#include "read/syntax.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-void help_meant(struct diags *diags, struct str word, const struct str *candidates, size_t n) {
-    const struct str *meant = suggest(word, candidates, n);
-    if (meant != NULL)
-        diag_help(diags, "did you mean `%s`?", diag_name(diags, *meant));
+enum { HELPED_MAX = 100 };
+
+bool help_is_read(const struct diags *diags) {
+    return diags->errors <= HELPED_MAX;
 }
 
-static void wrong_kind(const struct node *node, const char *what, const char *wanted, struct diags *diags) {
+bool help_meant(struct diags *diags, struct str word, const struct str *candidates, size_t n) {
+    const struct str *meant = help_is_read(diags) ? suggest(word, candidates, n) : NULL;
+    if (meant != NULL)
+        diag_help(diags, "did you mean `%s`?", diag_name(diags, *meant));
+    return meant != NULL;
+}
+
+static void wrong_kind(const struct node *node, const char *what, const char *wanted,
+                       struct diags *diags) {
     if (node->refused) /* told already */
         return;
     diag_error(diags, node->at, "%s must be %s, this is %s", what, wanted, node_kind_name(node));
+    size_t key;
     if (node->kind != NODE_SCALAR && node->flow) {
-        struct str source = node->at.source->text;
-        size_t end = node->start;
-        while (end < source.n && end < node->start + 40 && source.s[end] != '\n')
-            end++;
-        diag_help(diags, "a text that starts with `%c` must be quoted: '%s'", node->kind == NODE_MAP ? '{' : '[',
-                  diag_name(diags, (struct str){source.s + node->start, end - node->start}));
+        syntax_help_quote(node->at.source, node->start, diags);
+    } else if (node->kind == NODE_SCALAR && node->plain &&
+               (key = syntax_joined_key(node->text)) != 0) {
+        diag_help(diags, "behind a key's `:` comes a blank: `%s ...`",
+                  diag_name(diags, (struct str){node->text.s, key}));
     }
 }
 
 static void unknown_key(const struct node *key, const char *what, const struct key *keys, size_t n,
                         struct diags *diags) {
-    struct str *names = arena_alloc(&diags->arena, (n + 1) * sizeof *names);
+    struct str *names = mem_array(NULL, n, sizeof *names);
     struct buf all = {0};
     for (size_t i = 0; i < n; i++) {
         names[i] = str_of(keys[i].name);
         buf_printf(&all, "%s%s", i != 0 ? ", " : "", keys[i].name);
     }
     diag_error(diags, key->at, "unknown key `%s` in %s", diag_name(diags, key->text), what);
-    if (suggest(key->text, names, n) != NULL)
-        help_meant(diags, key->text, names, n);
-    else
+    if (!help_meant(diags, key->text, names, n))
         diag_help(diags, "its keys are: %s", all.s);
     buf_free(&all);
+    free(names);
 }
 
-bool read_keys(const struct node *map, const char *what, const struct key *keys, size_t n, void *context,
-               struct diags *diags) {
-    if (map->kind != NODE_MAP) {
-        wrong_kind(map, what, "a map", diags);
+bool want_map(const struct node *node, const char *what, struct diags *diags) {
+    if (node->kind != NODE_MAP)
+        wrong_kind(node, what, "a map", diags);
+    return node->kind == NODE_MAP;
+}
+
+bool read_keys(const struct node *map, const char *what, const struct key *keys, size_t n,
+               void *context, struct diags *diags) {
+    if (!want_map(map, what, diags))
         return false;
-    }
     for (size_t i = 0; i + 1 < map->n; i += 2) {
         const struct key *found = NULL;
         for (size_t k = 0; k < n && found == NULL; k++)
@@ -65,17 +77,30 @@ bool want_text(const struct node *node, const char *what, struct str *out, struc
         wrong_kind(node, what, "a text", diags);
         return false;
     }
-    struct str text = node->text;
-    if (node->plain && (text.n == 0 || str_eq(text, STR("~")) || str_eq(text, STR("null")))) {
-        diag_error(diags, node->at, "%s has no value", what);
+    if (node_is_nothing(node)) {
+        struct str source = node->at.source->text;
+        if (node->start < source.n && source.s[node->start] == '&')
+            diag_error(diags, node->at, "a value that starts with `&` must be quoted");
+        else
+            diag_error(diags, node->at, "%s has no value", what);
+        if (node->text.n != 0)
+            diag_help(diags, "in quotes it is a text: '%s'", diag_name(diags, node->text));
         return false;
     }
-    *out = text;
+    *out = node->text;
     return true;
 }
 
-bool want_number(const struct node *node, const char *what, uint32_t least, uint32_t most, uint32_t *out,
-                 struct diags *diags) {
+bool want_name(const struct node *node, const char *what, struct str *out, struct diags *diags) {
+    if (!want_text(node, what, out, diags))
+        return false;
+    if (out->n == 0)
+        diag_error(diags, node->at, "%s is empty", what);
+    return out->n != 0;
+}
+
+bool want_number(const struct node *node, const char *what, uint32_t least, uint32_t most,
+                 uint32_t *out, struct diags *diags) {
     struct str text;
     if (!want_text(node, what, &text, diags))
         return false;
@@ -86,33 +111,43 @@ bool want_number(const struct node *node, const char *what, uint32_t least, uint
         n = n * 10 + (uint64_t)(text.s[i] - '0');
     }
     if (!digits || n < least || n > most) {
-        diag_error(diags, node->at, "%s must be a number from %u to %u, not `%s`", what, least, most,
-                   diag_name(diags, text));
+        diag_error(diags, node->at, "%s must be a number from %u to %u, not `%s`", what, least,
+                   most, diag_name(diags, text));
         return false;
     }
     *out = (uint32_t)n;
     return true;
 }
 
-bool want_texts(const struct node *node, const char *what, struct diags *diags,
-                void (*item)(void *context, const struct node *scalar), void *context) {
-    struct str text;
+typedef bool want_one(const struct node *node, const char *what, struct str *out,
+                      struct diags *diags);
+
+static bool want_all(const struct node *node, const char *what, want_one *want, struct diags *diags,
+                     void (*item)(void *context, const struct node *scalar), void *context) {
     if (node->kind == NODE_MAP) {
         wrong_kind(node, what, "a text or a list of texts", diags);
         return false;
     }
-    if (node->kind == NODE_SCALAR) {
-        if (!want_text(node, what, &text, diags))
-            return false;
-        item(context, node);
-        return true;
-    }
+    struct node *const single = (struct node *)node;
+    struct node *const *items = node->kind == NODE_LIST ? node->items : &single;
+    size_t n = node->kind == NODE_LIST ? node->n : 1;
     bool good = true;
-    for (size_t i = 0; i < node->n; i++) {
-        if (want_text(node->items[i], what, &text, diags))
-            item(context, node->items[i]);
+    for (size_t i = 0; i < n; i++) {
+        struct str text;
+        if (want(items[i], what, &text, diags))
+            item(context, items[i]);
         else
             good = false;
     }
     return good;
+}
+
+bool want_names(const struct node *node, const char *what, struct diags *diags,
+                void (*item)(void *context, const struct node *scalar), void *context) {
+    return want_all(node, what, want_name, diags, item, context);
+}
+
+bool want_texts(const struct node *node, const char *what, struct diags *diags,
+                void (*item)(void *context, const struct node *scalar), void *context) {
+    return want_all(node, what, want_text, diags, item, context);
 }

@@ -1,4 +1,5 @@
-/* Maps with known keys, and values of the kinds that are wanted. Every mistake is told once, at its place. */
+/* Maps with known keys, and values of the kinds that are wanted. Every mistake is told once, at its
+ * place. */
 #ifndef FORAY_READ_KEYS_H
 #define FORAY_READ_KEYS_H
 
@@ -10,20 +11,32 @@ struct key {
     void (*read)(void *context, const struct node *value);
 };
 
-/* Calls read for every key of the map that is in the table, in the order of the text; others are mistakes (with the key
- * that may have been meant). what: "a step", for messages. false, told, if it is no map. */
-bool read_keys(const struct node *map, const char *what, const struct key *keys, size_t n, void *context,
-               struct diags *diags);
+/* Calls read for every key of the map that is in the table, in the order of the text; others are
+ * mistakes (with the key that may have been meant). what: "a step", for messages. false, told, if
+ * it is no map. */
+bool read_keys(const struct node *map, const char *what, const struct key *keys, size_t n,
+               void *context, struct diags *diags);
 
-/* A text, of any style; `~`, `null` and nothing at all are none. what: "`run`". */
+/* All of these are false, told, if the value is not of the kind; what: "`run`". */
+
+bool want_map(const struct node *node, const char *what, struct diags *diags);
+/* A text of any style, which may be empty where it stands in quotes; `~`, `null` and nothing at all
+ * are none. */
 bool want_text(const struct node *node, const char *what, struct str *out, struct diags *diags);
-bool want_number(const struct node *node, const char *what, uint32_t least, uint32_t most, uint32_t *out,
-                 struct diags *diags);
-/* Calls item for a text, or for every text of a list. */
+/* One that is not empty. */
+bool want_name(const struct node *node, const char *what, struct str *out, struct diags *diags);
+bool want_number(const struct node *node, const char *what, uint32_t least, uint32_t most,
+                 uint32_t *out, struct diags *diags);
+/* Calls item for a name, or for every name of a list. */
+bool want_names(const struct node *node, const char *what, struct diags *diags,
+                void (*item)(void *context, const struct node *scalar), void *context);
+/* The same for texts. */
 bool want_texts(const struct node *node, const char *what, struct diags *diags,
                 void (*item)(void *context, const struct node *scalar), void *context);
 
-/* "help: did you mean ...?" for the last error, if a candidate is near. */
-void help_meant(struct diags *diags, struct str word, const struct str *candidates, size_t n);
+/* "help: did you mean ...?" for the last error, if a candidate is near. Only the first hundred
+ * errors get one: each takes a search through all names. */
+bool help_is_read(const struct diags *diags);
+bool help_meant(struct diags *diags, struct str word, const struct str *candidates, size_t n);
 
 #endif

@@ -10,10 +10,10 @@ struct assignment {
     struct str name, value;
 };
 
-/* Reads a whole text into an empty graph and links it. source and its text must outlive the graph. All mistakes of the
- * text go to diags; false if there was an error: the graph is then only good for graph_free. Reads directories (for
- * `each` patterns), runs nothing. */
-bool yaml_read(const struct source *source, const struct assignment *assignments, size_t n_assignments,
-               struct graph *graph, struct diags *diags);
+/* Reads a whole text into an empty graph and links it. source and its text must outlive the graph.
+ * All mistakes of the text go to diags; false if there was an error: the graph is then only good
+ * for graph_free. Reads directories (for `each` patterns), runs nothing. */
+bool yaml_read(const struct source *source, const struct assignment *assignments,
+               size_t n_assignments, struct graph *graph, struct diags *diags);
 
 #endif

@@ -1,0 +1,211 @@
+/* References in texts: where they stand, what they may name, and how much they stand for. */
+#include "read/keys.h"
+#include "read/reader.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const struct {
+    struct str name;
+    unsigned sees;
+} reserved[] = {
+    {{"item", 4}, SEES_ITEM}, {{"in", 2}, SEES_FILES},  {{"out", 3}, SEES_FILES},
+    {{"host", 4}, SEES_HOST}, {{"step", 4}, SEES_STEP}, {{"env", 3}, 0},
+};
+
+enum { RESERVED = sizeof reserved / sizeof *reserved };
+
+static size_t find_reserved(struct str name) {
+    size_t i = 0;
+    while (i < RESERVED && !str_eq(name, reserved[i].name))
+        i++;
+    return i;
+}
+
+bool is_reserved(struct str name) {
+    return find_reserved(name) < RESERVED;
+}
+
+bool is_identifier(struct str name, const char *also) {
+    if (name.n == 0)
+        return false;
+    for (size_t i = 0; i < name.n; i++) {
+        char c = name.s[i];
+        bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+        bool digit = c >= '0' && c <= '9';
+        if (!letter && !(i != 0 && c != '\0' && (digit || strchr(also, c) != NULL)))
+            return false;
+    }
+    return true;
+}
+
+/* --- where --- */
+
+struct node_origin {
+    struct text_origin base;
+    struct node_finder *finder;
+};
+
+static struct place place_in_node(const struct text_origin *origin, size_t offset, size_t length) {
+    return node_find(((const struct node_origin *)origin)->finder, offset, length);
+}
+
+struct template parse_text(struct reader *r, const struct node *scalar) {
+    struct template t = template_parse(&r->graph->arena, scalar->text);
+    if (t.references == 0)
+        return t;
+    struct node_finder finder;
+    struct node_origin origin = {{place_in_node}, &finder};
+    node_finder_init(&finder, scalar);
+    template_locate(&t, scalar->text, &origin.base);
+    return t;
+}
+
+struct template parse_script(struct reader *r, const struct node *scalar) {
+    struct node_finder finder;
+    struct node_origin origin = {{place_in_node}, &finder};
+    node_finder_init(&finder, scalar);
+    return template_parse_script(&r->graph->arena, scalar->text, &origin.base, r->diags);
+}
+
+/* --- what --- */
+
+static void help_braces(struct reader *r) {
+    diag_help(r->diags, "to have the text as it is, write the braces as `{{{{`");
+}
+
+static bool unknown_word(struct reader *r, const struct template_piece *p, unsigned sees) {
+    const char *name = diag_name(r->diags, p->word);
+    if (is_reserved(p->word)) {
+        diag_error(r->diags, p->at, "`{{%s}}` has no meaning here", name);
+        if (str_eq(p->word, STR("item")))
+            diag_help(r->diags, "a step has items where it has `each`");
+        return false;
+    }
+    if (map_get(&r->graph->rule_names, p->word) != NULL) {
+        diag_error(r->diags, p->at, "`%s` is a step: say what of it", name);
+        diag_help(r->diags, "{{%s.out}} are the files it makes", name);
+        return false;
+    }
+    str_list names = {0};
+    for (size_t i = 0; i < r->graph->variables.n && help_is_read(r->diags); i++)
+        *vec_push(&names) = r->graph->variables.v[i]->name;
+    for (size_t i = 0; i < RESERVED; i++)
+        if ((sees & reserved[i].sees) != 0)
+            *vec_push(&names) = reserved[i].name;
+    diag_error(r->diags, p->at, "there is no `%s`", name);
+    if (!help_meant(r->diags, p->word, names.v, names.n))
+        help_braces(r);
+    vec_free(&names);
+    return false;
+}
+
+static bool check_word(struct reader *r, const struct template_piece *p, unsigned sees) {
+    size_t i = find_reserved(p->word);
+    bool known = i < RESERVED ? (sees & reserved[i].sees) != 0
+                              : map_get(&r->graph->variable_names, p->word) != NULL;
+    return known || unknown_word(r, p, sees);
+}
+
+static bool check_environment(struct reader *r, const struct template_piece *p) {
+    char *name = (char *)arena_str(&r->graph->arena, p->part).s;
+    if (p->part.n == 0)
+        diag_error(r->diags, p->at, "`env` wants the name of a variable: {{env.HOME}}");
+    else if (getenv(name) == NULL)
+        diag_error(r->diags, p->at, "`%s` is not set in the environment",
+                   diag_name(r->diags, p->part));
+    else
+        return true;
+    return false;
+}
+
+static bool check_item_part(struct reader *r, const struct template_piece *p, unsigned sees) {
+    static const struct str parts[] = {{"stem", 4}, {"base", 4}, {"dir", 3}, {"ext", 3}};
+    if ((sees & SEES_ITEM) == 0)
+        return unknown_word(r, p, sees);
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        if (str_eq(p->part, parts[i]))
+            return true;
+    diag_error(r->diags, p->at, "an item has no `.%s`", diag_name(r->diags, p->part));
+    diag_help(r->diags, "its parts are .stem, .base, .dir and .ext");
+    return false;
+}
+
+static bool check_step_part(struct reader *r, const struct template_piece *p, unsigned sees) {
+    const char *name = diag_name(r->diags, p->word), *part = diag_name(r->diags, p->part);
+    bool out = str_eq(p->part, STR("out"));
+    if ((sees & SEES_STEPS) == 0) {
+        diag_error(r->diags, p->at, "`{{%s.%s}}` has no meaning here", name, part);
+        if (out)
+            diag_help(r->diags, "the files of a step can be named in `in`, `out`, `each`, `run` "
+                                "and `env` of other steps");
+    } else if (map_get(&r->graph->rule_names, p->word) == NULL) {
+        if (map_get(&r->graph->variable_names, p->word) != NULL || is_reserved(p->word)) {
+            diag_error(r->diags, p->at, "`%s` has no `.%s`", name, part);
+            return false;
+        }
+        diag_error(r->diags, p->at, "there is no step `%s`", name);
+        if (!help_meant(r->diags, p->word, r->rule_names.v, r->rule_names.n))
+            help_braces(r);
+    } else if (!out) {
+        diag_error(r->diags, p->at, "a step has no `.%s`", part);
+        diag_help(r->diags, "{{%s.out}} are the files it makes", name);
+    } else {
+        return true;
+    }
+    return false;
+}
+
+bool check_references(struct reader *r, const struct template *t, unsigned sees) {
+    bool good = true;
+    for (size_t i = 0; i < t->n && t->references != 0; i++) {
+        const struct template_piece *p = &t->v[i];
+        if (p->word.n == 0)
+            continue;
+        if (str_eq(p->word, STR("env")))
+            good = check_environment(r, p) && good;
+        else if (p->part.n == 0)
+            good = check_word(r, p, sees) && good;
+        else if (str_eq(p->word, STR("item")))
+            good = check_item_part(r, p, sees) && good;
+        else
+            good = check_step_part(r, p, sees) && good;
+    }
+    return good;
+}
+
+/* --- how much --- */
+
+/* Whether count texts of so many bytes are still allowed, in all. */
+static bool spend(struct reader *r, size_t count, size_t bytes, struct place at) {
+    if (count <= r->texts_left && bytes <= r->bytes_left) {
+        r->texts_left -= count;
+        r->bytes_left -= bytes;
+        return true;
+    }
+    if (r->texts_left != 0)
+        diag_error(r->diags, at, "the lists unfold to too many names");
+    r->texts_left = r->bytes_left = 0;
+    return false;
+}
+
+static size_t times(size_t a, size_t b) {
+    return b != 0 && a > SIZE_MAX / b ? SIZE_MAX : a * b;
+}
+
+bool expand_texts(struct reader *r, const struct template *t, struct place at, struct scope *scope,
+                  struct arena *arena, str_list *out) {
+    size_t count = 1, bytes = 0;
+    for (size_t i = 0; i < t->n; i++) {
+        struct value value = {.v = &t->v[i].text, .n = 1};
+        if (t->v[i].word.n != 0 && !scope_lookup(scope, &t->v[i], &value))
+            return false;
+        size_t longest = 0;
+        for (size_t k = 0; k < value.n; k++)
+            longest = value.v[k].n > longest ? value.v[k].n : longest;
+        count = times(count, value.n);
+        bytes = bytes > SIZE_MAX - longest ? SIZE_MAX : bytes + longest;
+    }
+    return spend(r, count, times(count, bytes), at) &&
+           template_list(t, scope_lookup, scope, arena, out);
+}

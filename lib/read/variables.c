@@ -1,0 +1,141 @@
+/* The key `vars`: names for texts and lists of texts, which may use one another in any order. */
+#include "read/keys.h"
+#include "read/reader.h"
+
+#include <string.h>
+
+struct draft_variable {
+    struct variable *variable;
+    VEC(const struct node *) nodes;
+    VEC(struct template) texts;
+    size_t text, piece; /* the next reference, while its value is found */
+    bool open, done, broken;
+};
+
+struct variables {
+    struct reader *reader;
+    VEC(struct draft_variable *) drafts;
+    struct map names; /* of drafts */
+    VEC(struct draft_variable *) stack;
+};
+
+static void take_text(void *context, const struct node *scalar) {
+    struct draft_variable *d = context;
+    *vec_push(&d->nodes) = scalar;
+}
+
+static void read_variable(struct variables *all, const struct node *key, const struct node *value) {
+    struct reader *r = all->reader;
+    struct graph *g = r->graph;
+    const char *name = diag_name(r->diags, key->text);
+    if (is_reserved(key->text)) {
+        diag_error(r->diags, key->at, "`%s` has a meaning of its own, no variable is called so",
+                   name);
+        return;
+    }
+    if (!is_identifier(key->text, "-")) {
+        diag_error(r->diags, key->at,
+                   "a variable's name is made of letters, digits, `_` and `-`, not `%s`", name);
+        return;
+    }
+    struct variable *known = map_get(&g->variable_names, key->text);
+    if (known != NULL) { /* given on the command line: its value wins, its kind stays */
+        known->list = value->kind == NODE_LIST;
+        return;
+    }
+    struct draft_variable *d = arena_alloc(&g->arena, sizeof *d);
+    d->variable = arena_alloc(&g->arena, sizeof *d->variable);
+    *d->variable =
+        (struct variable){.name = key->text, .at = key->at, .list = value->kind == NODE_LIST};
+    *vec_push(&g->variables) = d->variable;
+    *map_put(&g->variable_names, key->text) = d->variable;
+    *vec_push(&all->drafts) = d;
+    *map_put(&all->names, key->text) = d;
+    d->broken = !want_texts(value, "a variable", r->diags, take_text, d);
+    for (size_t i = 0; i < d->nodes.n; i++)
+        *vec_push(&d->texts) = parse_text(r, d->nodes.v[i]);
+}
+
+/* The next variable that this one uses, and where; NULL if there is none left. */
+static struct draft_variable *next_use(struct variables *all, struct draft_variable *d,
+                                       struct place *at) {
+    for (; d->text < d->texts.n; d->text++, d->piece = 0)
+        while (d->piece < d->texts.v[d->text].n) {
+            const struct template_piece *p = &d->texts.v[d->text].v[d->piece++];
+            struct draft_variable *other =
+                p->word.n != 0 && p->part.n == 0 ? map_get(&all->names, p->word) : NULL;
+            *at = p->at;
+            if (other != NULL)
+                return other;
+        }
+    return NULL;
+}
+
+static void find_value(struct variables *all, struct draft_variable *d) {
+    struct reader *r = all->reader;
+    struct scope scope = {.graph = r->graph, .arena = &r->graph->arena};
+    str_list values = {0};
+    for (size_t i = 0; i < d->texts.n; i++) {
+        if (!check_references(r, &d->texts.v[i], 0))
+            d->broken = true;
+        if (!d->broken)
+            expand_texts(r, &d->texts.v[i], d->nodes.v[i]->at, &scope, &r->graph->arena, &values);
+    }
+    d->variable->v = arena_copy(&r->graph->arena, values.v, values.n * sizeof *values.v);
+    d->variable->n = values.n;
+    vec_free(&values);
+}
+
+static void report_loop(struct variables *all, const struct draft_variable *back, struct place at) {
+    struct diags *diags = all->reader->diags;
+    struct buf path = {0};
+    size_t i = all->stack.n;
+    while (all->stack.v[i - 1] != back)
+        i--;
+    for (i--; i < all->stack.n; i++)
+        buf_printf(&path, "%s -> ", diag_name(diags, all->stack.v[i]->variable->name));
+    buf_puts(&path, diag_name(diags, back->variable->name));
+    diag_error(diags, at, "the value of `%s` depends on itself: %s",
+               diag_name(diags, back->variable->name), path.s);
+    buf_free(&path);
+}
+
+/* Finds the values of variables after those of the ones they use. */
+static void settle(struct variables *all, struct draft_variable *first) {
+    if (!first->done)
+        *vec_push(&all->stack) = first;
+    while (all->stack.n != 0) {
+        struct draft_variable *d = all->stack.v[all->stack.n - 1];
+        struct place at;
+        struct draft_variable *other = next_use(all, d, &at);
+        d->open = true;
+        if (other == NULL) {
+            find_value(all, d);
+            d->open = false;
+            d->done = true;
+            all->stack.n--;
+        } else if (other->open) {
+            report_loop(all, other, at);
+            d->broken = true;
+        } else if (!other->done) {
+            *vec_push(&all->stack) = other;
+        }
+    }
+}
+
+void read_variables(void *context, const struct node *value) {
+    struct variables all = {.reader = context};
+    if (!want_map(value, "`vars`", all.reader->diags))
+        return;
+    for (size_t i = 0; i + 1 < value->n; i += 2)
+        read_variable(&all, value->items[i], value->items[i + 1]);
+    for (size_t i = 0; i < all.drafts.n; i++)
+        settle(&all, all.drafts.v[i]);
+    for (size_t i = 0; i < all.drafts.n; i++) {
+        vec_free(&all.drafts.v[i]->nodes);
+        vec_free(&all.drafts.v[i]->texts);
+    }
+    vec_free(&all.drafts);
+    vec_free(&all.stack);
+    map_free(&all.names);
+}

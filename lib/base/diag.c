@@ -66,8 +66,8 @@ static void add_extra(struct diags *d, struct place at, struct str text) {
     struct diag *diag = d->first;
     if (diag == NULL)
         return;
-    diag = (struct diag *)(void *)((char *)d->last -
-                                   offsetof(struct diag, next)); /* that points to its `next` */
+    /* The last one: d->last points to its `next`. */
+    diag = (struct diag *)(void *)((char *)d->last - offsetof(struct diag, next));
     struct extra *e = arena_alloc(&d->arena, sizeof *e);
     *e = (struct extra){.at = at, .text = text};
     *diag->last_extra = e;
@@ -88,11 +88,18 @@ void diag_note(struct diags *d, struct place at, const char *fmt, ...) {
     va_end(ap);
 }
 
+/* At most n bytes, and no character cut in two. */
+static size_t whole_characters(struct str s, size_t n) {
+    while (n > 0 && ((unsigned char)s.s[n] & 0xc0) == 0x80)
+        n--;
+    return n;
+}
+
 const char *diag_name(struct diags *d, struct str name) {
     struct buf b = {0};
     bool cut = name.n > NAME_SHOWN;
     if (cut)
-        name.n = NAME_SHOWN;
+        name.n = whole_characters(name, NAME_SHOWN);
     buf_visible(&b, name);
     if (cut)
         buf_puts(&b, "...");
@@ -112,6 +119,10 @@ static struct str line_text(struct cursor *c, struct place at) {
     if (c->source != at.source || at.line < c->line)
         *c = (struct cursor){at.source, 1, 0};
     struct str text = at.source->text;
+    if (text.n == 0)
+        return STR("");
+    if (c->offset == 0 && str_starts(text, STR("\xef\xbb\xbf")))
+        c->offset = 3; /* a byte order mark is in no line */
     while (c->line < at.line) {
         const char *end = memchr(text.s + c->offset, '\n', text.n - c->offset);
         if (end == NULL)
@@ -131,6 +142,26 @@ static void paint(struct buf *out, bool colour, const char *code) {
         buf_puts(out, code);
 }
 
+static size_t characters(struct str s) {
+    size_t n = 0;
+    for (size_t i = 0; i < s.n; i++)
+        n += ((unsigned char)s.s[i] & 0xc0) != 0x80;
+    return n;
+}
+
+/* A tab is shown as one blank: its width would depend on where the line begins. */
+static void add_visible(struct buf *out, struct str s) {
+    while (s.n != 0) {
+        const char *tab = memchr(s.s, '\t', s.n);
+        size_t n = tab != NULL ? (size_t)(tab - s.s) : s.n;
+        buf_visible(out, (struct str){s.s, n});
+        if (tab == NULL)
+            return;
+        buf_putc(out, ' ');
+        s = (struct str){tab + 1, s.n - n - 1};
+    }
+}
+
 /* The source line, cut around the caret if it is long, and the caret below it. Both are made
  * visible piece by piece, so that the caret stands right whatever is in the line. */
 static void print_line(struct cursor *c, struct buf *out, struct place at, bool colour) {
@@ -138,44 +169,36 @@ static void print_line(struct cursor *c, struct buf *out, struct place at, bool 
     size_t col = at.col != 0 ? at.col - 1 : 0;
     if (col > line.n)
         col = line.n;
-    size_t start = col > LINE_SHOWN / 2 && line.n > LINE_SHOWN ? col - LINE_SHOWN / 2 : 0;
-    size_t end = line.n - start > LINE_SHOWN ? start + LINE_SHOWN : line.n;
+    size_t start = 0, end = line.n;
+    if (line.n > LINE_SHOWN) {
+        start = col > LINE_SHOWN / 2 ? whole_characters(line, col - LINE_SHOWN / 2) : 0;
+        if (end - start > LINE_SHOWN)
+            end = whole_characters(line, start + LINE_SHOWN);
+    }
     size_t marked = at.length > 1 ? at.length : 1;
-    if (col + marked > end)
-        marked = end > col ? end - col : 1;
+    if (marked > end - col)
+        marked = end - col;
     struct buf before = {0}, under = {0}, after = {0};
     if (start != 0)
         buf_puts(&before, "...");
-    for (size_t i = start; i < end; i++) {
-        struct buf *part = i < col ? &before : i < col + marked ? &under : &after;
-        if (line.s[i] == '\t') {
-            buf_putc(part, ' ');
-            continue;
-        }
-        size_t n = 1; /* a whole UTF-8 sequence at a time */
-        while (i + n < end && i + n != col && i + n != col + marked &&
-               (line.s[i + n] & 0xc0) == 0x80)
-            n++;
-        buf_visible(part, (struct str){line.s + i, n});
-        i += n - 1;
-    }
-    size_t indent = 0, width = 0;
-    for (size_t i = 0; i < before.n; i++)
-        indent += ((unsigned char)before.s[i] & 0xc0) != 0x80;
-    for (size_t i = 0; i < under.n; i++)
-        width += ((unsigned char)under.s[i] & 0xc0) != 0x80;
-    buf_printf(out, "%5u | ", at.line);
+    add_visible(&before, (struct str){line.s + start, col - start});
+    add_visible(&under, (struct str){line.s + col, marked});
+    add_visible(&after, (struct str){line.s + col + marked, end - col - marked});
+    size_t margin = out->n;
+    buf_printf(out, "%5u ", at.line);
+    margin = out->n - margin;
+    buf_puts(out, "| ");
     buf_str(out, buf_view(&before));
     buf_str(out, buf_view(&under));
     buf_str(out, buf_view(&after));
     if (end < line.n)
         buf_puts(out, "...");
-    buf_puts(out, "\n      | ");
-    for (size_t i = 0; i < indent; i++)
+    buf_printf(out, "\n%*s| ", (int)margin, "");
+    for (size_t i = characters(buf_view(&before)); i > 0; i--)
         buf_putc(out, ' ');
     paint(out, colour, "\033[1;32m");
     buf_putc(out, '^');
-    for (size_t i = 1; i < width; i++)
+    for (size_t i = characters(buf_view(&under)); i > 1; i--)
         buf_putc(out, '~');
     paint(out, colour, "\033[0m");
     buf_putc(out, '\n');
@@ -219,15 +242,18 @@ static void print_one(struct cursor *c, struct buf *out, const struct diag *diag
 
 struct ordered {
     const struct diag *diag;
+    size_t source; /* of its source: the first diagnostic of that source */
     size_t index;
 };
 
 static int by_place(const void *a, const void *b) {
     const struct ordered *x = a, *y = b;
     const struct place *p = &x->diag->at, *q = &y->diag->at;
-    if (p->source == q->source && p->line != q->line)
+    if (x->source != y->source)
+        return x->source < y->source ? -1 : 1;
+    if (p->line != q->line)
         return p->line < q->line ? -1 : 1;
-    if (p->source == q->source && p->col != q->col)
+    if (p->col != q->col)
         return p->col < q->col ? -1 : 1;
     return x->index < y->index ? -1 : 1;
 }
@@ -235,8 +261,13 @@ static int by_place(const void *a, const void *b) {
 void diags_print(const struct diags *d, struct buf *out, size_t limit, bool colour) {
     struct ordered *order = mem_array(NULL, d->n, sizeof *order);
     size_t n = 0;
-    for (const struct diag *diag = d->first; diag != NULL; diag = diag->next, n++)
-        order[n] = (struct ordered){diag, n};
+    for (const struct diag *diag = d->first; diag != NULL; diag = diag->next, n++) {
+        size_t source = n; /* sources are few, and mostly in a row */
+        for (size_t i = n; i > 0 && source == n; i--)
+            if (order[i - 1].diag->at.source == diag->at.source)
+                source = order[i - 1].source;
+        order[n] = (struct ordered){diag, source, n};
+    }
     qsort(order, n, sizeof *order, by_place);
     struct cursor cursor = {0};
     for (size_t i = 0; i < n && (limit == 0 || i < limit); i++)

@@ -1,34 +1,45 @@
 /* Files become edges between steps; two makers of one file and cycles are told. */
-#include "graph/graph.h"
-
 #include "base/mem.h"
+#include "graph/graph.h"
 
 #include <stdlib.h>
 
-static bool find_makers(struct graph *g, struct diags *diags) {
-    bool good = true;
+enum { PATH_SHOWN = 20 };
+
+/* --- makers --- */
+
+static void report_makers(const struct file *f, const struct step *step, struct diags *diags) {
+    const struct step *first = f->maker;
+    const char *name = diag_name(diags, f->name), *by = diag_name(diags, step->name);
+    if (first == step) {
+        diag_error(diags, step->out_at, "`%s` is made twice by `%s`", name, by);
+        return;
+    }
+    diag_error(diags, step->out_at, "`%s` is made by `%s` and by `%s`", name,
+               diag_name(diags, first->name), by);
+    if (first->rule == step->rule)
+        diag_help(diags, "each item needs files of its own: name them after {{item}}");
+    else
+        diag_note(diags, first->out_at, "the other one");
+}
+
+static void find_makers(struct graph *g, struct diags *diags) {
+    const struct rule *told = NULL; /* once: where one item makes it twice, all do */
     for (size_t i = 0; i < g->steps.n; i++) {
         struct step *step = g->steps.v[i];
         for (size_t o = 0; o < step->n_out; o++) {
             struct file *f = step->out[o];
             if (f->maker == NULL) {
                 f->maker = step;
-                continue;
+            } else if (step->rule->n_steps < 2 || step->rule != told) {
+                told = step->rule;
+                report_makers(f, step, diags);
             }
-            good = false;
-            const char *name = diag_name(diags, f->name);
-            if (f->maker == step)
-                diag_error(diags, step->out_at, "`%s` makes `%s` twice",
-                           diag_name(diags, step->name), name);
-            else
-                diag_error(diags, step->out_at, "both `%s` and `%s` make `%s`",
-                           diag_name(diags, f->maker->name), diag_name(diags, step->name), name);
-            if (f->maker->out_at.line != step->out_at.line)
-                diag_note(diags, f->maker->out_at, "the other one");
         }
     }
-    return good;
 }
+
+/* --- edges --- */
 
 static int by_id(const void *a, const void *b) {
     const struct step *const *x = a, *const *y = b;
@@ -38,7 +49,7 @@ static int by_id(const void *a, const void *b) {
 /* What the step was told to need, and the makers of what it reads; each once. */
 static void find_needs(struct graph *g, struct step *step) {
     size_t n = 0;
-    struct step **all = mem_array(NULL, step->n_needs + step->n_in + 1, sizeof *all);
+    struct step **all = mem_array(NULL, step->n_needs + step->n_in, sizeof *all);
     for (size_t i = 0; i < step->n_needs; i++)
         all[n++] = step->needs[i];
     for (size_t i = 0; i < step->n_in; i++)
@@ -50,98 +61,124 @@ static void find_needs(struct graph *g, struct step *step) {
     for (size_t i = 0; i < n; i++)
         if (kept == 0 || all[kept - 1] != all[i])
             all[kept++] = all[i];
-    if (kept != 0)
-        step->needs = arena_copy(&g->arena, all, kept * sizeof *all);
+    step->needs = kept != 0 ? arena_copy(&g->arena, all, kept * sizeof *all) : NULL;
     step->n_needs = kept;
     free(all);
 }
 
-/* The cycle on which `from` is found when only steps that wait for one another are left: every one
- * of them needs another one of them, so that following the first such need must come back. */
-static void report_cycle(struct graph *g, const uint32_t *waiting, struct step *from, bool *told,
-                         struct diags *diags) {
-    size_t *seen_at = mem_zalloc(g->steps.n * sizeof *seen_at);
-    VEC(struct step *) path = {0};
-    struct step *step = from;
-    while (seen_at[step->id] == 0 && !told[step->id]) {
+/* --- cycles --- */
+
+/* Strongly connected components: steps that all need one another, directly or not. Tarjan's
+ * algorithm, with a stack of its own. Arrays are indexed by the ids of steps. */
+struct search {
+    const struct graph *graph;
+    struct diags *diags;
+    uint32_t *met; /* 1 + how many were met before; 0: not yet */
+    uint32_t
+        *low; /* the lowest `met` that is reached from it; UINT32_MAX: its component is known */
+    uint32_t *next;        /* of its needs, to be followed */
+    uint32_t *cycle;       /* the number of the component, if it has a cycle */
+    uint32_t *place;       /* 1 + where it stands on a path that is told */
+    uint32_t *path, *open; /* stacks of ids: followed now; met, and in no known component */
+    uint32_t n_path, n_open, n_met, n_cycles;
+};
+
+/* Every step of the component needs another one of it: following them comes back somewhere. The
+ * path is told from its lowest id on. */
+static void report_cycle(struct search *s, const struct step *step) {
+    VEC(const struct step *) path = {0};
+    while (s->place[step->id] == 0) {
         *vec_push(&path) = step;
-        seen_at[step->id] = path.n;
-        for (size_t i = 0; i < step->n_needs; i++)
-            if (waiting[step->needs[i]->id] != 0) {
-                step = step->needs[i];
-                break;
-            }
+        s->place[step->id] = (uint32_t)path.n;
+        size_t i = 0;
+        while (s->cycle[step->needs[i]->id] != s->n_cycles)
+            i++;
+        step = step->needs[i];
     }
-    for (size_t i = 0; i < path.n; i++)
-        told[path.v[i]->id] = true;
-    if (seen_at[step->id] != 0) {
-        struct buf text = {0};
-        size_t first = seen_at[step->id] - 1;
-        for (size_t i = first; i < path.n && i < first + 20; i++)
-            buf_printf(&text, "%s -> ", diag_name(diags, path.v[i]->name));
-        if (path.n > first + 20)
-            buf_puts(&text, "... -> ");
-        buf_puts(&text, diag_name(diags, step->name));
-        diag_error(diags, step->rule->at, "a cycle: %s", text.s);
-        diag_help(diags, "`a -> b` means that a needs b");
-        buf_free(&text);
-    }
+    const struct step **cycle = path.v + s->place[step->id] - 1;
+    size_t n = path.n - (s->place[step->id] - 1), lowest = 0;
+    for (size_t i = 1; i < n; i++)
+        if (cycle[i]->id < cycle[lowest]->id)
+            lowest = i;
+    struct buf text = {0};
+    for (size_t i = 0; i < n && i < PATH_SHOWN; i++)
+        buf_printf(&text, "%s -> ", diag_name(s->diags, cycle[(lowest + i) % n]->name));
+    if (n > PATH_SHOWN)
+        buf_puts(&text, "... -> ");
+    buf_puts(&text, diag_name(s->diags, cycle[lowest]->name));
+    diag_error(s->diags, cycle[lowest]->rule->at, "a cycle: %s", text.s);
+    diag_help(s->diags, "`a -> b` means that a needs b");
+    buf_free(&text);
     vec_free(&path);
-    free(seen_at);
 }
 
-static bool find_cycles(struct graph *g, struct diags *diags) {
-    size_t n = g->steps.n, done = 0;
-    uint32_t *waiting = mem_zalloc((n + 1) * sizeof *waiting); /* needs that are not done */
-    uint32_t *users =
-        mem_zalloc((n + 2) * sizeof *users); /* where in `list` those that need a step begin */
-    size_t edges = 0;
-    for (size_t i = 0; i < n; i++) {
-        waiting[i] = (uint32_t)g->steps.v[i]->n_needs;
-        for (size_t k = 0; k < g->steps.v[i]->n_needs; k++, edges++)
-            users[g->steps.v[i]->needs[k]->id + 1]++;
+static bool needs_itself(const struct step *step) {
+    for (size_t i = 0; i < step->n_needs; i++)
+        if (step->needs[i] == step)
+            return true;
+    return false;
+}
+
+/* All from id on, at the top of `open`, are one component. */
+static void close_component(struct search *s, uint32_t id) {
+    const struct step *step = s->graph->steps.v[id];
+    bool cyclic = s->open[s->n_open - 1] != id || needs_itself(step);
+    s->n_cycles += cyclic;
+    uint32_t last;
+    do {
+        last = s->open[--s->n_open];
+        s->low[last] = UINT32_MAX;
+        s->cycle[last] = cyclic ? s->n_cycles : 0;
+    } while (last != id);
+    if (cyclic)
+        report_cycle(s, step);
+}
+
+static void meet(struct search *s, uint32_t id) {
+    s->met[id] = s->low[id] = ++s->n_met;
+    s->path[s->n_path++] = s->open[s->n_open++] = id;
+}
+
+static void search_from(struct search *s, uint32_t start) {
+    if (s->met[start] == 0)
+        meet(s, start);
+    while (s->n_path != 0) {
+        uint32_t id = s->path[s->n_path - 1];
+        const struct step *step = s->graph->steps.v[id];
+        if (s->next[id] == step->n_needs) {
+            s->n_path--;
+            if (s->low[id] == s->met[id])
+                close_component(s, id);
+            continue;
+        }
+        uint32_t need = step->needs[s->next[id]]->id;
+        if (s->met[need] == 0) { /* looked at again when its own needs are done */
+            meet(s, need);
+            continue;
+        }
+        s->next[id]++;
+        if (s->low[need] < s->low[id])
+            s->low[id] = s->low[need];
     }
+}
+
+static void find_cycles(const struct graph *g, struct diags *diags) {
+    size_t n = g->steps.n;
+    struct search s = {.graph = g, .diags = diags};
+    uint32_t **arrays[] = {&s.met, &s.low, &s.next, &s.cycle, &s.place, &s.path, &s.open};
+    for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++)
+        *arrays[i] = mem_zalloc(n * sizeof **arrays[i]);
     for (size_t i = 0; i < n; i++)
-        users[i + 1] += users[i];
-    uint32_t *fill = mem_array(NULL, n + 1, sizeof *fill);
-    uint32_t *list = mem_array(NULL, edges + 1, sizeof *list);
-    uint32_t *queue = mem_array(NULL, n + 1, sizeof *queue);
-    for (size_t i = 0; i < n; i++)
-        fill[i] = users[i];
-    for (size_t i = 0; i < n; i++)
-        for (size_t k = 0; k < g->steps.v[i]->n_needs; k++)
-            list[fill[g->steps.v[i]->needs[k]->id]++] = (uint32_t)i;
-    size_t ready = 0;
-    for (size_t i = 0; i < n; i++)
-        if (waiting[i] == 0)
-            queue[ready++] = (uint32_t)i;
-    while (done < ready) {
-        uint32_t id = queue[done++];
-        for (uint32_t k = users[id]; k < users[id + 1]; k++)
-            if (--waiting[list[k]] == 0)
-                queue[ready++] = list[k];
-    }
-    if (done != n) {
-        bool *told = mem_zalloc(n * sizeof *told);
-        int reported = 0;
-        for (size_t i = 0; i < n && reported < 20; i++)
-            if (waiting[i] != 0 && !told[i]) {
-                report_cycle(g, waiting, g->steps.v[i], told, diags);
-                reported++;
-            }
-        free(told);
-    }
-    free(waiting);
-    free(users);
-    free(fill);
-    free(list);
-    free(queue);
-    return done == n;
+        search_from(&s, (uint32_t)i);
+    for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++)
+        free(*arrays[i]);
 }
 
 bool graph_link(struct graph *g, struct diags *diags) {
-    bool good = find_makers(g, diags);
+    size_t errors = diags->errors;
+    find_makers(g, diags);
     for (size_t i = 0; i < g->steps.n; i++)
         find_needs(g, g->steps.v[i]);
-    return find_cycles(g, diags) && good;
+    find_cycles(g, diags);
+    return diags->errors == errors;
 }

@@ -14,7 +14,11 @@ struct choice {
     struct diags *diags;
     bool *wanted;             /* by step id */
     VEC(struct step *) queue; /* wanted, their needs not yet looked at */
+    struct map inputs; /* names that were looked for; a step's use of one needs no other look */
+    str_list names;    /* of rules and made files, for suggestions */
 };
+
+enum { HELPED_MAX = 100 }; /* errors that get a suggestion: each is a search through all names */
 
 static void want(struct choice *c, struct step *step) {
     if (c->wanted[step->id])
@@ -62,17 +66,23 @@ static bool exists(struct str name) {
     return there;
 }
 
+static void collect_names(struct choice *c) {
+    const struct graph *g = c->graph;
+    for (size_t i = 0; i < g->rules.n; i++)
+        *vec_push(&c->names) = g->rules.v[i]->name;
+    for (size_t i = 0; i < g->steps.n; i++)
+        for (size_t o = 0; o < g->steps.v[i]->n_out; o++)
+            *vec_push(&c->names) = g->steps.v[i]->out[o]->name;
+}
+
 static void help_target(struct choice *c, struct str target) {
-    str_list names = {0};
-    for (size_t i = 0; i < c->graph->rules.n; i++)
-        *vec_push(&names) = c->graph->rules.v[i]->name;
-    for (size_t i = 0; i < c->graph->steps.n; i++)
-        for (size_t o = 0; o < c->graph->steps.v[i]->n_out; o++)
-            *vec_push(&names) = c->graph->steps.v[i]->out[o]->name;
-    const struct str *meant = suggest(target, names.v, names.n);
+    if (c->diags->errors > HELPED_MAX)
+        return;
+    if (c->names.n == 0)
+        collect_names(c);
+    const struct str *meant = suggest(target, c->names.v, c->names.n);
     if (meant != NULL)
         diag_help(c->diags, "did you mean `%s`?", diag_name(c->diags, *meant));
-    vec_free(&names);
 }
 
 static void want_target(struct choice *c, struct str target) {
@@ -96,58 +106,91 @@ static void want_target(struct choice *c, struct str target) {
     }
 }
 
-/* What nobody makes must be there. Each missing file is told once. */
-static void check_inputs(struct choice *c, const struct step *step, struct map *told) {
+/* What nobody makes must be there. Each file is looked for once. */
+static void check_inputs(struct choice *c, const struct step *step) {
     for (size_t i = 0; i < step->n_in; i++) {
-        const struct file *f = step->in[i];
-        if (f->maker != NULL || exists(f->name) || map_get(told, f->name) != NULL)
+        struct file *f = step->in[i];
+        if (f->maker != NULL)
             continue;
-        *map_put(told, f->name) = (void *)f;
+        void **looked_for = map_put(&c->inputs, f->name);
+        if (*looked_for != NULL)
+            continue;
+        *looked_for = f;
+        if (exists(f->name))
+            continue;
         diag_error(c->diags, step->in_at, "`%s` is not there, and no step makes it",
                    diag_name(c->diags, f->name));
         help_target(c, f->name);
     }
 }
 
-/* Kahn's order, by id where there is a choice: the queue of what can run is kept in order of
- * discovery, which is the order of the file for steps that become ready together. */
-static void put_in_order(struct choice *c, struct plan *plan) {
+/* --- the order --- */
+
+/* Ids of steps that can run, the lowest on top. */
+struct ready {
+    uint32_t *v;
+    size_t n;
+};
+
+static void ready_push(struct ready *r, uint32_t id) {
+    size_t i = r->n++;
+    for (; i != 0 && r->v[(i - 1) / 2] > id; i = (i - 1) / 2)
+        r->v[i] = r->v[(i - 1) / 2];
+    r->v[i] = id;
+}
+
+static uint32_t ready_pop(struct ready *r) {
+    uint32_t top = r->v[0], last = r->v[--r->n];
+    size_t i = 0;
+    for (size_t child = 1; child < r->n; child = 2 * i + 1) {
+        if (child + 1 < r->n && r->v[child + 1] < r->v[child])
+            child++;
+        if (r->v[child] >= last)
+            break;
+        r->v[i] = r->v[child];
+        i = child;
+    }
+    r->v[i] = last;
+    return top;
+}
+
+/* Kahn's algorithm: of what can run, the lowest id comes next. */
+static void put_in_order(const struct choice *c, struct plan *plan) {
     size_t n = c->graph->steps.n, edges = 0;
-    uint32_t *waiting = mem_zalloc((n + 1) * sizeof *waiting);
-    uint32_t *users = mem_zalloc((n + 2) * sizeof *users);
-    for (size_t i = 0; i < n; i++) {
-        const struct step *step = c->graph->steps.v[i];
-        if (!c->wanted[i])
-            continue;
-        waiting[i] = (uint32_t)step->n_needs;
-        for (size_t k = 0; k < step->n_needs; k++, edges++)
+    uint32_t *waiting = mem_zalloc(n * sizeof *waiting); /* needs that are not in the plan yet */
+    uint32_t *users =
+        mem_zalloc((n + 1) * sizeof *users); /* where in `list` a step's users begin */
+    struct ready ready = {mem_array(NULL, n, sizeof *ready.v), 0};
+    for (size_t i = 0; i < c->queue.n; i++) {
+        const struct step *step = c->queue.v[i];
+        waiting[step->id] = (uint32_t)step->n_needs;
+        edges += step->n_needs;
+        for (size_t k = 0; k < step->n_needs; k++)
             users[step->needs[k]->id + 1]++;
+        if (step->n_needs == 0)
+            ready_push(&ready, step->id);
     }
     for (size_t i = 0; i < n; i++)
         users[i + 1] += users[i];
-    uint32_t *fill = mem_array(NULL, n + 1, sizeof *fill),
-             *list = mem_array(NULL, edges + 1, sizeof *list);
-    memcpy(fill, users, n * sizeof *fill);
-    plan->steps = mem_array(NULL, n + 1, sizeof *plan->steps);
-    for (size_t i = 0; i < n; i++) {
-        if (!c->wanted[i])
-            continue;
-        struct step *step = c->graph->steps.v[i];
-        for (size_t k = 0; k < step->n_needs; k++)
-            list[fill[step->needs[k]->id]++] = (uint32_t)i;
-        if (waiting[i] == 0)
-            plan->steps[plan->n++] = step;
-    }
-    for (size_t done = 0; done < plan->n; done++) {
-        uint32_t id = plan->steps[done]->id;
+    uint32_t *list = mem_array(NULL, edges, sizeof *list), *fill = mem_array(NULL, n, sizeof *fill);
+    for (size_t i = 0; i < n; i++)
+        fill[i] = users[i];
+    for (size_t i = 0; i < c->queue.n; i++)
+        for (size_t k = 0; k < c->queue.v[i]->n_needs; k++)
+            list[fill[c->queue.v[i]->needs[k]->id]++] = c->queue.v[i]->id;
+    plan->steps = mem_array(NULL, c->queue.n, sizeof *plan->steps);
+    while (ready.n != 0) {
+        uint32_t id = ready_pop(&ready);
+        plan->steps[plan->n++] = c->graph->steps.v[id];
         for (uint32_t k = users[id]; k < users[id + 1]; k++)
             if (--waiting[list[k]] == 0)
-                plan->steps[plan->n++] = c->graph->steps.v[list[k]];
+                ready_push(&ready, list[k]);
     }
     free(waiting);
     free(users);
-    free(fill);
+    free(ready.v);
     free(list);
+    free(fill);
 }
 
 bool plan_make(struct plan *plan, const struct graph *g, const struct str *targets,
@@ -160,16 +203,16 @@ bool plan_make(struct plan *plan, const struct graph *g, const struct str *targe
         want_target(&c, targets[i]);
     for (size_t i = 0; i < g->steps.n && n_targets == 0; i++)
         want(&c, g->steps.v[i]);
-    struct map told = {0};
     for (size_t done = 0; done < c.queue.n; done++) {
         struct step *step = c.queue.v[done];
-        check_inputs(&c, step, &told);
+        check_inputs(&c, step);
         for (size_t k = 0; k < step->n_needs; k++)
             want(&c, step->needs[k]);
     }
-    map_free(&told);
     if (diags->errors == errors)
         put_in_order(&c, plan);
+    map_free(&c.inputs);
+    vec_free(&c.names);
     vec_free(&c.queue);
     free(c.wanted);
     return diags->errors == errors;

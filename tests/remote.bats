@@ -19,7 +19,7 @@ teardown() {
     for h in node1 node2 node3 node4; do "$fleet" heal $h 3>&-; done
 }
 
-no_scratch() { [ -z "$(ls -A "$FORAY_FLEET"/hosts/*/tmp)" ]; }
+no_scratch() { [ -z "$(find "$FORAY_FLEET"/hosts/*/tmp -mindepth 1 -name 'foray-*')" ]; }
 
 @test "a step's files go there, its results come back, its scratch directory goes" {
     mkdir in && head -c 3000000 /dev/urandom >in/data && printf '#!/bin/sh\nexec sha256sum\n' >in/tool && chmod 755 in/tool
@@ -169,9 +169,18 @@ Y
 }
 
 @test "round-robin and random use all hosts of a pool" {
+    # 24 steps that are at work at the same time fill all slots
     for pick in round-robin random; do
-        echo "{hosts: {rack: {hosts: 'node[1-4]', slots: 6, pick: $pick}}, steps: {t: {each: [1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24], on: rack, run: 'echo {{host}}; until [ $(ls -d /tmp/foray-* | wc -l) -ge 6 ]; do sleep 0.1; done'}}}" >foray.yaml
-        run -0 --separate-stderr "$FORAY"
+        cat >foray.yaml <<Y
+hosts: {rack: {hosts: "node[1-4]", slots: 6, pick: $pick}}
+steps:
+  t:
+    each: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24]
+    on: rack
+    run: |
+      echo {{host}}; until [ "\$(ls -d /tmp/foray-* | wc -l)" -ge 6 ]; do sleep 0.1; done
+Y
+        run -0 --separate-stderr timeout 60 "$FORAY"
         [ "$(printf '%s\n' "${lines[@]}" | sort -u | wc -l)" = 4 ]
     done
 }

@@ -42,7 +42,7 @@ bool duration_parse(struct str text, int64_t *ns) {
         if (digits == 0)
             return false;
         size_t n = unit_length((struct str){text.s + i, text.n - i}, &unit);
-        if (n == 0 && i != text.n)
+        if (n == 0 && (i != text.n || total != 0)) /* a number without a unit stands alone */
             return false;
         i += n;
         int64_t most = LONGEST * SECOND;

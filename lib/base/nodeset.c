@@ -57,7 +57,7 @@ static bool bracket(struct expansion *x, size_t *i, struct part *part) {
             ++*i;
             if (!number(x, i, &r.last, &width))
                 return false;
-            if (width > r.width && x->text.s[start] != '0')
+            if (width > r.width && (x->text.s[start] != '0' || r.width == 1))
                 width = r.width;
             if (width != r.width)
                 return wrong(x, start,

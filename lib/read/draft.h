@@ -10,12 +10,15 @@ struct draft_text {
     struct place at;
 };
 
-typedef VEC(struct draft_text) draft_texts;
+struct draft_texts {
+    const struct draft_text *v;
+    size_t n;
+};
 
 struct draft_rule {
     struct reader *reader;
     struct rule *rule;
-    draft_texts in, out, items, scripts;
+    struct draft_texts in, out, items, scripts;
     VEC(const struct node *) needs;
     VEC(struct env) env;
     struct place in_at, out_at, each_at, on_at;

@@ -14,6 +14,7 @@ enum {
     /* An alias shares its node, so that a few lines can stand for billions of values: whoever walks
      * the tree would walk for ever. So many more may be met than are written. */
     ALIASED_MAX = 1000 * 1000,
+    KEYS_COMPARED = 16,
 };
 
 struct open {
@@ -108,6 +109,25 @@ static void fail(struct reader *r, struct place at, const char *what) {
     r->failed = true;
 }
 
+/* The earlier key of that text. Few keys are compared one by one. */
+static const struct node *find_key(struct open *top, struct node *key) {
+    struct node **items = top->items.v;
+    if (top->items.n < 2 * KEYS_COMPARED) {
+        for (size_t i = 0; i < top->items.n; i += 2)
+            if (str_eq(items[i]->text, key->text))
+                return items[i];
+        return NULL;
+    }
+    if (top->keys.n == 0)
+        for (size_t i = 0; i < top->items.n; i += 2)
+            *map_put(&top->keys, items[i]->text) = items[i];
+    void **place = map_put(&top->keys, key->text);
+    const struct node *earlier = *place;
+    if (earlier == NULL)
+        *place = key;
+    return earlier;
+}
+
 static void take_key(struct reader *r, struct open *top, struct node *node) {
     top->key = node;
     top->skip_value = false;
@@ -129,14 +149,12 @@ static void take_key(struct reader *r, struct open *top, struct node *node) {
         top->skip_value = top->node->refused = true;
         return;
     }
-    void **place = map_put(&top->keys, node->text);
-    if (*place != NULL) {
+    const struct node *earlier = find_key(top, node);
+    if (earlier != NULL) {
         diag_error(r->diags, node->at, "`%s` is here twice", diag_name(r->diags, node->text));
-        diag_note(r->diags, ((struct node *)*place)->at, "first here");
+        diag_note(r->diags, earlier->at, "first here");
         top->skip_value = top->node->refused = true;
-        return;
     }
-    *place = node;
 }
 
 /* A finished node goes to the one that is open. */
@@ -208,9 +226,9 @@ static void open_node(struct reader *r, struct node *node, const yaml_char_t *an
     /* An anchor's node can be named only when it is complete: one that contains itself would never
      * end. */
     struct open *o = &r->stack[r->depth++];
-    memset(o, 0, sizeof *o);
     o->node = node;
     o->weight = 1;
+    o->key = NULL;
     if (anchor != NULL)
         node->text = arena_str(r->arena, str_of((const char *)anchor));
 }
@@ -222,7 +240,7 @@ static void close_node(struct reader *r, const yaml_event_t *e) {
     node->n = o->items.n;
     node->end = move_to(r, &e->end_mark);
     uint64_t weight = o->weight;
-    vec_free(&o->items);
+    o->items.n = 0; /* the next one at this depth goes on with its memory */
     map_free(&o->keys);
     if (node->text.n != 0)
         name_anchor(r, (const yaml_char_t *)node->text.s, node, weight);
@@ -324,10 +342,9 @@ struct node *nodes_read(struct arena *arena, const struct source *source, struct
         yaml_event_delete(&event);
     }
     yaml_parser_delete(&parser);
-    while (r->depth > 0) {
-        r->depth--;
-        vec_free(&r->stack[r->depth].items);
-        map_free(&r->stack[r->depth].keys);
+    for (size_t i = 0; i < DEPTH_MAX; i++) {
+        vec_free(&r->stack[i].items);
+        map_free(&r->stack[i].keys);
     }
     map_free(&r->anchors);
     struct node *root = r->failed ? NULL : r->root;

@@ -30,8 +30,8 @@ struct template parse_text(struct reader *r, const struct node *scalar);
 struct template parse_script(struct reader *r, const struct node *scalar);
 /* Unknown references are told. */
 bool check_references(struct reader *r, const struct template *t, unsigned sees);
-/* The texts that a template stands for, made in the arena. false if they would be too many, which
- * is told once, or if a reference has no value. */
+/* The texts that a template stands for; what is not there yet is made in the arena. false if they
+ * would be too many, which is told once, or if a reference has no value. */
 bool expand_texts(struct reader *r, const struct template *t, struct place at, struct scope *scope,
                   struct arena *arena, str_list *out);
 

@@ -132,26 +132,25 @@ static bool check_item_part(struct reader *r, const struct template_piece *p, un
 }
 
 static bool check_step_part(struct reader *r, const struct template_piece *p, unsigned sees) {
-    const char *name = diag_name(r->diags, p->word), *part = diag_name(r->diags, p->part);
+    bool step = map_get(&r->graph->rule_names, p->word) != NULL;
     bool out = str_eq(p->part, STR("out"));
+    if (step && out && (sees & SEES_STEPS) != 0)
+        return true;
+    const char *name = diag_name(r->diags, p->word), *part = diag_name(r->diags, p->part);
     if ((sees & SEES_STEPS) == 0) {
         diag_error(r->diags, p->at, "`{{%s.%s}}` has no meaning here", name, part);
         if (out)
             diag_help(r->diags, "the files of a step can be named in `in`, `out`, `each`, `run` "
                                 "and `env` of other steps");
-    } else if (map_get(&r->graph->rule_names, p->word) == NULL) {
-        if (map_get(&r->graph->variable_names, p->word) != NULL || is_reserved(p->word)) {
-            diag_error(r->diags, p->at, "`%s` has no `.%s`", name, part);
-            return false;
-        }
+    } else if (step) {
+        diag_error(r->diags, p->at, "a step has no `.%s`", part);
+        diag_help(r->diags, "{{%s.out}} are the files it makes", name);
+    } else if (map_get(&r->graph->variable_names, p->word) != NULL || is_reserved(p->word)) {
+        diag_error(r->diags, p->at, "`%s` has no `.%s`", name, part);
+    } else {
         diag_error(r->diags, p->at, "there is no step `%s`", name);
         if (!help_meant(r->diags, p->word, r->rule_names.v, r->rule_names.n))
             help_braces(r);
-    } else if (!out) {
-        diag_error(r->diags, p->at, "a step has no `.%s`", part);
-        diag_help(r->diags, "{{%s.out}} are the files it makes", name);
-    } else {
-        return true;
     }
     return false;
 }
@@ -196,6 +195,10 @@ static size_t times(size_t a, size_t b) {
 bool expand_texts(struct reader *r, const struct template *t, struct place at, struct scope *scope,
                   struct arena *arena, str_list *out) {
     size_t count = 1, bytes = 0;
+    if (t->n == 1 && t->references == 0) { /* as it is: most are */
+        *vec_push(out) = t->v[0].text;
+        return spend(r, 1, 0, at);
+    }
     for (size_t i = 0; i < t->n; i++) {
         struct value value = {.v = &t->v[i].text, .n = 1};
         if (t->v[i].word.n != 0 && !scope_lookup(scope, &t->v[i], &value))

@@ -10,33 +10,40 @@ enum { RETRY_MAX = 1000 };
 
 /* --- keys of a step --- */
 
-static void one_in(void *context, const struct node *scalar) {
-    struct draft_rule *d = context;
-    *vec_push(&d->in) = (struct draft_text){parse_text(d->reader, scalar), scalar->at};
+/* The texts of one key, while they are read. */
+struct key_texts {
+    struct draft_rule *rule;
+    struct draft_text *v;
+    size_t n;
+};
+
+static void one_text(void *context, const struct node *scalar) {
+    struct key_texts *k = context;
+    k->v[k->n++] = (struct draft_text){parse_text(k->rule->reader, scalar), scalar->at};
 }
 
-static void one_out(void *context, const struct node *scalar) {
-    struct draft_rule *d = context;
-    struct template t = parse_text(d->reader, scalar);
-    *vec_push(&d->out) = (struct draft_text){t, scalar->at};
-    for (size_t i = 0; i < t.n; i++)
-        for (size_t k = 0; t.v[i].word.n == 0 && k < t.v[i].text.n; k++)
-            if (strchr("*?[", t.v[i].text.s[k]) != NULL) {
-                diag_error(d->reader->diags, scalar->at,
-                           "patterns in `out` are not supported: name the files");
-                d->broken = true;
-                return;
-            }
+static struct draft_texts read_texts(struct draft_rule *d, const struct node *value,
+                                     const char *what,
+                                     void (*item)(void *context, const struct node *scalar)) {
+    struct reader *r = d->reader;
+    size_t most = value->kind == NODE_LIST ? value->n : 1;
+    struct key_texts k = {d, arena_alloc(&r->graph->arena, most * sizeof *k.v), 0};
+    if (!want_names(value, what, r->diags, item, &k))
+        d->broken = true;
+    return (struct draft_texts){k.v, k.n};
+}
+
+static bool is_pattern(const struct template *t) {
+    for (size_t i = 0; i < t->n; i++)
+        for (size_t k = 0; t->v[i].word.n == 0 && k < t->v[i].text.n; k++)
+            if (strchr("*?[", t->v[i].text.s[k]) != NULL)
+                return true;
+    return false;
 }
 
 static void one_need(void *context, const struct node *scalar) {
     struct draft_rule *d = context;
     *vec_push(&d->needs) = scalar;
-}
-
-static void one_item(void *context, const struct node *scalar) {
-    struct draft_rule *d = context;
-    *vec_push(&d->items) = (struct draft_text){parse_text(d->reader, scalar), scalar->at};
 }
 
 /* `run: make # all`: YAML takes the rest for a comment, and nobody notices. */
@@ -61,31 +68,34 @@ static void check_comment(struct draft_rule *d, const struct node *scalar) {
 }
 
 static void one_script(void *context, const struct node *scalar) {
-    struct draft_rule *d = context;
-    check_comment(d, scalar);
-    if (d->rule->script_at.line == 0)
-        d->rule->script_at = scalar->at;
-    *vec_push(&d->scripts) = (struct draft_text){parse_script(d->reader, scalar), scalar->at};
+    struct key_texts *k = context;
+    check_comment(k->rule, scalar);
+    k->v[k->n++] = (struct draft_text){parse_script(k->rule->reader, scalar), scalar->at};
 }
 
 static void key_run(void *context, const struct node *value) {
     struct draft_rule *d = context;
-    if (!want_names(value, "`run`", d->reader->diags, one_script, d))
-        d->broken = true;
+    d->scripts = read_texts(d, value, "`run`", one_script);
+    if (d->scripts.n != 0)
+        d->rule->script_at = d->scripts.v[0].at;
 }
 
 static void key_in(void *context, const struct node *value) {
     struct draft_rule *d = context;
     d->in_at = value->at;
-    if (!want_names(value, "`in`", d->reader->diags, one_in, d))
-        d->broken = true;
+    d->in = read_texts(d, value, "`in`", one_text);
 }
 
 static void key_out(void *context, const struct node *value) {
     struct draft_rule *d = context;
     d->out_at = value->at;
-    if (!want_names(value, "`out`", d->reader->diags, one_out, d))
-        d->broken = true;
+    d->out = read_texts(d, value, "`out`", one_text);
+    for (size_t i = 0; i < d->out.n; i++)
+        if (is_pattern(&d->out.v[i].t)) {
+            diag_error(d->reader->diags, d->out.v[i].at,
+                       "patterns in `out` are not supported: name the files");
+            d->broken = true;
+        }
 }
 
 static void key_needs(void *context, const struct node *value) {
@@ -99,8 +109,7 @@ static void key_each(void *context, const struct node *value) {
     d->each = true;
     d->each_at = value->at;
     d->each_list = value->kind == NODE_LIST;
-    if (!want_names(value, "`each`", d->reader->diags, one_item, d))
-        d->broken = true;
+    d->items = read_texts(d, value, "`each`", one_text);
 }
 
 static void key_on(void *context, const struct node *value) {
@@ -284,10 +293,6 @@ static void read_draft(struct draft_rule *d, const struct node *value) {
 }
 
 static void free_draft(struct draft_rule *d) {
-    vec_free(&d->in);
-    vec_free(&d->out);
-    vec_free(&d->items);
-    vec_free(&d->scripts);
     vec_free(&d->needs);
     vec_free(&d->env);
     vec_free(&d->after);

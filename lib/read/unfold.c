@@ -12,6 +12,8 @@ struct unfolding {
     struct map drafts;    /* by name */
     struct arena scratch; /* of a few steps */
     size_t scratch_names;
+    str_list names;           /* of one text */
+    VEC(struct file *) files; /* of one step */
 };
 
 enum { SCRATCH_MAX = 4096, PATH_SHOWN = 20 };
@@ -35,7 +37,7 @@ static void refer(struct unfolding *u, struct draft_rule *d, const struct templa
     }
 }
 
-static bool check_texts(struct draft_rule *d, const draft_texts *texts, unsigned sees) {
+static bool check_texts(struct draft_rule *d, const struct draft_texts *texts, unsigned sees) {
     bool good = true;
     for (size_t i = 0; i < texts->n; i++)
         good = check_references(d->reader, &texts->v[i].t, sees) && good;
@@ -92,29 +94,27 @@ static bool check_file(struct draft_rule *d, struct str name, const struct file 
 static struct file **find_files(struct unfolding *u, struct draft_rule *d, const struct step *step,
                                 bool out, size_t *n) {
     struct graph *g = d->reader->graph;
-    const draft_texts *texts = out ? &d->out : &d->in;
+    const struct draft_texts *texts = out ? &d->out : &d->in;
     struct scope scope = {.graph = g,
                           .step = step,
                           .item = step->item,
                           .item_file = step->item_file,
                           .arena = &u->scratch};
-    VEC(struct file *) files = {0};
-    str_list names = {0};
+    u->files.n = 0;
     for (size_t i = 0; i < texts->n && !d->broken; i++) {
-        names.n = 0;
-        if (!expand_texts(d->reader, &texts->v[i].t, texts->v[i].at, &scope, &u->scratch, &names))
+        u->names.n = 0;
+        if (!expand_texts(d->reader, &texts->v[i].t, texts->v[i].at, &scope, &u->scratch,
+                          &u->names))
             d->broken = true;
-        u->scratch_names += names.n + 1;
-        for (size_t k = 0; k < names.n && !d->broken; k++) {
-            struct file *f = graph_file(g, names.v[k]);
-            if (check_file(d, names.v[k], f, out, texts->v[i].at))
-                *vec_push(&files) = f;
+        u->scratch_names += u->names.n + 1;
+        for (size_t k = 0; k < u->names.n && !d->broken; k++) {
+            struct file *f = graph_file(g, u->names.v[k]);
+            if (check_file(d, u->names.v[k], f, out, texts->v[i].at))
+                *vec_push(&u->files) = f;
         }
     }
-    struct file **all = arena_copy(&g->arena, files.v, files.n * sizeof *files.v);
-    *n = files.n;
-    vec_free(&files);
-    vec_free(&names);
+    struct file **all = arena_copy(&g->arena, u->files.v, u->files.n * sizeof *u->files.v);
+    *n = u->files.n;
     if (u->scratch_names > SCRATCH_MAX) {
         arena_free(&u->scratch);
         u->scratch_names = 0;
@@ -329,4 +329,6 @@ void unfold_rules(struct reader *r, const draft_rules *drafts) {
         find_needs(&u, drafts->v[i]);
     map_free(&u.drafts);
     arena_free(&u.scratch);
+    vec_free(&u.names);
+    vec_free(&u.files);
 }

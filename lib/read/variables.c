@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+enum { PATH_SHOWN = 20 };
+
 struct draft_variable {
     struct variable *variable;
     VEC(const struct node *) nodes;
@@ -89,11 +91,14 @@ static void find_value(struct variables *all, struct draft_variable *d) {
 static void report_loop(struct variables *all, const struct draft_variable *back, struct place at) {
     struct diags *diags = all->reader->diags;
     struct buf path = {0};
-    size_t i = all->stack.n;
+    size_t i = all->stack.n, n;
     while (all->stack.v[i - 1] != back)
         i--;
-    for (i--; i < all->stack.n; i++)
+    n = all->stack.n - --i;
+    for (size_t end = i + (n < PATH_SHOWN ? n : PATH_SHOWN); i < end; i++)
         buf_printf(&path, "%s -> ", diag_name(diags, all->stack.v[i]->variable->name));
+    if (n > PATH_SHOWN)
+        buf_puts(&path, "... -> ");
     buf_puts(&path, diag_name(diags, back->variable->name));
     diag_error(diags, at, "the value of `%s` depends on itself: %s",
                diag_name(diags, back->variable->name), path.s);

@@ -1,0 +1,68 @@
+# What the manual, the README and the completions say is true.
+load helper
+
+setup_file() {
+    load helper
+    fleet_up 3
+}
+teardown_file() {
+    load helper
+    fleet_down
+}
+setup() {
+    cd "$BATS_TEST_TMPDIR" || return
+    use_fleet
+}
+top=$BATS_TEST_DIRNAME/..
+
+# The example of the manual that begins with "# test: NAME".
+example() { # NAME
+    awk -v want="# test: $1" '/^\.Ed/ {on = 0} on {print} $0 == want {on = 1}' "$top/man/foray.yaml.5" |
+        sed 's/\\e/\\/g; s/\\&//g' >foray.yaml
+    [ -s foray.yaml ]
+}
+
+@test "foray.yaml(5): count" {
+    example count
+    run -0 "$FORAY"
+    [ "$(cat total)" = 2000 ]
+}
+
+@test "foray.yaml(5): files" {
+    example files
+    mkdir input && echo one >input/1.log && echo two >'input/2 b.log'
+    run -0 "$FORAY"
+    [ "$(zcat archive/1.log.gz 'archive/2 b.log.gz')" = $'one\ntwo' ]
+}
+
+@test "foray.yaml(5): suite" {
+    example suite
+    run -0 "$FORAY" all
+    [[ $output == *"testing docs"* ]]
+}
+
+@test "the README's file is one" {
+    sed -n '/^    hosts:/,/^`foray/p' "$top/README" | sed '$d; s/^    //' >foray.yaml
+    seq 100 >corpus.txt
+    run -0 "$FORAY" -n
+    [[ $output == *"# total"* ]]
+}
+
+@test "every option stands in the help, the manual and the completions" {
+    options=$("$FORAY" --help | grep -oE -- '--[a-z-]+' | sort -u)
+    [ "$(wc -l <<<"$options")" -ge 15 ]
+    for o in $options; do
+        grep -qF -- "Fl -${o#--}" "$top/man/foray.1" || { echo "$o is not in foray.1"; false; }
+        grep -qF -- "$o" "$top/completions/foray" || { echo "$o is not in completions/foray"; false; }
+        grep -qF -- "$o" "$top/completions/_foray" || { echo "$o is not in completions/_foray"; false; }
+        grep -qF -- "-l ${o#--}" "$top/completions/foray.fish" || { echo "$o is not in foray.fish"; false; }
+    done
+}
+
+@test "every key of the language stands in foray.yaml(5)" {
+    for key in hosts vars steps slots pick ssh config identity known_hosts user port run in out needs each on env dir \
+        timeout retry describe; do
+        echo "{${key}x: 1}" >/dev/null
+        grep -qE "^\.(It )?Cm .*\b$key\b|^\.Cm $key|Cm $key" "$top/man/foray.yaml.5" || { echo "$key"; false; }
+    done
+}

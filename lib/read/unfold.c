@@ -216,8 +216,9 @@ static void make_steps(struct unfolding *u, struct draft_rule *d) {
     for (size_t i = 0; i < items.n && (!d->broken || !d->each); i++)
         make_step(u, d, &items.v[i]);
     d->rule->n_steps = g->steps.n - first;
-    d->rule->steps =
-        arena_copy(&g->arena, g->steps.v + first, d->rule->n_steps * sizeof *g->steps.v);
+    if (d->rule->n_steps != 0)
+        d->rule->steps =
+            arena_copy(&g->arena, g->steps.v + first, d->rule->n_steps * sizeof *g->steps.v);
     vec_free(&items);
 }
 

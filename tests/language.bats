@@ -46,7 +46,7 @@ Y
     printf 'steps:\n  t:\n    run: |\n      echo a\n      echo {{oops}}\n' >foray.yaml
     says 'foray.yaml:5:12: error'
     printf 'steps:\n  t: {run: "\\t{{step}} ü {{oops}}"}\n' >foray.yaml
-    says 'foray.yaml:2:28: error'
+    says 'foray.yaml:2:27: error'
 }
 
 @test "run: a # b: that the rest is a comment is told" {
@@ -76,7 +76,7 @@ Y
 
 @test "two makers of one file, and a file nobody makes" {
     echo 'steps: {a: {out: x, run: x}, b: {out: ./x, run: x}}' >foray.yaml
-    says 'both' '`x`'
+    says '`x` is made by `a` and by `b`'
     echo 'steps: {a: {in: [gone, also-gone], run: x}}' >foray.yaml
     says '`gone`' '`also-gone`' 'no step makes'
     echo 'steps: {a: {in: bild/x, run: x}, b: {out: build/x, run: x}}' >foray.yaml
@@ -156,7 +156,7 @@ Y
     : >foray.yaml
     says 'foray.yaml'
     echo 'steps: {t: {run: !!python/object x}}' >foray.yaml
-    says 'tag'
+    says 'must be quoted'
 }
 
 @test "byte order mark, CRLF and anchors are read" {

@@ -88,11 +88,12 @@ void diag_note(struct diags *d, struct place at, const char *fmt, ...) {
     va_end(ap);
 }
 
-/* At most n bytes, and no character cut in two. */
+/* n bytes, or up to three less, so that no character is cut in two. */
 static size_t whole_characters(struct str s, size_t n) {
-    while (n > 0 && ((unsigned char)s.s[n] & 0xc0) == 0x80)
-        n--;
-    return n;
+    size_t whole = n;
+    while (whole > 0 && n - whole < 3 && ((unsigned char)s.s[whole] & 0xc0) == 0x80)
+        whole--;
+    return whole;
 }
 
 const char *diag_name(struct diags *d, struct str name) {

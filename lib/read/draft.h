@@ -8,10 +8,11 @@
 struct draft_text {
     struct template t;
     struct place at;
+    bool bad; /* it refers to what is not there, which was told */
 };
 
 struct draft_texts {
-    const struct draft_text *v;
+    struct draft_text *v;
     size_t n;
 };
 
@@ -23,8 +24,9 @@ struct draft_rule {
     VEC(struct env) env;
     struct place in_at, out_at, each_at, on_at;
     struct str on;
-    bool each, each_list; /* it has items; they are written as a list */
-    bool broken;          /* a mistake in it was told: what follows from it is not */
+    bool each, each_list;   /* it has items; they are written as a list */
+    bool broken;            /* a mistake in its keys was told */
+    bool in_told, out_told; /* a mistake in a name of one item, told once for all of them */
 
     /* Rules whose outputs its own items and outputs are made of: they come first. */
     VEC(struct draft_rule *) after;

@@ -13,7 +13,7 @@ enum { HOSTS_MAX = 100 * 1000, MEMBERS_MAX = 1000 * 1000, SLOTS_MAX = 100 * 1000
 struct member {
     struct host *host;
     struct draft_pool *pool;
-    const struct node *word;
+    struct place at;
 };
 
 /* A pool while it is read. */
@@ -94,7 +94,7 @@ static const char *split_host(struct str name, struct str *user, struct str *tar
 
 /* The host of that name with a pool's settings, made if there is none. The same host in two pools
  * is one, with the smaller number of slots. */
-static struct host *find_host(struct draft_pool *p, struct str name, const struct node *word) {
+static struct host *find_host(struct draft_pool *p, struct str name, struct place at) {
     struct graph *g = p->all->graph;
     const struct ssh_settings *ssh = &p->ssh;
     struct buf key = {0};
@@ -114,12 +114,11 @@ static struct host *find_host(struct draft_pool *p, struct str name, const struc
     struct host new = {.id = (uint32_t)g->hosts.n, .name = name, .slots = p->slots, .ssh = *ssh};
     const char *wrong = split_host(name, &new.user, &new.target, &new.port);
     if (wrong != NULL) {
-        diag_error(p->all->diags, word->at, "`%s`: %s", diag_name(p->all->diags, name), wrong);
-        p->broken = true;
+        diag_error(p->all->diags, at, "`%s`: %s", diag_name(p->all->diags, name), wrong);
     } else if (g->hosts.n == HOSTS_MAX) {
         if (!p->all->too_many)
-            diag_error(p->all->diags, word->at, "more than %d hosts", HOSTS_MAX);
-        p->all->too_many = p->broken = true;
+            diag_error(p->all->diags, at, "more than %d hosts", HOSTS_MAX);
+        p->all->too_many = true;
     } else {
         h = arena_copy(&g->arena, &new, sizeof new);
         *vec_push(&g->hosts) = h;
@@ -135,23 +134,22 @@ static struct host *find_host(struct draft_pool *p, struct str name, const struc
 
 /* --- host lists --- */
 
-static void add_name(struct draft_pool *p, struct str name, const struct node *word) {
+static void add_name(struct draft_pool *p, struct str name, struct place at) {
     struct pools *all = p->all;
     if (name.s[0] != '@') {
-        struct host *h = find_host(p, name, word);
+        struct host *h = find_host(p, name, at);
         if (h != NULL)
-            *vec_push(&p->members) = (struct member){.host = h, .word = word};
+            *vec_push(&p->members) = (struct member){.host = h, .at = at};
         return;
     }
     name = (struct str){name.s + 1, name.n - 1};
     struct draft_pool *other = map_get(&all->names, name);
     if (other != NULL) {
-        *vec_push(&p->members) = (struct member){.pool = other, .word = word};
+        *vec_push(&p->members) = (struct member){.pool = other, .at = at};
         return;
     }
-    diag_error(all->diags, word->at, "there is no pool `%s`", diag_name(all->diags, name));
+    diag_error(all->diags, at, "there is no pool `%s`", diag_name(all->diags, name));
     help_meant(all->diags, name, all->suggestions.v, all->suggestions.n);
-    p->broken = true;
 }
 
 /* `[::1]:22` and `ana@[fe80::1]`, whose brackets are no range. */
@@ -162,25 +160,24 @@ static bool is_address(struct str word) {
     return close != NULL && memchr(word.s + i, ':', (size_t)(close - word.s) - i) != NULL;
 }
 
-static void read_word(struct draft_pool *p, const struct node *node, size_t offset, size_t n) {
+static void read_word(struct draft_pool *p, struct str text, struct node_finder *finder,
+                      size_t offset, size_t n) {
     struct pools *all = p->all;
-    struct str word = {node->text.s + offset, n};
+    struct str word = {text.s + offset, n};
+    struct place at = node_find(finder, offset, n);
     if (is_address(word)) {
-        add_name(p, word, node);
+        add_name(p, word, at);
         return;
     }
     str_list names = {0};
     const char *reason;
-    size_t at;
-    if (nodeset_expand(word, HOSTS_MAX, &all->graph->arena, &names, &at, &reason)) {
+    size_t mistake;
+    if (nodeset_expand(word, HOSTS_MAX, &all->graph->arena, &names, &mistake, &reason)) {
         for (size_t i = 0; i < names.n && !all->too_many; i++)
-            add_name(p, names.v[i], node);
+            add_name(p, names.v[i], at);
     } else {
-        struct node_finder finder;
-        node_finder_init(&finder, node);
-        diag_error(all->diags, node_find(&finder, offset + at, 1), "%s", reason);
+        diag_error(all->diags, node_find(finder, offset + mistake, 1), "%s", reason);
         diag_help(all->diags, "a host list is written like node[01-23],gpu1,ana@big:2222");
-        p->broken = true;
     }
     vec_free(&names);
 }
@@ -190,6 +187,8 @@ static void read_list(struct draft_pool *p, const struct node *node) {
     struct str text = node->text;
     size_t start = 0, words = 0;
     bool bracket = false;
+    struct node_finder finder;
+    node_finder_init(&finder, node);
     for (size_t i = 0; i <= text.n && !p->all->too_many; i++) {
         char c = i < text.n ? text.s[i] : ' ';
         if (i < text.n && (c == '[' || c == ']'))
@@ -197,14 +196,13 @@ static void read_list(struct draft_pool *p, const struct node *node) {
         if (i < text.n && (bracket || strchr(", \t\n", c) == NULL))
             continue;
         if (i > start) {
-            read_word(p, node, start, i - start);
+            read_word(p, text, &finder, start, i - start);
             words++;
         }
         start = i + 1;
     }
     if (words == 0 && !p->all->too_many) {
         diag_error(p->all->diags, node->at, "no host is named");
-        p->broken = true;
     }
 }
 
@@ -349,7 +347,7 @@ static void gather(struct pools *all, struct draft_pool *first) {
             p->done = true;
             stack.n--;
         } else if (m->pool != NULL && m->pool->open) {
-            diag_error(all->diags, m->word->at, "pool `%s` contains itself",
+            diag_error(all->diags, m->at, "pool `%s` contains itself",
                        diag_name(all->diags, m->pool->pool->name));
             p->next++;
         } else if (m->pool != NULL && !m->pool->done) {

@@ -25,7 +25,7 @@ static void wrong_kind(const struct node *node, const char *what, const char *wa
         return;
     diag_error(diags, node->at, "%s must be %s, this is %s", what, wanted, node_kind_name(node));
     size_t key;
-    if (node->kind != NODE_SCALAR && node->flow) {
+    if (node->kind != NODE_SCALAR && node->flow && strstr(wanted, "text") != NULL) {
         syntax_help_quote(node->at.source, node->start, diags);
     } else if (node->kind == NODE_SCALAR && node->plain &&
                (key = syntax_joined_key(node->text)) != 0) {
@@ -102,6 +102,10 @@ bool want_name(const struct node *node, const char *what, struct str *out, struc
 bool want_number(const struct node *node, const char *what, uint32_t least, uint32_t most,
                  uint32_t *out, struct diags *diags) {
     struct str text;
+    if (node->kind != NODE_SCALAR) {
+        wrong_kind(node, what, "a number", diags);
+        return false;
+    }
     if (!want_text(node, what, &text, diags))
         return false;
     uint64_t n = 0;

@@ -328,7 +328,8 @@ struct node *nodes_read(struct arena *arena, const struct source *source, struct
         mem_alloc(SIZE_MAX); /* out of memory is the only reason */
     yaml_parser_set_encoding(&parser, YAML_UTF8_ENCODING);
     struct str text = source->text.n != 0 ? source->text : STR("");
-    if (str_starts(text, STR("\xef\xbb\xbf"))) { /* a byte order mark; libyaml takes it for a column */
+    if (str_starts(text,
+                   STR("\xef\xbb\xbf"))) { /* a byte order mark; libyaml takes it for a column */
         text = (struct str){text.s + 3, text.n - 3};
         r->cursor.bytes = r->cursor.line_start = 3;
     }

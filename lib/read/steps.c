@@ -19,7 +19,7 @@ struct key_texts {
 
 static void one_text(void *context, const struct node *scalar) {
     struct key_texts *k = context;
-    k->v[k->n++] = (struct draft_text){parse_text(k->rule->reader, scalar), scalar->at};
+    k->v[k->n++] = (struct draft_text){parse_text(k->rule->reader, scalar), scalar->at, false};
 }
 
 static struct draft_texts read_texts(struct draft_rule *d, const struct node *value,
@@ -70,7 +70,7 @@ static void check_comment(struct draft_rule *d, const struct node *scalar) {
 static void one_script(void *context, const struct node *scalar) {
     struct key_texts *k = context;
     check_comment(k->rule, scalar);
-    k->v[k->n++] = (struct draft_text){parse_script(k->rule->reader, scalar), scalar->at};
+    k->v[k->n++] = (struct draft_text){parse_script(k->rule->reader, scalar), scalar->at, false};
 }
 
 static void key_run(void *context, const struct node *value) {

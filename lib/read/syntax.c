@@ -123,10 +123,8 @@ void syntax_help_quote(const struct source *source, size_t start, struct diags *
     struct str line = line_at(source, start);
     size_t value = value_of_line(line);
     struct str rest = {line.s + value, line.n - value};
-    if (value == 0 || rest.s != source->text.s + start || rest.n > SAMPLE_MAX) {
-        diag_help(diags, "write it in quotes: '...'");
+    if (value == 0 || rest.s != source->text.s + start || rest.n > SAMPLE_MAX)
         return;
-    }
     struct buf quoted = {0};
     for (size_t i = 0; i < rest.n; i++) {
         if (rest.s[i] == '\'')
@@ -228,7 +226,10 @@ void syntax_report(const struct source *source, const struct syntax_problem *p,
         diag_help(diags, "is the line indented like its neighbours?");
     } else if (has(p, "expected ',' or '}'") || has(p, "expected ',' or ']'")) {
         char close = has(p, "'}'") ? '}' : ']';
-        diag_error(diags, at, "a `,` or `%c` is missing", close);
+        if (c == '{' || c == '[')
+            diag_error(diags, at, "inside `[` and `{` a text with `%c` in it must be quoted", c);
+        else
+            diag_error(diags, at, "a `,` or `%c` is missing", close);
         if (context)
             diag_note(diags, syntax_place(source, p->context), "the `%c` is here",
                       close == '}' ? '{' : '[');

@@ -21,7 +21,8 @@ struct syntax_problem {
 void syntax_report(const struct source *source, const struct syntax_problem *problem,
                    struct diags *diags);
 
-/* "help: ..." for the last error: the value that begins at this byte, written in quotes. */
+/* "help: ..." for the last error: the value that begins at this byte, written in quotes; nothing if
+ * it does not end with its line. */
 void syntax_help_quote(const struct source *source, size_t start, struct diags *diags);
 
 /* Whether a text is a key whose `:` has no blank behind it, as in `run:make`: the key's length, and

@@ -25,9 +25,8 @@ static void refer(struct unfolding *u, struct draft_rule *d, const struct templa
                   bool script) {
     for (size_t i = 0; i < t->n && t->references != 0; i++) {
         const struct template_piece *p = &t->v[i];
-        struct draft_rule *other = p->word.n != 0 && p->part.n != 0 && !is_reserved(p->word)
-                                       ? map_get(&u->drafts, p->word)
-                                       : NULL;
+        bool out = p->word.n != 0 && str_eq(p->part, STR("out")) && !is_reserved(p->word);
+        struct draft_rule *other = out ? map_get(&u->drafts, p->word) : NULL;
         if (other == NULL)
             continue;
         if (script)
@@ -37,22 +36,18 @@ static void refer(struct unfolding *u, struct draft_rule *d, const struct templa
     }
 }
 
-static bool check_texts(struct draft_rule *d, const struct draft_texts *texts, unsigned sees) {
-    bool good = true;
+static void check_texts(struct draft_rule *d, const struct draft_texts *texts, unsigned sees) {
     for (size_t i = 0; i < texts->n; i++)
-        good = check_references(d->reader, &texts->v[i].t, sees) && good;
-    return good;
+        texts->v[i].bad = !check_references(d->reader, &texts->v[i].t, sees);
 }
 
 static void check_draft(struct unfolding *u, struct draft_rule *d) {
     struct reader *r = d->reader;
     struct rule *rule = d->rule;
     unsigned own = SEES_STEP | (d->each ? SEES_ITEM : 0);
-    bool good = check_texts(d, &d->items, SEES_STEPS | SEES_STEP);
-    good = check_texts(d, &d->in, own | SEES_STEPS) && good;
-    good = check_texts(d, &d->out, own | SEES_STEPS) && good;
-    if (!good)
-        d->broken = true;
+    check_texts(d, &d->items, SEES_STEPS | SEES_STEP);
+    check_texts(d, &d->in, own | SEES_STEPS);
+    check_texts(d, &d->out, own | SEES_STEPS);
     check_references(r, &rule->dir, own | SEES_HOST);
     check_references(r, &rule->script, own | SEES_STEPS | SEES_FILES | SEES_HOST);
     refer(u, d, &rule->script, true);
@@ -87,7 +82,6 @@ static bool check_file(struct draft_rule *d, struct str name, const struct file 
         diag_error(diags, at, "`out` names files, `%s` is a directory", diag_name(diags, name));
     else
         return true;
-    d->broken = true;
     return false;
 }
 
@@ -95,24 +89,29 @@ static struct file **find_files(struct unfolding *u, struct draft_rule *d, const
                                 bool out, size_t *n) {
     struct graph *g = d->reader->graph;
     const struct draft_texts *texts = out ? &d->out : &d->in;
+    bool *silent = out ? &d->out_told : &d->in_told;
     struct scope scope = {.graph = g,
                           .step = step,
                           .item = step->item,
                           .item_file = step->item_file,
                           .arena = &u->scratch};
     u->files.n = 0;
-    for (size_t i = 0; i < texts->n && !d->broken; i++) {
+    bool told = false;
+    for (size_t i = 0; i < texts->n; i++) {
         u->names.n = 0;
-        if (!expand_texts(d->reader, &texts->v[i].t, texts->v[i].at, &scope, &u->scratch,
-                          &u->names))
-            d->broken = true;
+        if (texts->v[i].bad || !expand_texts(d->reader, &texts->v[i].t, texts->v[i].at, &scope,
+                                             &u->scratch, &u->names))
+            continue; /* told already */
         u->scratch_names += u->names.n + 1;
-        for (size_t k = 0; k < u->names.n && !d->broken; k++) {
+        for (size_t k = 0; k < u->names.n; k++) {
             struct file *f = graph_file(g, u->names.v[k]);
-            if (check_file(d, u->names.v[k], f, out, texts->v[i].at))
+            if (*silent || check_file(d, u->names.v[k], f, out, texts->v[i].at))
                 *vec_push(&u->files) = f;
+            else
+                told = true;
         }
     }
+    *silent = *silent || told;
     struct file **all = arena_copy(&g->arena, u->files.v, u->files.n * sizeof *u->files.v);
     *n = u->files.n;
     if (u->scratch_names > SCRATCH_MAX) {
@@ -145,7 +144,6 @@ static void match_files(struct draft_rule *d, struct str pattern, struct place a
         mem_alloc(SIZE_MAX);
     if (rc != 0 || found.gl_pathc == 0) {
         diag_error(r->diags, at, "no file matches `%s`", diag_name(r->diags, pattern));
-        d->broken = true;
     } else {
         /* By bytes, whatever the user's locale. */
         qsort(found.gl_pathv, found.gl_pathc, sizeof *found.gl_pathv, by_bytes);
@@ -170,14 +168,14 @@ static void find_items(struct draft_rule *d, item_list *items) {
     struct reader *r = d->reader;
     struct graph *g = r->graph;
     struct scope scope = {.graph = g, .arena = &g->arena};
-    for (size_t i = 0; i < d->items.n && !d->broken; i++) {
+    for (size_t i = 0; i < d->items.n; i++) {
         const struct draft_text *item = &d->items.v[i];
         bool list = is_list(g, &item->t);
         str_list texts = {0};
-        if (!expand_texts(r, &item->t, item->at, &scope, &g->arena, &texts))
-            d->broken = true;
+        if (!item->bad)
+            expand_texts(r, &item->t, item->at, &scope, &g->arena, &texts);
         bool files = list && item->t.v[0].part.n != 0; /* {{STEP.out}} */
-        for (size_t k = 0; k < texts.n && !d->broken; k++) {
+        for (size_t k = 0; k < texts.n; k++) {
             if (d->each_list || list)
                 *vec_push(items) = (struct item){texts.v[k], item->at, files};
             else
@@ -196,7 +194,6 @@ static void make_step(struct unfolding *u, struct draft_rule *d, const struct it
     if (*place != NULL) {
         diag_error(d->reader->diags, item->at, "the item `%s` is there twice",
                    diag_name(d->reader->diags, item->text));
-        d->broken = true;
         return;
     }
     *place = step;
@@ -213,7 +210,7 @@ static void make_steps(struct unfolding *u, struct draft_rule *d) {
         find_items(d, &items);
     else
         *vec_push(&items) = (struct item){.at = d->rule->at};
-    for (size_t i = 0; i < items.n && (!d->broken || !d->each); i++)
+    for (size_t i = 0; i < items.n; i++)
         make_step(u, d, &items.v[i]);
     d->rule->n_steps = g->steps.n - first;
     if (d->rule->n_steps != 0)

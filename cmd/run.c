@@ -27,7 +27,8 @@
 static bool report(const struct diags *diags, bool colour) {
     struct buf out = {0};
     diags_print(diags, &out, 50, colour);
-    fwrite(out.s, 1, out.n, stderr);
+    struct str text = buf_view(&out);
+    fwrite(text.s, 1, text.n, stderr);
     buf_free(&out);
     return diags->errors != 0;
 }

@@ -183,13 +183,14 @@ static int read_option(struct run_arguments *args, const struct verb *verb, int 
 }
 
 /* -C does not move the ssh configuration, which is named from where the user stands; FILE is looked
- * for in DIR, as in make. NULL stays NULL; what is not there stays as it is, for ssh to complain
- * of. */
-static const char *absolute(const char *path) {
+ * for in DIR, as in make. What is not there stays as it is, for ssh to complain of. */
+static void settle_ssh_config(struct run_arguments *args) {
+    const char *path = args->run.ssh_config;
     if (path == NULL || path[0] == '/')
-        return path;
-    char *whole = realpath(path, NULL);
-    return whole != NULL ? whole : path;
+        return;
+    args->ssh_config = realpath(path, NULL);
+    if (args->ssh_config != NULL)
+        args->run.ssh_config = args->ssh_config;
 }
 
 int run_arguments_read(struct run_arguments *args, const struct verb *verb, int argc, char **argv) {
@@ -206,7 +207,7 @@ int run_arguments_read(struct run_arguments *args, const struct verb *verb, int 
                                                          long_options, NULL)) != -1;)
         status = read_option(args, verb, option, &directory);
     if (status < 0) {
-        args->run.ssh_config = absolute(args->run.ssh_config);
+        settle_ssh_config(args);
         status = enter(verb, directory);
     }
     for (int i = optind; status < 0 && i < argc; i++) {
@@ -227,6 +228,7 @@ int run_arguments_read(struct run_arguments *args, const struct verb *verb, int 
 }
 
 void run_arguments_free(struct run_arguments *args) {
+    free(args->ssh_config);
     vec_free(&args->assignments);
     vec_free(&args->targets);
 }

@@ -10,6 +10,7 @@
 struct run_arguments {
     struct run_options run;
     const char *file; /* "-": standard input */
+    char *ssh_config; /* the memory of run.ssh_config, where it was made absolute */
     bool dry_run, quiet, verbose, colour;
     VEC(struct assignment) assignments;
     str_list targets;

@@ -275,5 +275,6 @@ void diags_print(const struct diags *d, struct buf *out, size_t limit, bool colo
         print_one(&cursor, out, order[i].diag, colour);
     if (limit != 0 && n > limit)
         buf_printf(out, "... and %zu more\n", n - limit);
+    buf_add(out, "", 0); /* a text, even if it is empty */
     free(order);
 }

@@ -135,7 +135,7 @@ static int by_bytes(const void *a, const void *b) {
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-static void match_files(struct draft_rule *d, struct str pattern, struct place at,
+static bool match_files(struct draft_rule *d, struct str pattern, struct place at,
                         item_list *items) {
     struct reader *r = d->reader;
     glob_t found = {0};
@@ -151,7 +151,9 @@ static void match_files(struct draft_rule *d, struct str pattern, struct place a
             *vec_push(items) =
                 (struct item){arena_str(&r->graph->arena, str_of(found.gl_pathv[i])), at, true};
     }
+    bool any = found.gl_pathc != 0;
     globfree(&found);
+    return any;
 }
 
 /* Whether a text is one reference alone to what is a list by its nature. */
@@ -178,8 +180,8 @@ static void find_items(struct draft_rule *d, item_list *items) {
         for (size_t k = 0; k < texts.n; k++) {
             if (d->each_list || list)
                 *vec_push(items) = (struct item){texts.v[k], item->at, files};
-            else
-                match_files(d, texts.v[k], item->at, items);
+            else if (!match_files(d, texts.v[k], item->at, items))
+                break;
         }
         vec_free(&texts);
     }

@@ -3,7 +3,7 @@
 #include "read/keys.h"
 #include "read/reader.h"
 
-enum { TEXTS_MAX = 10 * 1000 * 1000, BYTES_MAX = 256 * 1024 * 1024 };
+enum { TEXTS_MAX = 2 * 1000 * 1000, BYTES_MAX = 256 * 1024 * 1024 };
 
 /* In the order in which they are read: they may stand in any. */
 static const struct key top_keys[] = {

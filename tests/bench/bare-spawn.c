@@ -1,5 +1,5 @@
-/* The limit for local steps: posix_spawn of `sh -c true`, output through one pipe, two at a time, one poll() loop.
- *   bare-spawn COUNT */
+/* The limit for local steps: posix_spawn of `sh -c true`, output through one pipe, two at a time,
+ * one poll() loop. bare-spawn COUNT */
 #include <fcntl.h>
 #include <poll.h>
 #include <spawn.h>
@@ -44,7 +44,8 @@ int main(int argc, char **argv) {
         poll(polled, 2, -1);
         for (int i = 0; i < 2; i++) {
             char bytes[4096];
-            if (polled[i].fd >= 0 && polled[i].revents != 0 && read(polled[i].fd, bytes, sizeof bytes) <= 0) {
+            if (polled[i].fd >= 0 && polled[i].revents != 0 &&
+                read(polled[i].fd, bytes, sizeof bytes) <= 0) {
                 close(polled[i].fd);
                 polled[i].fd = -1;
                 waitpid(pids[i], NULL, 0);

@@ -1,6 +1,5 @@
-/* The limit for remote steps: one exec channel after another in a bare loop of libssh2, several on each of the sessions,
- * and nothing around it.
- *   bare-ssh KEYFILE USER PORT COUNT SLOTS ADDRESS... */
+/* The limit for remote steps: one exec channel after another in a bare loop of libssh2, several on
+ * each of the sessions, and nothing around it. bare-ssh KEYFILE USER PORT COUNT SLOTS ADDRESS... */
 #include <arpa/inet.h>
 #include <libssh2.h>
 #include <poll.h>
@@ -26,12 +25,14 @@ struct session {
 
 static int left;
 
-static void connect_to(struct session *s, const char *address, int port, const char *user, const char *key) {
+static void connect_to(struct session *s, const char *address, int port, const char *user,
+                       const char *key) {
     struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
     inet_pton(AF_INET, address, &a.sin_addr);
     s->fd = socket(AF_INET, SOCK_STREAM, 0);
     s->session = libssh2_session_init();
-    if (connect(s->fd, (struct sockaddr *)&a, sizeof a) != 0 || libssh2_session_handshake(s->session, s->fd) != 0 ||
+    if (connect(s->fd, (struct sockaddr *)&a, sizeof a) != 0 ||
+        libssh2_session_handshake(s->session, s->fd) != 0 ||
         libssh2_userauth_publickey_fromfile(s->session, user, NULL, key, NULL) != 0) {
         fprintf(stderr, "bare-ssh: cannot log in to %s\n", address);
         exit(1);
@@ -104,7 +105,8 @@ int main(int argc, char **argv) {
         if (!busy && left == 0)
             break;
         if (!moved)
-            poll(polled, (nfds_t)n, 5); /* a short wait: packets of one channel may have been read with another's */
+            poll(polled, (nfds_t)n,
+                 5); /* a short wait: packets of one channel may have been read with another's */
     }
     return 0;
 }

@@ -12,15 +12,19 @@ struct arena_block {
     max_align_t data[];
 };
 
-enum { BLOCK = 64 * 1024 };
+enum { FIRST_BLOCK = 1024, LARGEST_BLOCK = 64 * 1024 };
 
 void *arena_alloc(struct arena *a, size_t size) {
     size_t align = alignof(max_align_t);
-    if (size > SIZE_MAX - BLOCK)
+    if (size > SIZE_MAX - LARGEST_BLOCK)
         return mem_alloc(SIZE_MAX);
     size = (size + align - 1) / align * align;
     if ((size_t)(a->end - a->at) < size) {
-        size_t room = size > BLOCK / 4 ? size : BLOCK;
+        /* Blocks grow with their number: an arena for a moment costs little, one for a run has few. */
+        size_t block_size = a->block_size == 0 ? FIRST_BLOCK : a->block_size;
+        if (block_size < LARGEST_BLOCK)
+            a->block_size = block_size * 2;
+        size_t room = size > block_size / 4 ? size : block_size;
         struct arena_block *block = mem_zalloc(sizeof *block + room);
         block->next = a->blocks;
         a->blocks = block;

@@ -7,6 +7,7 @@
 struct arena {
     struct arena_block *blocks;
     char *at, *end;
+    size_t block_size; /* of the next block */
 };
 
 void *arena_alloc(struct arena *a, size_t size); /* zeroed, aligned for any type */

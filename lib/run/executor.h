@@ -2,7 +2,7 @@
 #ifndef FORAY_RUN_EXECUTOR_H
 #define FORAY_RUN_EXECUTOR_H
 
-#include "base/str.h"
+#include "base/strlist.h"
 #include "graph/graph.h"
 
 #include <stdbool.h>
@@ -70,5 +70,11 @@ struct executor {
 static inline bool job_succeeded(const struct job *job) {
     return job->end == JOB_EXITED && job->status == 0 && !job->timed_out && !job->cancelled;
 }
+
+/* What a shell is given for a job: a script that is no option, and variables NAME=VALUE beyond the
+ * inherited ones (each ends in a NUL). prefix as in graph_script. */
+void job_script(const struct job *job, struct str prefix, struct buf *out);
+void job_variables(const struct job *job, struct str prefix, str_list *out);
+void job_variables_free(str_list *variables);
 
 #endif

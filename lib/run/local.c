@@ -176,16 +176,6 @@ void local_child_ended(struct executor *base) {
     }
 }
 
-static void add_variable(void *context, struct str name, struct str value) {
-    struct str assignment = {0};
-    struct buf b = {0};
-    buf_str(&b, name);
-    buf_putc(&b, '=');
-    buf_str(&b, value);
-    assignment = (struct str){b.s, b.n};
-    *vec_push((str_list *)context) = assignment;
-}
-
 static bool overridden(const char *variable, const str_list *own) {
     size_t n = strcspn(variable, "=");
     for (size_t i = 0; i < own->n; i++)
@@ -196,7 +186,7 @@ static bool overridden(const char *variable, const str_list *own) {
 
 /* The inherited environment and the step's own; own holds the memory. */
 static char **environment(const struct job *job, struct str prefix, str_list *own) {
-    graph_environment(job->graph, job->step, STR(""), prefix, add_variable, own);
+    job_variables(job, prefix, own);
     VEC(char *) all = {0};
     for (char **e = environ; *e != NULL; e++)
         if (!overridden(*e, own))
@@ -286,16 +276,7 @@ static void full_script(const struct job *job, struct buf *prefix, struct buf *s
         buf_puts(script, "\n");
     }
     buf_free(&dir);
-    size_t start = script->n;
-    graph_script(job->graph, job->step, STR(""), buf_view(prefix), script);
-    /* An operand that starts with a dash would be taken for an option. */
-    if (start == 0 && script->n != 0 && (script->s[0] == '-' || script->s[0] == '+')) {
-        struct buf spaced = {0};
-        buf_putc(&spaced, ' ');
-        buf_str(&spaced, buf_view(script));
-        buf_free(script);
-        *script = spaced;
-    }
+    job_script(job, buf_view(prefix), script);
 }
 
 static void start(struct executor *base, struct job *job) {
@@ -334,9 +315,7 @@ static void start(struct executor *base, struct job *job) {
     if (error == 0)
         error = spawn_shell(&p->pid, argv, envp, out[1], err[1]);
     free(envp);
-    for (size_t i = 0; i < own.n; i++)
-        free((char *)own.v[i].s);
-    vec_free(&own);
+    job_variables_free(&own);
     buf_free(&prefix);
     buf_free(&script);
     close(out[1]);

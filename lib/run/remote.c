@@ -41,33 +41,14 @@ static void finish_carried(struct remote *r, enum carried how, const char *reaso
     finish(r);
 }
 
-static void add_variable(void *context, struct str name, struct str value) {
-    struct buf b = {0};
-    buf_str(&b, name);
-    buf_putc(&b, '=');
-    buf_str(&b, value);
-    *vec_push((str_list *)context) = (struct str){b.s, b.n};
-}
-
 static void run(struct remote *r) {
-    const struct job *job = r->job;
     struct buf script = {0};
     str_list variables = {0};
-    graph_script(job->graph, job->step, job->host->name, STR(""), &script);
-    graph_environment(job->graph, job->step, job->host->name, STR(""), add_variable, &variables);
-    if (script.n != 0 &&
-        (script.s[0] == '-' || script.s[0] == '+')) { /* would be taken for an option */
-        struct buf spaced = {0};
-        buf_putc(&spaced, ' ');
-        buf_str(&spaced, buf_view(&script));
-        buf_free(&script);
-        script = spaced;
-    }
+    job_script(r->job, STR(""), &script);
+    job_variables(r->job, STR(""), &variables);
     r->state = RUNNING;
     slot_run(r->berth.slot, buf_view(&r->where), buf_view(&script), &variables);
-    for (size_t i = 0; i < variables.n; i++)
-        free((char *)variables.v[i].s);
-    vec_free(&variables);
+    job_variables_free(&variables);
     buf_free(&script);
 }
 

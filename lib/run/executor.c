@@ -1,0 +1,38 @@
+#include "run/executor.h"
+
+#include <stdlib.h>
+
+static struct str host_of(const struct job *job) {
+    return job->host != NULL ? job->host->name : STR("");
+}
+
+void job_script(const struct job *job, struct str prefix, struct buf *out) {
+    size_t start = out->n;
+    graph_script(job->graph, job->step, host_of(job), prefix, out);
+    /* An operand that begins so would be taken for an option. */
+    if (start == 0 && out->n != 0 && (out->s[0] == '-' || out->s[0] == '+')) {
+        struct buf spaced = {0};
+        buf_putc(&spaced, ' ');
+        buf_str(&spaced, buf_view(out));
+        buf_free(out);
+        *out = spaced;
+    }
+}
+
+static void add_variable(void *context, struct str name, struct str value) {
+    struct buf b = {0};
+    buf_str(&b, name);
+    buf_putc(&b, '=');
+    buf_str(&b, value);
+    *vec_push((str_list *)context) = (struct str){b.s, b.n};
+}
+
+void job_variables(const struct job *job, struct str prefix, str_list *out) {
+    graph_environment(job->graph, job->step, host_of(job), prefix, add_variable, out);
+}
+
+void job_variables_free(str_list *variables) {
+    for (size_t i = 0; i < variables->n; i++)
+        free((char *)variables->v[i].s);
+    vec_free(variables);
+}

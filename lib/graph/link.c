@@ -24,17 +24,24 @@ static void report_makers(const struct file *f, const struct step *step, struct 
 }
 
 static void find_makers(struct graph *g, struct diags *diags) {
-    const struct rule *told = NULL; /* once: where one item makes it twice, all do */
+    /* Of two rules with many items, or of one against itself, one file is enough: all have one
+     * cause. */
+    const struct rule *told = NULL, *told_maker = NULL;
     for (size_t i = 0; i < g->steps.n; i++) {
         struct step *step = g->steps.v[i];
         for (size_t o = 0; o < step->n_out; o++) {
             struct file *f = step->out[o];
             if (f->maker == NULL) {
                 f->maker = step;
-            } else if (step->rule->n_steps < 2 || step->rule != told) {
-                told = step->rule;
-                report_makers(f, step, diags);
+                continue;
             }
+            const struct rule *maker = f->maker->rule;
+            bool many = step->rule->n_steps > 1 || step->rule == maker;
+            if (many && step->rule == told && maker == told_maker)
+                continue;
+            told = step->rule;
+            told_maker = maker;
+            report_makers(f, step, diags);
         }
     }
 }

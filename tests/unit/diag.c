@@ -119,6 +119,20 @@ TEST(long_lines_are_cut_around_the_caret_between_characters) {
     buf_free(&text);
 }
 
+TEST(long_lines_that_are_no_text_are_cut_too) {
+    struct buf text = {0};
+    for (int i = 0; i < 2000; i++)
+        buf_putc(&text, '\xae');
+    struct source source = {"f", buf_view(&text)};
+    struct diags d;
+    diags_init(&d);
+    diag_error(&d, at(&source, 1, 1001, 1), "not UTF-8");
+    const char *out = printed(&d, 0, false);
+    CHECK(strstr(out, "| ...\\xae") != NULL && strstr(out, "\\xae...\n") != NULL);
+    CHECK(strlen(out) < 1200);
+    buf_free(&text);
+}
+
 TEST(names_are_cut_between_characters) {
     struct diags d;
     diags_init(&d);

@@ -137,6 +137,24 @@ TEST(a_file_has_one_maker) {
     model_free(&m);
 }
 
+TEST(items_that_make_the_same_files_are_one_mistake) {
+    struct model m;
+    model_init(&m);
+    struct step *steps[6];
+    for (int r = 0; r < 2; r++) { /* two rules of three steps that all make the same two files */
+        steps[3 * r] = add(&m, r == 0 ? "a" : "b");
+        struct rule *rule = steps[3 * r]->rule;
+        for (int i = 1; i < 3; i++)
+            steps[3 * r + i] = graph_add_step(&m.graph, rule, STR("i"), false);
+        rule->steps = arena_copy(&m.graph.arena, steps + 3 * r, 3 * sizeof *steps);
+        rule->n_steps = 3;
+    }
+    for (int i = 0; i < 6; i++)
+        set_files(&m, &steps[i]->out, &steps[i]->n_out, "x y");
+    CHECK_STR(link_told(&m), "`x` is made by `a` and by `a[i]`\n`x` is made by `a` and by `b`\n");
+    model_free(&m);
+}
+
 TEST(every_component_with_a_cycle_is_told_once) {
     struct model m;
     model_init(&m);

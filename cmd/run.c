@@ -64,13 +64,23 @@ static void print_plan(const struct graph *graph, const struct plan *plan) {
     buf_free(&out);
 }
 
+#define PATIENCE (2 * SECOND)
+
 struct session {
     struct run *run;
     struct plain *plain;
     int signal_fd;
     int ended_by; /* the first INT, TERM or HUP; 0: none */
     struct watch signals;
+    struct loop *loop;
+    struct timer patience; /* after the second signal: what has not ended by then is left to the
+                              watcher and the keepers */
+    bool over;
 };
+
+static void out_of_patience(void *arg) {
+    *(bool *)arg = true;
+}
 
 static void signals_came(void *arg, short revents) {
     (void)revents;
@@ -83,19 +93,17 @@ static void signals_came(void *arg, short revents) {
         if (s->ended_by == 0) {
             s->ended_by = sig;
             plain_interrupted(s->plain, sig);
+        } else if (s->patience.index == 0) {
+            loop_timer(s->loop, &s->patience, loop_now(s->loop) + PATIENCE);
         }
         run_stop(s->run, true);
     }
 }
 
-static void too_late(void *arg) {
-    *(bool *)arg = true;
-}
-
 /* Lets the hosts tidy up, and the last output go out; both have their time, and no more. */
 static void wind_up(struct loop *loop, struct run *run, struct sink *sink, bool hurry) {
     bool late = false;
-    struct timer limit = {.expired = too_late, .arg = &late};
+    struct timer limit = {.expired = out_of_patience, .arg = &late};
     loop_timer(loop, &limit, loop_now(loop) + (hurry ? 1 : 3) * SECOND);
     while (!run_close(run) && !late)
         loop_turn(loop);
@@ -147,12 +155,14 @@ static int run_plan(const struct run_arguments *args, const struct graph *graph,
                       .quiet = args->quiet, .verbose = args->verbose, .colour = args->colour});
     struct run_view view = plain_view(plain);
     struct run *run = run_new(loop, graph, plan, &args->run, &view, &watcher);
-    struct session s = {.run = run, .plain = plain, .signal_fd = signal_fd};
+    struct session s = {.run = run, .plain = plain, .signal_fd = signal_fd, .loop = loop};
+    s.patience = (struct timer){.expired = out_of_patience, .arg = &s.over};
     s.signals = (struct watch){.fd = signal_fd, .events = POLLIN, .ready = signals_came, .arg = &s};
     loop_watch(loop, &s.signals);
     run_begin(run);
-    while (!run_finished(run))
+    while (!run_finished(run) && !s.over)
         loop_turn(loop);
+    loop_timer_clear(loop, &s.patience);
     plain_summary(plain);
     wind_up(loop, run, sink, s.ended_by != 0);
     int status = exit_status(&s, sink);

@@ -220,6 +220,21 @@ Y
     wait_until 5 no_process_on node1
 }
 
+@test "a second Ctrl-C ends the run though a host is silent" {
+    echo "{hosts: {rack: node2}, steps: {t: {on: rack, run: 'touch ~/began; sleep 95.5'}}}" >foray.yaml
+    rm -f "$FORAY_FLEET/hosts/node2/home/began"
+    env --default-signal=INT "$FORAY" >out 2>err 3>&- &
+    pid=$!
+    wait_until 15 test -e "$FORAY_FLEET/hosts/node2/home/began"
+    "$fleet" fault node2 hung
+    kill -INT "$pid"
+    wait_until 5 contains err "ending what runs"
+    kill -INT "$pid"
+    ended_with 6 130
+    "$fleet" heal node2 3>&-
+    wait_until 5 bash -c "! pgrep -f '^sleep 95\.5'"
+}
+
 @test "a time-out ends the remote tree" {
     needs_root
     echo "{hosts: {rack: node1}, steps: {t: {on: rack, timeout: 0.5, run: 'sleep 96.1 & sleep 96.2'}}}" >foray.yaml

@@ -7,6 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* For a keeper to say that it has ended a step by KILL. */
+#define LAST_GRACE (10 * SECOND)
+
 struct remote {
     struct job *job;
     struct berth berth; /* slot NULL: it is gone */
@@ -18,7 +21,8 @@ struct remote {
     bool give_up;
     struct buf broken; /* why the slot is gone */
     struct errand errand;
-    struct timer harder; /* to KILL after TERM */
+    bool killed;         /* KILL was sent */
+    struct timer harder; /* to the next measure after TERM */
 };
 
 static void finish(struct remote *r) {
@@ -79,9 +83,16 @@ static void carry(struct remote *r) {
     r->berth.carry(r->berth.context, &r->errand);
 }
 
+/* TERM was not enough: KILL; and if there is no answer to that either, the slot is given up. */
 static void too_slow(void *arg) {
     struct remote *r = arg;
+    if (r->killed) {
+        slot_give_up(r->berth.slot, "it does not end what runs there");
+        return;
+    }
+    r->killed = true;
     slot_signal(r->berth.slot, true);
+    loop_timer(r->berth.loop, &r->harder, loop_now(r->berth.loop) + LAST_GRACE);
 }
 
 struct remote *remote_start(struct job *job, const struct berth *berth,
@@ -148,9 +159,12 @@ void remote_cancel(struct remote *r, bool at_once) {
     r->give_up = true;
     if (r->state != RUNNING)
         return;
-    slot_signal(r->berth.slot, at_once);
-    if (!at_once)
-        loop_timer(r->berth.loop, &r->harder, loop_now(r->berth.loop) + GRACE);
+    if (at_once) {
+        too_slow(r);
+        return;
+    }
+    slot_signal(r->berth.slot, false);
+    loop_timer(r->berth.loop, &r->harder, loop_now(r->berth.loop) + GRACE);
 }
 
 void remote_free(struct remote *r) {

@@ -381,6 +381,10 @@ void slot_signal(struct slot *s, bool at_once) {
         request(s, at_once ? "kill" : "term");
 }
 
+void slot_give_up(struct slot *s, const char *reason) {
+    break_slot(s, reason);
+}
+
 void slot_clean(struct slot *s, struct str directory) {
     buf_puts(&s->to_send, "clean");
     add_word(&s->to_send, directory);

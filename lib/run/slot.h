@@ -37,6 +37,8 @@ struct str slot_scratch(const struct slot *s); /* below it the slot's scratch di
  * there), with variables NAME=VALUE added to the environment there. The slot must be idle. */
 void slot_run(struct slot *s, struct str where, struct str script, const str_list *variables);
 void slot_signal(struct slot *s, bool at_once); /* TERM, or KILL, to what runs; `ended` follows */
+/* The keeper does not answer: `broken` follows. */
+void slot_give_up(struct slot *s, const char *reason);
 void slot_clean(struct slot *s, struct str directory);
 void slot_ask_load(struct slot *s);
 /* Says good-bye; slot_is_closed tells when the other side has tidied up. */

@@ -174,19 +174,6 @@ static const struct key step_keys[] = {
     {"describe", key_describe},
 };
 
-/* --- the whole of a step --- */
-
-static bool is_step_name(struct str name) {
-    for (size_t i = 0; i < name.n; i++) {
-        char c = name.s[i];
-        bool word =
-            (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
-        if (!word && (i == 0 || (c != '.' && c != '-')))
-            return false;
-    }
-    return name.n != 0;
-}
-
 static struct draft_rule *new_draft(struct reader *r, const struct node *key) {
     struct draft_rule *d = arena_alloc(&r->graph->arena, sizeof *d);
     d->reader = r;
@@ -195,12 +182,14 @@ static struct draft_rule *new_draft(struct reader *r, const struct node *key) {
     *vec_push(&r->graph->rules) = d->rule;
     *vec_push(&r->rule_names) = key->text;
     *map_put(&r->graph->rule_names, key->text) = d->rule;
-    if (!is_step_name(key->text)) {
+    /* As a word of a reference is: {{NAME.out}}. */
+    if (!is_identifier(key->text, "-")) {
         diag_error(r->diags, key->at,
-                   "a step's name is made of letters, digits, `_`, `-` and `.`, not `%s`",
+                   "a step's name is made of letters, digits, `_` and `-`, not `%s`",
                    diag_name(r->diags, key->text));
-        if (key->text.n != 0 && (key->text.s[0] == '-' || key->text.s[0] == '.'))
-            diag_help(r->diags, "it starts with a letter, a digit or `_`");
+        if (key->text.n != 0 &&
+            (key->text.s[0] == '-' || (key->text.s[0] >= '0' && key->text.s[0] <= '9')))
+            diag_help(r->diags, "it starts with a letter or `_`");
     }
     return d;
 }

@@ -210,10 +210,10 @@ TEST(values_out_of_range) {
          "1:27: `1A` cannot be the name of an environment variable\n"
          "1:34: variables that begin with FORAY_ are set by foray"},
         {STR("steps: {-a: {run: x}, \"b c\": {run: x}, \"\": {run: x}}"),
-         "1:9: a step's name is made of letters, digits, `_`, `-` and `.`, not `-a` (it starts "
-         "with a letter, a digit or `_`)\n"
-         "1:23: a step's name is made of letters, digits, `_`, `-` and `.`, not `b c`\n"
-         "1:40: a step's name is made of letters, digits, `_`, `-` and `.`, not ``"},
+         "1:9: a step's name is made of letters, digits, `_` and `-`, not `-a` (it starts "
+         "with a letter or `_`)\n"
+         "1:23: a step's name is made of letters, digits, `_` and `-`, not `b c`\n"
+         "1:40: a step's name is made of letters, digits, `_` and `-`, not ``"},
         {STR("vars: {item: x, in: x, 1a: x}\n"
              "steps: {a: {run: x}}"),
          "1:8: `item` has a meaning of its own, no variable is called so\n"

@@ -1,6 +1,7 @@
 /* The limit for remote steps: one exec channel after another in a bare loop of libssh2, several on
  * each of the sessions, and nothing around it. bare-ssh KEYFILE USER PORT COUNT SLOTS ADDRESS... */
 #include <arpa/inet.h>
+#include <errno.h>
 #include <libssh2.h>
 #include <poll.h>
 #include <stdio.h>
@@ -24,6 +25,17 @@ struct session {
 };
 
 static int left;
+static unsigned long
+    received; /* by all sessions: packets of one channel may be read with another's */
+
+static ssize_t count_received(libssh2_socket_t fd, void *bytes, size_t n, int flags,
+                              void **abstract) {
+    (void)abstract;
+    ssize_t got = recv(fd, bytes, n, flags);
+    if (got > 0)
+        received += (unsigned long)got;
+    return got < 0 ? -errno : got;
+}
 
 static void connect_to(struct session *s, const char *address, int port, const char *user,
                        const char *key) {
@@ -37,6 +49,11 @@ static void connect_to(struct session *s, const char *address, int port, const c
         fprintf(stderr, "bare-ssh: cannot log in to %s\n", address);
         exit(1);
     }
+    union {
+        ssize_t (*recv)(libssh2_socket_t, void *, size_t, int, void **);
+        void *any;
+    } callback = {.recv = count_received};
+    libssh2_session_callback_set(s->session, LIBSSH2_CALLBACK_RECV, callback.any);
     libssh2_session_set_blocking(s->session, 0);
 }
 
@@ -90,6 +107,7 @@ int main(int argc, char **argv) {
         connect_to(&sessions[i], argv[6 + i], atoi(argv[3]), argv[2], argv[1]);
     for (;;) {
         int busy = 0, moved = 0;
+        unsigned long before = received;
         struct pollfd polled[HOSTS];
         for (int i = 0; i < n; i++) {
             struct session *s = &sessions[i];
@@ -104,9 +122,8 @@ int main(int argc, char **argv) {
         }
         if (!busy && left == 0)
             break;
-        if (!moved)
-            poll(polled, (nfds_t)n,
-                 5); /* a short wait: packets of one channel may have been read with another's */
+        if (!moved && received == before)
+            poll(polled, (nfds_t)n, 1000);
     }
     return 0;
 }

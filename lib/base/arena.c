@@ -18,7 +18,7 @@ void *arena_alloc(struct arena *a, size_t size) {
     size_t align = alignof(max_align_t);
     if (size > SIZE_MAX - LARGEST_BLOCK)
         return mem_alloc(SIZE_MAX);
-    size = (size + align - 1) / align * align;
+    size = size != 0 ? (size + align - 1) / align * align : align;
     if ((size_t)(a->end - a->at) < size) {
         /* Blocks grow with their number: an arena for a moment costs little, one for a run has few. */
         size_t block_size = a->block_size == 0 ? FIRST_BLOCK : a->block_size;

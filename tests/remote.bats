@@ -344,6 +344,8 @@ steps:
   b: {on: b, run: echo hi}
 Y
     run -0 "$FORAY"
+    # and without an ssh program to ask
+    run -0 env PATH=/nonexistent "$FORAY"
 }
 
 @test "a noisy or slow .bashrc does not harm" {

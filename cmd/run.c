@@ -163,6 +163,8 @@ static int run_plan(const struct run_arguments *args, const struct graph *graph,
     while (!run_finished(run) && !s.over)
         loop_turn(loop);
     loop_timer_clear(loop, &s.patience);
+    if (!run_finished(run))
+        run_abandon(run);
     plain_summary(plain);
     wind_up(loop, run, sink, s.ended_by != 0);
     int status = exit_status(&s, sink);

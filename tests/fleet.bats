@@ -56,7 +56,7 @@ runs_on() { # HOST COMMAND LINE
     "$fleet" ps "$1" | sed 's/^[0-9]* //; s/ *$//' | grep -qxF -- "$2"
 }
 end_on() { # HOST
-    "$fleet" ps "$1" | cut -d' ' -f1 | xargs -r kill -KILL
+    "$fleet" ps "$1" | cut -d' ' -f1 | xargs -r kill -KILL || true # some may have ended by themselves
 }
 refused() { # HOST
     run on "$1" true

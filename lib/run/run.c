@@ -20,7 +20,7 @@ struct run {
     struct executor *local, *ssh;
     struct executor_events events;
     struct job **jobs; /* by place in the plan: the try that runs, or has just ended */
-    bool pumping, finished, stopped;
+    bool pumping, finished, stopped, abandoned;
     struct timer wake;
     size_t counts[SCHED_CANCELLED + 1];
 };
@@ -112,7 +112,7 @@ static void act(struct run *r, const struct sched_action *a) {
 /* Does what the scheduler says until it says nothing more. Executors may report from within: then
  * the loop below, that is already going, goes on with what follows from it. */
 static void pump(struct run *r) {
-    if (r->pumping)
+    if (r->pumping || r->abandoned)
         return;
     r->pumping = true;
     struct sched_action a;
@@ -123,7 +123,8 @@ static void pump(struct run *r) {
 
 static void on_output(void *context, struct job *job, enum stream stream, struct str bytes) {
     struct run *r = context;
-    r->view->output(r->view->context, job, stream, bytes);
+    if (!r->abandoned)
+        r->view->output(r->view->context, job, stream, bytes);
 }
 
 static void on_ended(void *context, struct job *job) {
@@ -279,6 +280,17 @@ void run_stop(struct run *r, bool cancel) {
         struct executor *x = executor_of(r, job->host);
         x->table->cancel(x, job, true);
     }
+}
+
+void run_abandon(struct run *r) {
+    for (size_t i = 0; i < r->plan->n; i++) {
+        struct job *job = r->jobs[i];
+        if (job == NULL || job->ended != 0)
+            continue;
+        r->counts[SCHED_CANCELLED]++;
+        r->view->settled(r->view->context, job->step, job, SCHED_CANCELLED);
+    }
+    r->abandoned = true;
 }
 
 void run_child_ended(struct run *r) {

@@ -47,6 +47,9 @@ void run_begin(struct run *r);
 bool run_finished(const struct run *r); /* every step is settled */
 /* Starts nothing more; cancel: ends what runs, gently; the second time at once. */
 void run_stop(struct run *r, bool cancel);
+/* Nothing more is waited for: what still runs counts as ended by us. Only run_close and run_free
+ * may follow. */
+void run_abandon(struct run *r);
 void run_child_ended(struct run *r); /* on SIGCHLD */
 bool run_close(
     struct run *r); /* after it has finished: true when hosts are tidy; else again after a turn */

@@ -20,7 +20,8 @@ void *arena_alloc(struct arena *a, size_t size) {
         return mem_alloc(SIZE_MAX);
     size = size != 0 ? (size + align - 1) / align * align : align;
     if ((size_t)(a->end - a->at) < size) {
-        /* Blocks grow with their number: an arena for a moment costs little, one for a run has few. */
+        /* Blocks grow with their number: an arena for a moment costs little, one for a run has few.
+         */
         size_t block_size = a->block_size == 0 ? FIRST_BLOCK : a->block_size;
         if (block_size < LARGEST_BLOCK)
             a->block_size = block_size * 2;

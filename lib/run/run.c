@@ -22,7 +22,7 @@ struct run {
     struct job **jobs; /* by place in the plan: the try that runs, or has just ended */
     bool pumping, finished, stopped, abandoned;
     struct timer wake;
-    size_t counts[SCHED_CANCELLED + 1];
+    size_t counts[SCHED_STATES];
 };
 
 static void pump(struct run *r);
@@ -50,7 +50,7 @@ static void start(struct run *r, const struct sched_action *a) {
     };
     r->jobs[a->step] = job;
     if (step->rule->script_at.line == 0) { /* a mere name for what it needs */
-        sched_step_ended(r->sched, a->step, SCHED_ENDED_OK, loop_now(r->loop));
+        sched_step_ended(r->sched, a->step, a->attempt, SCHED_ENDED_OK, loop_now(r->loop));
         return;
     }
     r->view->started(r->view->context, job);
@@ -137,13 +137,13 @@ static void on_ended(void *context, struct job *job) {
         how = SCHED_ENDED_LOST;
     else if (job_succeeded(job))
         how = SCHED_ENDED_OK;
-    sched_step_ended(r->sched, job->id, how, loop_now(r->loop));
+    sched_step_ended(r->sched, job->id, job->attempt, how, loop_now(r->loop));
     pump(r);
 }
 
 static void on_host_up(void *context, struct host *host, uint32_t cores) {
     struct run *r = context;
-    sched_host_up(r->sched, host->id + 1, cores, loop_now(r->loop));
+    sched_host_up(r->sched, host->id + 1, cores, 0, loop_now(r->loop));
     pump(r);
 }
 
@@ -209,14 +209,14 @@ static void add_places(struct run *r) {
 
 static void add_steps(struct run *r) {
     uint32_t *place = mem_array(NULL, r->graph->steps.n, sizeof *place);
-    VEC(uint32_t) needs = {0};
+    VEC(struct sched_need) needs = {0};
     for (size_t i = 0; i < r->plan->n; i++) {
         const struct step *step = r->plan->steps[i];
         const struct rule *rule = step->rule;
         place[step->id] = (uint32_t)i;
         needs.n = 0;
         for (size_t n = 0; n < step->n_needs; n++)
-            *vec_push(&needs) = place[step->needs[n]->id];
+            *vec_push(&needs) = (struct sched_need){.step = place[step->needs[n]->id]};
         bool alias = rule->script_at.line == 0;
         sched_add_step(
             r->sched,
@@ -259,7 +259,8 @@ struct run *run_new(struct loop *loop, const struct graph *graph, const struct p
 
 void run_begin(struct run *r) {
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    sched_host_up(r->sched, HERE, cores > 0 ? (uint32_t)cores : 1, loop_now(r->loop));
+    sched_host_up(r->sched, HERE, cores > 0 ? (uint32_t)cores : 1, 0,
+                  loop_now(r->loop));
     sched_begin(r->sched, loop_now(r->loop));
     pump(r);
 }

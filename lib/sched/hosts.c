@@ -92,11 +92,12 @@ void host_expired(struct sched *s, uint32_t id) {
     host_changed(s, id);
 }
 
-void sched_host_up(struct sched *s, uint32_t id, uint32_t cores, int64_t now) {
+void sched_host_up(struct sched *s, uint32_t id, uint32_t cores, uint64_t mem, int64_t now) {
     struct host *h = &s->hosts.v[id];
     sched_advance(s, now);
     if (h->link == UP)
         return;
+    (void)mem;
     heap_remove(&s->host_timers, id);
     h->link = UP;
     h->cores = cores != 0 ? cores : 1;

@@ -72,10 +72,11 @@ void sched_begin(struct sched *s, int64_t now) {
     step_begin_all(s);
 }
 
-void sched_step_ended(struct sched *s, uint32_t id, enum sched_end how, int64_t now) {
+void sched_step_ended(struct sched *s, uint32_t id, uint32_t attempt, enum sched_end how,
+                      int64_t now) {
     sched_advance(s, now);
     struct step *step = &s->steps.v[id];
-    if (step->phase != RUNNING)
+    if (step->phase != RUNNING || step->attempt != attempt)
         return;
     uint32_t host = step->host;
     step_leave(s, id);

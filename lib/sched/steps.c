@@ -36,12 +36,12 @@ uint32_t sched_add_step(struct sched *s, const struct sched_step *given) {
     step->state = SCHED_SKIPPED;
     bool skipped = false;
     for (size_t i = 0; i < given->n_needs; i++) {
-        const struct step *need = &s->steps.v[given->needs[i]];
+        const struct step *need = &s->steps.v[given->needs[i].step];
         if (need->phase == OVER && need->told) {
             skipped = skipped || need->state != SCHED_DONE;
         } else {
             step->blocked++;
-            add_edge(s, given->needs[i], id);
+            add_edge(s, given->needs[i].step, id);
         }
     }
     if (skipped)
@@ -183,6 +183,7 @@ void step_conclude(struct sched *s, uint32_t id, enum sched_end how) {
         step_settle(s, id, SCHED_DONE);
         break;
     case SCHED_ENDED_FAILED:
+    case SCHED_ENDED_FAILED_FOR_GOOD:
     case SCHED_ENDED_CANCELLED:
         try_failed(s, id, SCHED_FAILED);
         break;

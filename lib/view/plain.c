@@ -21,7 +21,7 @@ struct plain {
     struct plain_options options;
     int64_t began;
     size_t steps, ended;
-    size_t counts[SCHED_CANCELLED + 1];
+    size_t counts[SCHED_STATES];
     size_t hosts_lost;
     VEC(struct failure) failures; /* the first ones, in the order in which they failed */
     size_t failures_not_shown;

@@ -42,9 +42,9 @@ static void print_plan(const struct graph *graph, const struct plan *plan) {
             continue;
         buf_puts(&out, "# ");
         buf_visible(&out, step->name);
-        if (step->rule->pool != NULL) {
+        if (step->pool != NULL) {
             buf_puts(&out, " on ");
-            buf_visible(&out, step->rule->pool->name);
+            buf_visible(&out, step->pool->name);
         }
         buf_putc(&out, '\n');
         struct buf dir = {0};

@@ -9,12 +9,13 @@ void graph_init(struct graph *g) {
 }
 
 void graph_free(struct graph *g) {
-    struct map *maps[] = {&g->host_names, &g->pool_names, &g->variable_names,
-                          &g->rule_names, &g->step_names, &g->file_names};
+    struct map *maps[] = {&g->host_names, &g->pool_names, &g->variable_names, &g->rule_names,
+                          &g->step_names, &g->file_names, &g->limit_names};
     for (size_t i = 0; i < sizeof maps / sizeof *maps; i++)
         map_free(maps[i]);
     vec_free(&g->hosts);
     vec_free(&g->pools);
+    vec_free(&g->limits);
     vec_free(&g->variables);
     vec_free(&g->rules);
     vec_free(&g->steps);

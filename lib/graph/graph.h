@@ -48,24 +48,51 @@ struct variable {
     bool list; /* written as a list, even if it has one word */
 };
 
+/* A named bound: so many steps that name it run at once. */
+struct limit {
+    uint32_t id; /* its index in graph.limits */
+    struct str name;
+    struct place at;
+    uint32_t n; /* at least 1 */
+};
+
+/* Exit statuses: bit i of word i / 64. */
+struct codes {
+    uint64_t v[4];
+};
+
 /* A step as written: one rule makes one step, or one for each item. */
 struct rule {
     struct str name;
     struct place at;
     struct template script; /* of `run`: the scripts of a list are joined by newlines */
-    struct place script_at; /* line 0: there is no `run` */
-    struct pool *pool;      /* NULL: here */
+    struct place script_at; /* line 0: there is nothing to run, it is a name for what it needs */
+    struct str shell;       /* its words, quoted for sh; empty: sh -e */
     struct template dir;    /* where the script starts; n == 0: here, or in the scratch directory */
     struct env {
         struct str name;
         struct template value;
     } * env;
     size_t n_env;
-    int64_t timeout;  /* ns, of one try from its start to its end, transfers included; 0: none */
-    uint32_t retries; /* further tries after a failing one */
+    int64_t timeout;    /* ns, of one try from its start to its end, transfers included; 0: none */
+    uint32_t retries;   /* further tries after a failing one */
+    int64_t retry_wait; /* ns, before the second try; 0: not said */
+    double retry_backoff;   /* each further pause is so many times longer; 0: not said */
+    struct codes *retry_on; /* only after these; NULL: after any failure */
+    struct codes *allow;    /* that count as success beside 0; NULL: none */
+    uint32_t cpus;          /* cores that it keeps busy; 0: not said */
+    uint64_t mem;           /* bytes that it needs; 0: not said */
+    struct limit **limits;  /* it holds one of each while it runs */
+    size_t n_limits;
+    int64_t patience; /* ns that it waits for a host that does not answer yet; 0: not */
+    bool console;     /* it has the terminal for itself */
+    bool speculate;   /* safe to run twice */
+    bool captured;    /* somebody uses what it writes to its standard output */
+    bool yields;      /* what it writes there is steps */
     struct str describe;
     struct step **steps; /* what it made, in the order of the items */
     size_t n_steps;
+    bool late; /* its steps are known only once others have run; until then it has none */
 };
 
 struct file {
@@ -73,28 +100,67 @@ struct file {
     struct step *maker; /* NULL: nobody, it must be there */
 };
 
+/* An `out` that is not a plain name: which files it stands for is known once the step has run. */
+struct pattern {
+    struct str text; /* for glob(3): what came from values is escaped by backslashes */
+    bool optional;   /* it may stand for nothing */
+    struct place at;
+};
+
+/* A plain copy to or from a fixed place on the step's host: a file, a directory with all that is in
+ * it, or what a pattern stands for. `to` with a slash at its end: into that directory. */
+struct copy {
+    bool fetch; /* from there to here */
+    bool pattern;
+    struct str from, to;
+    struct place at;
+};
+
+/* A value of an axis, in a matrix. */
+struct axis {
+    struct str name, value;
+};
+
+/* What must have become of a step that is needed. */
+enum when { WHEN_SUCCESS, WHEN_FAILURE, WHEN_ALWAYS };
+
 struct step {
     uint32_t id; /* its index in graph.steps */
     struct rule *rule;
-    struct str name; /* "count", or "count[parts/p.01]" */
-    struct str item; /* s == NULL: its rule has no `each` */
-    bool item_file;  /* the item came from a file pattern */
-    struct file **in, **out;
+    struct str name;         /* "count", or "count[parts/p.01]" */
+    struct str item;         /* s == NULL: its rule has no `each` */
+    bool item_file;          /* the item came from a file pattern */
+    struct pool *pool;       /* NULL: here */
+    struct step *same;       /* it runs where that one ran; NULL: anywhere in its pool */
+    struct file **in, **out; /* out: of its patterns, what they stood for when it had run */
     size_t n_in, n_out;
+    struct pattern *patterns;
+    size_t n_patterns;
+    struct copy *copies;
+    size_t n_copies;
+    struct axis *axes;
+    size_t n_axes;
     struct place in_at, out_at; /* where `in` and `out` stand */
     struct step *
-        *needs; /* what must succeed first, from files and from `needs`; each once, sorted by id */
+        *needs; /* what must be over first, from files and from `needs`; each once, sorted by id */
+    uint8_t *when; /* for each need an enum when; NULL: all must succeed */
     size_t n_needs;
+    bool over;  /* it has run; then: */
+    int status; /* its exit status */
+    struct str
+        stdout_text; /* what it wrote, if that is captured; without the newlines at its end */
 };
 
 struct graph {
     struct arena arena;
     VEC(struct host *) hosts;
     VEC(struct pool *) pools;
+    VEC(struct limit *) limits;
     VEC(struct variable *) variables;
     VEC(struct rule *) rules;
     VEC(struct step *) steps;
-    struct map host_names, pool_names, variable_names, rule_names, step_names, file_names;
+    struct map host_names, pool_names, variable_names, rule_names, step_names, file_names,
+        limit_names;
 };
 
 void graph_init(struct graph *g);

@@ -24,6 +24,7 @@ struct draft_rule {
     VEC(struct env) env;
     struct place in_at, out_at, each_at, on_at;
     struct str on;
+    struct pool *pool;
     bool each, each_list;   /* it has items; they are written as a list */
     bool broken;            /* a mistake in its keys was told */
     bool in_told, out_told; /* a mistake in a name of one item, told once for all of them */

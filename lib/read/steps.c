@@ -197,8 +197,8 @@ static struct draft_rule *new_draft(struct reader *r, const struct node *key) {
 static void find_place_to_run(struct draft_rule *d) {
     struct reader *r = d->reader;
     struct graph *g = r->graph;
-    d->rule->pool = find_pool(g, d->on);
-    if (d->rule->pool != NULL)
+    d->pool = find_pool(g, d->on);
+    if (d->pool != NULL)
         return;
     diag_error(r->diags, d->on_at, "there is no pool or host `%s`", diag_name(r->diags, d->on));
     str_list names = {0};

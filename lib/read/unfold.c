@@ -75,7 +75,7 @@ static bool check_file(struct draft_rule *d, struct str name, const struct file 
     const char *key = out ? "out" : "in";
     if (name.n == 0)
         diag_error(diags, at, "an empty name in `%s`", key);
-    else if (d->rule->pool != NULL && leaves_directory(f->name))
+    else if (d->pool != NULL && leaves_directory(f->name))
         diag_error(diags, at, "`%s` is not below this directory, and the step runs elsewhere",
                    diag_name(diags, name));
     else if (out && (name.s[name.n - 1] == '/' || str_eq(f->name, STR("."))))
@@ -199,6 +199,7 @@ static void make_step(struct unfolding *u, struct draft_rule *d, const struct it
         return;
     }
     *place = step;
+    step->pool = d->pool;
     step->in_at = d->in_at;
     step->out_at = d->out_at.line != 0 ? d->out_at : d->rule->at;
     step->out = find_files(u, d, step, true, &step->n_out);

@@ -223,7 +223,7 @@ static void add_steps(struct run *r) {
             &(struct sched_step){
                 .needs = needs.v,
                 .n_needs = needs.n,
-                .pool = rule->pool != NULL && !alias ? rule->pool->id + 1 : HERE,
+                .pool = step->pool != NULL && !alias ? step->pool->id + 1 : HERE,
                 .retries = r->options.retries >= 0 ? (uint32_t)r->options.retries : rule->retries,
                 .timeout = r->options.timeout >= 0 ? r->options.timeout : rule->timeout,
             });
@@ -259,8 +259,7 @@ struct run *run_new(struct loop *loop, const struct graph *graph, const struct p
 
 void run_begin(struct run *r) {
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    sched_host_up(r->sched, HERE, cores > 0 ? (uint32_t)cores : 1, 0,
-                  loop_now(r->loop));
+    sched_host_up(r->sched, HERE, cores > 0 ? (uint32_t)cores : 1, 0, loop_now(r->loop));
     sched_begin(r->sched, loop_now(r->loop));
     pump(r);
 }

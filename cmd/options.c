@@ -22,6 +22,10 @@ const char run_help[] =
     "  -n, --dry-run         print what would run, run nothing\n"
     "  -f, --file=FILE       read FILE (-: standard input) instead of foray.yaml\n"
     "  -C, --directory=DIR   work in DIR\n"
+    "      --only=RE         of what the targets need, only steps whose names match; the rest "
+    "counts\n"
+    "                        as done (several: any of them)\n"
+    "      --except=RE       without steps whose names match\n"
     "      --retry=N         try every failing step N times more\n"
     "      --timeout=TIME    end every step that takes longer: 90, 10m, 1h30m\n"
     "  -F, --ssh-config=FILE an ssh configuration, as in ssh (also FORAY_SSH_CONFIG)\n"
@@ -35,7 +39,15 @@ const char run_help[] =
     "NAME=VALUE sets a variable, over the file's. TARGETs are steps, files that steps make,\n"
     "or /regular expressions/ of step names; none means everything.\n";
 
-enum { OPT_RETRY = 256, OPT_TIMEOUT, OPT_KEEP_SCRATCH, OPT_COLOR, OPT_VERSION };
+enum {
+    OPT_ONLY = 256,
+    OPT_EXCEPT,
+    OPT_RETRY,
+    OPT_TIMEOUT,
+    OPT_KEEP_SCRATCH,
+    OPT_COLOR,
+    OPT_VERSION
+};
 
 static const struct option long_options[] = {
     {"jobs", required_argument, NULL, 'j'},
@@ -45,6 +57,8 @@ static const struct option long_options[] = {
     {"just-print", no_argument, NULL, 'n'},
     {"file", required_argument, NULL, 'f'},
     {"directory", required_argument, NULL, 'C'},
+    {"only", required_argument, NULL, OPT_ONLY},
+    {"except", required_argument, NULL, OPT_EXCEPT},
     {"retry", required_argument, NULL, OPT_RETRY},
     {"timeout", required_argument, NULL, OPT_TIMEOUT},
     {"ssh-config", required_argument, NULL, 'F'},
@@ -141,6 +155,12 @@ static int read_option(struct run_arguments *args, const struct verb *verb, int 
             return STATUS_NOTHING_RUN;
         *directory = optarg;
         return -1;
+    case OPT_ONLY:
+        *vec_push(&args->plan.only) = str_of(optarg);
+        return -1;
+    case OPT_EXCEPT:
+        *vec_push(&args->plan.except) = str_of(optarg);
+        return -1;
     case OPT_RETRY:
         if (!parse_count(optarg, &n))
             return usage_error(verb, "--retry wants a number of tries, not `%s`", optarg);
@@ -222,6 +242,8 @@ int run_arguments_read(struct run_arguments *args, const struct verb *verb, int 
     if (status < 0 && args->file == NULL && (args->file = find_file()) == NULL)
         status =
             usage_error(verb, "there is no foray.yaml here; write one, or name a file with -f");
+    args->plan.targets = args->targets.v;
+    args->plan.n_targets = args->targets.n;
     if (status >= 0)
         run_arguments_free(args);
     return status;
@@ -231,6 +253,8 @@ void run_arguments_free(struct run_arguments *args) {
     free(args->ssh_config);
     vec_free(&args->assignments);
     vec_free(&args->targets);
+    vec_free(&args->plan.only);
+    vec_free(&args->plan.except);
 }
 
 bool read_source(struct source *source, const char *file) {

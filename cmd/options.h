@@ -4,6 +4,7 @@
 
 #include "base/strlist.h"
 #include "cmd/verb.h"
+#include "plan/plan.h"
 #include "read/yaml.h"
 #include "run/run.h"
 
@@ -14,6 +15,7 @@ struct run_arguments {
     bool dry_run, quiet, verbose, colour;
     VEC(struct assignment) assignments;
     str_list targets;
+    struct plan_options plan;
 };
 
 extern const char run_help[];

@@ -33,11 +33,34 @@ static bool report(const struct diags *diags, bool colour) {
     return diags->errors != 0;
 }
 
+/* What cannot be known before other steps have run: the script as written. */
+static void print_late(const struct rule *rule) {
+    struct buf out = {0};
+    buf_puts(&out, "# ");
+    buf_visible(&out, rule->name);
+    if (rule->items.n != 0) {
+        buf_puts(&out, ", a step for each of ");
+        buf_visible(&out, rule->items);
+    }
+    buf_puts(&out, ", known once there is what it comes after:");
+    for (size_t i = 0; i < rule->n_refs; i++) {
+        buf_puts(&out, i != 0 ? ", " : " ");
+        buf_visible(&out, rule->refs[i]->name);
+    }
+    buf_puts(&out, "\n");
+    for (size_t i = 0; i < rule->script.n; i++)
+        buf_str(&out, rule->script.v[i].text);
+    if (out.s[out.n - 1] != '\n')
+        buf_putc(&out, '\n');
+    fwrite(out.s, 1, out.n, stdout);
+    buf_free(&out);
+}
+
 /* What would run, in an order in which it could, as a script to read. */
 static void print_plan(const struct graph *graph, const struct plan *plan) {
     struct buf out = {0};
-    for (size_t i = 0; i < plan->n; i++) {
-        const struct step *step = plan->steps[i];
+    for (size_t i = 0; i < plan->steps.n; i++) {
+        const struct step *step = plan->steps.v[i];
         if (step->rule->script_at.line == 0)
             continue;
         buf_puts(&out, "# ");
@@ -61,6 +84,8 @@ static void print_plan(const struct graph *graph, const struct plan *plan) {
         fwrite(out.s, 1, out.n, stdout);
         buf_clear(&out);
     }
+    for (size_t i = 0; i < plan->late.n; i++)
+        print_late(plan->late.v[i]);
     buf_free(&out);
 }
 
@@ -134,8 +159,7 @@ static void raise_descriptor_limit(void) {
     }
 }
 
-static int run_plan(const struct run_arguments *args, const struct graph *graph,
-                    const struct plan *plan) {
+static int run_plan(const struct run_arguments *args, struct graph *graph, struct plan *plan) {
     struct watcher watcher;
     int error = watcher_start(&watcher);
     struct loop *loop = error == 0 ? loop_new() : NULL;
@@ -145,12 +169,9 @@ static int run_plan(const struct run_arguments *args, const struct graph *graph,
         return STATUS_HOSTS_FAILED;
     }
     raise_descriptor_limit();
-    size_t shown = 0;
-    for (size_t i = 0; i < plan->n; i++)
-        shown += plan->steps[i]->rule->script_at.line != 0;
     struct sink *sink = sink_new(loop);
     struct plain *plain =
-        plain_new(loop, sink, graph, shown,
+        plain_new(loop, sink, graph, run_steps(plan),
                   &(struct plain_options){
                       .quiet = args->quiet, .verbose = args->verbose, .colour = args->colour});
     struct run_view view = plain_view(plain);
@@ -197,7 +218,7 @@ static int run_main(const struct verb *verb, int argc, char **argv) {
     diags_init(&diags);
     graph_init(&graph);
     bool good = yaml_read(&source, args.assignments.v, args.assignments.n, &graph, &diags) &&
-                plan_make(&plan, &graph, args.targets.v, args.targets.n, &diags);
+                plan_make(&plan, &graph, &args.plan, &diags);
     if (report(&diags, args.colour) || !good) {
         status = STATUS_NOTHING_RUN;
     } else if (args.dry_run) {

@@ -52,10 +52,82 @@ static bool item_part(const struct scope *s, struct str part, struct value *out)
     return true;
 }
 
-static bool outputs_of(const struct scope *s, const struct rule *rule, struct value *out) {
+/* The steps of a rule that a step means by its name: of two rules with a step for every host, the
+ * one of its own host; else all. */
+static struct step *const *steps_meant(const struct scope *s, const struct rule *rule, size_t *n) {
+    if (s->step != NULL && rule->every != NULL && s->step->rule->every != NULL &&
+        s->step->item.s != NULL) {
+        struct str name =
+            arena_printf(s->arena, "%.*s[%.*s]", STR_FMT(rule->name), STR_FMT(s->step->item));
+        struct step *const pair = map_get(&s->graph->step_names, name);
+        if (pair != NULL) {
+            *n = 1;
+            return arena_copy(s->arena, &pair, sizeof pair);
+        }
+    }
+    *n = rule->n_steps;
+    return rule->steps;
+}
+
+static void add_lines(struct str text, str_list *out) {
+    while (text.n != 0) {
+        const char *end = memchr(text.s, '\n', text.n);
+        size_t n = end != NULL ? (size_t)(end - text.s) : text.n;
+        *vec_push(out) = (struct str){text.s, n};
+        n += end != NULL;
+        text = (struct str){text.s + n, text.n - n};
+    }
+}
+
+/* {{STEP.stdout}}, {{STEP.status}}: a word for each step, or where lists are wanted, for each line.
+ * What is not known yet stands for itself, for people to read. */
+static bool left_by(const struct scope *s, const struct rule *rule,
+                    const struct template_piece *ref, struct value *out) {
+    size_t n;
+    struct step *const *steps = steps_meant(s, rule, &n);
+    bool status = str_eq(ref->part, STR("status"));
+    str_list words = {0};
+    if (rule->n_steps == 0 && rule->late)
+        *vec_push(&words) = ref->text;
+    for (size_t i = 0; i < n; i++) {
+        const struct step *step = steps[i];
+        if (!step->over)
+            *vec_push(&words) = s->graph->running ? STR("") : ref->text;
+        else if (status)
+            *vec_push(&words) = arena_printf(s->arena, "%d", step->status);
+        else if (s->lines)
+            add_lines(step->stdout_text, &words);
+        else
+            *vec_push(&words) = step->stdout_text;
+    }
+    *out =
+        (struct value){.v = arena_copy(s->arena, words.v, words.n * sizeof *words.v), .n = words.n};
+    vec_free(&words);
+    return true;
+}
+
+static bool axis_of(const struct scope *s, struct str name, struct value *out) {
+    for (size_t i = 0; i < s->n_axes; i++)
+        if (str_eq(s->axes[i].name, name)) {
+            one(s, s->axes[i].value, false, out);
+            return true;
+        }
+    return false;
+}
+
+static bool outputs_of(const struct scope *s, const struct rule *rule,
+                       const struct template_piece *ref, struct value *out) {
     size_t n = 0;
-    for (size_t i = 0; i < rule->n_steps; i++)
-        n += rule->steps[i]->n_out;
+    bool known = s->graph->running || !rule->late || rule->n_steps != 0;
+    for (size_t i = 0; i < rule->n_steps; i++) {
+        const struct step *step = rule->steps[i];
+        n += step->n_out;
+        known = known && (step->n_patterns == 0 || step->over || s->graph->running);
+    }
+    if (!known) { /* stands for itself, for people to read */
+        one(s, ref->text, false, out);
+        return true;
+    }
     struct file **files = arena_alloc(s->arena, (n + 1) * sizeof *files);
     n = 0;
     for (size_t i = 0; i < rule->n_steps; i++)
@@ -70,7 +142,7 @@ bool scope_lookup(void *context, const struct template_piece *ref, struct value 
     bool part = ref->part.n != 0;
     if (str_eq(ref->word, STR("item")) && s->item.s != NULL) {
         if (part)
-            return item_part(s, ref->part, out);
+            return axis_of(s, ref->part, out) || item_part(s, ref->part, out);
         one(s, s->item, s->item_file, out);
         return true;
     }
@@ -108,7 +180,11 @@ bool scope_lookup(void *context, const struct template_piece *ref, struct value 
         return true;
     }
     const struct rule *rule = map_get(&s->graph->rule_names, ref->word);
-    return rule != NULL && str_eq(ref->part, STR("out")) && outputs_of(s, rule, out);
+    if (rule == NULL)
+        return false;
+    if (str_eq(ref->part, STR("out")))
+        return outputs_of(s, rule, ref, out);
+    return left_by(s, rule, ref, out);
 }
 
 static struct scope scope_of(const struct graph *g, const struct step *step, struct str host,
@@ -117,6 +193,8 @@ static struct scope scope_of(const struct graph *g, const struct step *step, str
                           .step = step,
                           .item = step->item,
                           .item_file = step->item_file,
+                          .axes = step->axes,
+                          .n_axes = step->n_axes,
                           .host = host,
                           .prefix = prefix,
                           .arena = arena};

@@ -10,6 +10,9 @@ struct scope {
     const struct step *step; /* NULL: none, as in variables and items */
     struct str item;         /* s NULL: none */
     bool item_file;
+    const struct axis *axes; /* of a matrix */
+    size_t n_axes;
+    bool lines; /* what a step wrote is a list of its lines, not one text */
     struct str host;
     struct str prefix;   /* put before relative names of files */
     struct arena *arena; /* where values are made */

@@ -10,9 +10,11 @@ void graph_init(struct graph *g) {
 
 void graph_free(struct graph *g) {
     struct map *maps[] = {&g->host_names, &g->pool_names, &g->variable_names, &g->rule_names,
-                          &g->step_names, &g->file_names, &g->limit_names};
+                          &g->step_names, &g->file_names, &g->limit_names,    &g->pattern_prefixes};
     for (size_t i = 0; i < sizeof maps / sizeof *maps; i++)
         map_free(maps[i]);
+    if (g->growth != NULL)
+        g->growth->free(g->growth);
     vec_free(&g->hosts);
     vec_free(&g->pools);
     vec_free(&g->limits);
@@ -92,6 +94,42 @@ struct file *graph_file(struct graph *g, struct str name) {
     }
     *map_put(&g->file_names, f->name) = f;
     return f;
+}
+
+bool graph_settle(struct graph *g, struct step *step, const struct str *names, size_t n,
+                  struct buf *reason) {
+    struct file **out = arena_alloc(&g->arena, (step->n_out + n) * sizeof *out);
+    size_t n_out = 0;
+    for (; n_out < step->n_out; n_out++)
+        out[n_out] = step->out[n_out];
+    for (size_t i = 0; i < n; i++) {
+        struct file *f = graph_file(g, names[i]);
+        if (f->maker != NULL && f->maker != step) {
+            buf_puts(reason, "it made ");
+            buf_visible(reason, f->name);
+            buf_puts(reason, ", which is made by ");
+            buf_visible(reason, f->maker->name);
+            return false;
+        }
+        bool known = false;
+        for (size_t k = 0; k < step->n_out && !known; k++)
+            known = step->out[k] == f;
+        if (!known)
+            out[n_out++] = f;
+    }
+    for (size_t i = step->n_out; i < n_out; i++)
+        out[i]->maker = step;
+    step->out = out;
+    step->n_out = n_out;
+    return true;
+}
+
+void graph_step_over(struct graph *g, struct step *step, int status, struct str output) {
+    while (output.n != 0 && output.s[output.n - 1] == '\n')
+        output.n--;
+    step->over = true;
+    step->status = status;
+    step->stdout_text = arena_str(&g->arena, output);
 }
 
 struct step *graph_add_step(struct graph *g, struct rule *rule, struct str item, bool item_file) {

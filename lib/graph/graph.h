@@ -29,6 +29,7 @@ struct host {
     uint16_t port;           /* 0: not said */
     uint32_t slots;          /* steps at once; 0: its cores */
     struct ssh_settings ssh;
+    struct pool *alone; /* the pool of this host alone; NULL: nobody has asked for it */
 };
 
 struct pool {
@@ -63,6 +64,7 @@ struct codes {
 
 /* A step as written: one rule makes one step, or one for each item. */
 struct rule {
+    uint32_t id; /* its index in graph.rules; of no meaning in stand-ins for all steps of a rule */
     struct str name;
     struct place at;
     struct template script; /* of `run`: the scripts of a list are joined by newlines */
@@ -92,12 +94,18 @@ struct rule {
     struct str describe;
     struct step **steps; /* what it made, in the order of the items */
     size_t n_steps;
-    bool late; /* its steps are known only once others have run; until then it has none */
+    struct pool *every; /* it has a step for each host of that pool (and each item) */
+    struct rule **refs; /* late: what it refers to, and so comes after */
+    size_t n_refs;
+    struct rule *lister; /* whose step listed it (yields); NULL: it was written */
+    struct str items;    /* late: its `each` as written, for people; empty: it has none */
+    bool late;           /* its steps are known only once others have run; until then it has none */
 };
 
 struct file {
     struct str name; /* as a relative or absolute path, normalised: no "./", no "//", no "x/.." */
     struct step *maker; /* NULL: nobody, it must be there */
+    bool read;          /* a step has it as `in` */
 };
 
 /* An `out` that is not a plain name: which files it stands for is known once the step has run. */
@@ -145,10 +153,23 @@ struct step {
         *needs; /* what must be over first, from files and from `needs`; each once, sorted by id */
     uint8_t *when; /* for each need an enum when; NULL: all must succeed */
     size_t n_needs;
-    bool over;  /* it has run; then: */
-    int status; /* its exit status */
+    bool broken; /* what it should be could not be made out, which was told: it fails */
+    bool over;   /* it has run; then: */
+    int status;  /* its exit status */
     struct str
         stdout_text; /* what it wrote, if that is captured; without the newlines at its end */
+};
+
+/* How a graph grows while it runs: by rules whose steps are known only once other steps have run.
+ * New steps stand at the end of graph.steps, linked. */
+struct growth {
+    /* A step that lists steps (rule->yields) has written this. false, told, if that is no list of
+     * steps: nothing is changed then. */
+    bool (*listed)(struct growth *growth, struct step *step, struct str text, struct diags *diags);
+    /* A step is over, well or not: what waited for that unfolds. Mistakes are told; the steps that
+     * cannot be made out are `broken`. */
+    void (*over)(struct growth *growth, struct step *step, bool well, struct diags *diags);
+    void (*free)(struct growth *growth);
 };
 
 struct graph {
@@ -159,8 +180,11 @@ struct graph {
     VEC(struct variable *) variables;
     VEC(struct rule *) rules;
     VEC(struct step *) steps;
+    struct growth *growth; /* NULL: it does not grow */
+    bool running;          /* what steps leave is known as far as it will be when it is asked for */
     struct map host_names, pool_names, variable_names, rule_names, step_names, file_names,
-        limit_names;
+        limit_names, pattern_prefixes;
+    size_t longest_prefix; /* of a pattern: link.c */
 };
 
 void graph_init(struct graph *g);
@@ -174,10 +198,17 @@ struct file *graph_find_file(const struct graph *g, struct str name);
  * in, out and needs are set by the caller. */
 struct step *graph_add_step(struct graph *g, struct rule *rule, struct str item, bool item_file);
 
-/* After all steps are there: turns files into edges between steps and reports two makers of one
- * file and cycles (each printed as a path). No recursion: graphs may be deep. false if there were
+/* Turns files into edges, for the steps from `first` on, and reports two makers of one file and
+ * cycles among them (each printed as a path). No recursion: graphs may be deep. false if there were
  * errors. */
-bool graph_link(struct graph *g, struct diags *diags);
+bool graph_link(struct graph *g, size_t first, struct diags *diags);
+
+/* The files that the step's patterns stood for, now that it has run: they become files it makes.
+ * false, with a reason, if another step makes one of them. */
+bool graph_settle(struct graph *g, struct step *step, const struct str *names, size_t n,
+                  struct buf *reason);
+/* What a step that ran has left: what others refer to as {{STEP.status}}, {{STEP.stdout}}. */
+void graph_step_over(struct graph *g, struct step *step, int status, struct str output);
 
 /* What a step's script and environment are once its host is known (host: name, empty for here).
  * Files are named as seen from where the script starts: `prefix` is put before relative names

@@ -204,8 +204,16 @@ bool template_script(const struct template *t, template_lookup *lookup, void *co
     return expand(t, lookup, context, true, out);
 }
 
-bool template_list(const struct template *t, template_lookup *lookup, void *context,
-                   struct arena *arena, str_list *out) {
+static void add_escaped(struct buf *out, struct str text) {
+    for (size_t i = 0; i < text.n; i++) {
+        if (strchr("*?[\\", text.s[i]) != NULL && text.s[i] != '\0')
+            buf_putc(out, '\\');
+        buf_putc(out, text.s[i]);
+    }
+}
+
+static bool expand_list(const struct template *t, template_lookup *lookup, void *context,
+                        bool escape, struct arena *arena, str_list *out) {
     VEC(struct value) values = {0};
     size_t total = 1;
     bool good = true;
@@ -225,7 +233,11 @@ bool template_list(const struct template *t, template_lookup *lookup, void *cont
         buf_clear(&text);
         for (size_t i = 0; i < values.n; i++) {
             block /= values.v[i].n;
-            buf_str(&text, values.v[i].v[rest / block]);
+            struct str word = values.v[i].v[rest / block];
+            if (escape && t->v[i].word.n != 0)
+                add_escaped(&text, word);
+            else
+                buf_str(&text, word);
             rest %= block;
         }
         *vec_push(out) = arena_str(arena, buf_view(&text));
@@ -233,4 +245,14 @@ bool template_list(const struct template *t, template_lookup *lookup, void *cont
     buf_free(&text);
     vec_free(&values);
     return good;
+}
+
+bool template_list(const struct template *t, template_lookup *lookup, void *context,
+                   struct arena *arena, str_list *out) {
+    return expand_list(t, lookup, context, false, arena, out);
+}
+
+bool template_patterns(const struct template *t, template_lookup *lookup, void *context,
+                       struct arena *arena, str_list *out) {
+    return expand_list(t, lookup, context, true, arena, out);
 }

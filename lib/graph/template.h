@@ -63,5 +63,8 @@ bool template_script(const struct template *t, template_lookup *lookup, void *co
  * one template: the product, first one slowest. */
 bool template_list(const struct template *t, template_lookup *lookup, void *context,
                    struct arena *arena, str_list *out);
+/* The same as patterns of glob(3): what references stand for is escaped, and stands for itself. */
+bool template_patterns(const struct template *t, template_lookup *lookup, void *context,
+                       struct arena *arena, str_list *out);
 
 #endif

@@ -9,49 +9,98 @@
 #include <string.h>
 #include <sys/stat.h>
 
+enum { HELPED_MAX = 100 }; /* errors that get a suggestion: each is a search through all names */
+
+/* What was asked for, as long as the graph may grow. */
+struct selection {
+    VEC(struct regex *) only, except;
+    VEC(bool) rules; /* by rule id: all its steps are wanted */
+    bool everything;
+};
+
 struct choice {
+    struct plan *plan;
     const struct graph *graph;
+    struct selection *selection;
     struct diags *diags;
-    bool *wanted;             /* by step id */
+    VEC(bool) wanted;         /* by step id */
     VEC(struct step *) queue; /* wanted, their needs not yet looked at */
+    VEC(struct rule *) rules; /* late ones, likewise */
     struct map inputs; /* names that were looked for; a step's use of one needs no other look */
     str_list names;    /* of rules and made files, for suggestions */
 };
 
-enum { HELPED_MAX = 100 }; /* errors that get a suggestion: each is a search through all names */
-
 static void want(struct choice *c, struct step *step) {
-    if (c->wanted[step->id])
+    while (c->wanted.n <= step->id)
+        *vec_push(&c->wanted) = false;
+    if (c->wanted.v[step->id])
         return;
-    c->wanted[step->id] = true;
+    c->wanted.v[step->id] = true;
     *vec_push(&c->queue) = step;
 }
 
-static void want_matching(struct choice *c, struct str target) {
-    struct str pattern = {target.s + 1, target.n - 2};
-    char error[128];
-    size_t offset, found = 0;
-    struct regex *regex = regex_new(pattern, error, sizeof error, &offset);
-    if (regex == NULL) {
-        diag_error(c->diags, (struct place){0}, "target `%s`: %s, at character %zu",
-                   diag_name(c->diags, target), error, offset + 1);
+/* Its steps, and those that it will have. */
+static void want_rule(struct choice *c, struct rule *rule) {
+    struct selection *s = c->selection;
+    if (rule->id < s->rules.n && s->rules.v[rule->id])
         return;
+    while (s->rules.n <= rule->id)
+        *vec_push(&s->rules) = false;
+    s->rules.v[rule->id] = true;
+    for (size_t i = 0; i < rule->n_steps; i++)
+        want(c, rule->steps[i]);
+    if (rule->late && rule->n_steps == 0) {
+        *vec_push(&c->plan->late) = rule;
+        *vec_push(&c->rules) = rule;
     }
-    for (size_t i = 0; i < c->graph->steps.n; i++) {
+}
+
+static struct regex *compile(struct diags *diags, const char *what, struct str pattern,
+                             struct str whole) {
+    char error[128];
+    size_t offset;
+    struct regex *regex = regex_new(pattern, error, sizeof error, &offset);
+    if (regex == NULL)
+        diag_error(diags, (struct place){0}, "%s `%s`: %s, at character %zu", what,
+                   diag_name(diags, whole), error, offset + 1);
+    return regex;
+}
+
+/* A pattern that takes too long is told once, and matches nothing. */
+static bool matches(struct regex *regex, struct str name, const char *what, struct str whole,
+                    struct diags *diags, bool *told) {
+    int answer = regex_match(regex, name);
+    if (answer < 0 && !*told)
+        diag_error(diags, (struct place){0},
+                   "%s `%s` takes too long to match: write it more simply", what,
+                   diag_name(diags, whole));
+    *told = *told || answer < 0;
+    return answer > 0;
+}
+
+static void want_matching(struct choice *c, struct str target) {
+    struct regex *regex =
+        compile(c->diags, "target", (struct str){target.s + 1, target.n - 2}, target);
+    size_t found = 0;
+    bool told = false;
+    if (regex == NULL)
+        return;
+    for (size_t i = 0; i < c->graph->steps.n && !told; i++) {
         struct step *step = c->graph->steps.v[i];
-        int answer = step->rule->n_steps != 0 ? regex_match(regex, step->name) : 0;
-        if (answer < 0) {
-            diag_error(c->diags, (struct place){0},
-                       "target `%s` takes too long to match: write it more simply",
-                       diag_name(c->diags, target));
-            break;
-        }
-        if (answer > 0) {
+        if (step->rule->n_steps != 0 &&
+            matches(regex, step->name, "target", target, c->diags, &told)) {
             want(c, step);
             found++;
         }
     }
-    if (found == 0)
+    for (size_t i = 0; i < c->graph->rules.n && !told; i++) {
+        struct rule *rule = c->graph->rules.v[i];
+        if (rule->late && matches(regex, rule->name, "target", target, c->diags, &told)) {
+            want_rule(c, rule);
+            found++;
+        }
+    }
+    if (found == 0 && !told)
         diag_error(c->diags, (struct place){0}, "no step's name matches `%s`",
                    diag_name(c->diags, target));
     regex_free(regex);
@@ -85,43 +134,132 @@ static void help_target(struct choice *c, struct str target) {
         diag_help(c->diags, "did you mean `%s`?", diag_name(c->diags, *meant));
 }
 
+/* "count[a]", of a rule whose items are not known yet. */
+static struct rule *late_rule(const struct choice *c, struct str target) {
+    const char *bracket = memchr(target.s, '[', target.n);
+    struct rule *rule =
+        bracket != NULL
+            ? map_get(&c->graph->rule_names, (struct str){target.s, (size_t)(bracket - target.s)})
+            : NULL;
+    return rule != NULL && rule->late && rule->n_steps == 0 ? rule : NULL;
+}
+
+/* A file that is not there may be made by what is not known yet. */
+static void help_late(struct choice *c) {
+    struct buf names = {0};
+    size_t n = 0;
+    for (size_t i = 0; i < c->graph->rules.n; i++)
+        if (c->graph->rules.v[i]->late && c->graph->rules.v[i]->n_steps == 0 && n++ < 5)
+            buf_printf(&names, "%s`%s`", n > 1 ? ", " : "",
+                       diag_name(c->diags, c->graph->rules.v[i]->name));
+    if (n != 0)
+        diag_help(c->diags,
+                  "what these make is known only while they run: %s%s; name the step, with "
+                  "`needs` or as a target",
+                  names.s, n > 5 ? ", ..." : "");
+    buf_free(&names);
+}
+
 static void want_target(struct choice *c, struct str target) {
-    const struct rule *rule = map_get(&c->graph->rule_names, target);
+    struct rule *rule = map_get(&c->graph->rule_names, target);
     struct step *step = map_get(&c->graph->step_names, target);
     const struct file *file = graph_find_file(c->graph, target);
     if (rule != NULL) {
-        for (size_t i = 0; i < rule->n_steps; i++)
-            want(c, rule->steps[i]);
+        want_rule(c, rule);
     } else if (step != NULL) {
         want(c, step);
     } else if (file != NULL && file->maker != NULL) {
         want(c, file->maker);
     } else if (target.n > 2 && target.s[0] == '/' && target.s[target.n - 1] == '/') {
         want_matching(c, target);
+    } else if (late_rule(c, target) != NULL) {
+        diag_error(c->diags, (struct place){0}, "the items of `%s` are known only while it runs",
+                   diag_name(c->diags, late_rule(c, target)->name));
+        diag_help(c->diags, "name the step as a whole");
     } else if (!exists(target)) {
         diag_error(c->diags, (struct place){0},
                    "there is no step `%s`, and nobody makes such a file",
                    diag_name(c->diags, target));
         help_target(c, target);
+        help_late(c);
     }
 }
 
+/* Whether the step that would make a file is left out. */
+static bool is_left_out(const struct choice *c, const struct step *maker) {
+    return maker != NULL && maker->id < c->plan->place.n &&
+           c->plan->place.v[maker->id] == UINT32_MAX - 1;
+}
+
 /* What nobody makes must be there. Each file is looked for once. */
-static void check_inputs(struct choice *c, const struct step *step) {
-    for (size_t i = 0; i < step->n_in; i++) {
-        struct file *f = step->in[i];
-        if (f->maker != NULL)
-            continue;
-        void **looked_for = map_put(&c->inputs, f->name);
-        if (*looked_for != NULL)
-            continue;
-        *looked_for = f;
-        if (exists(f->name))
-            continue;
-        diag_error(c->diags, step->in_at, "`%s` is not there, and no step makes it",
-                   diag_name(c->diags, f->name));
-        help_target(c, f->name);
+static bool check_input(struct choice *c, struct file *f, struct place at) {
+    if (f->maker != NULL && !is_left_out(c, f->maker))
+        return true;
+    void **looked_for = map_put(&c->inputs, f->name);
+    if (*looked_for != NULL)
+        return true;
+    *looked_for = f;
+    if (exists(f->name))
+        return true;
+    const char *name = diag_name(c->diags, f->name);
+    if (f->maker != NULL) {
+        diag_error(c->diags, at, "`%s` is not there, and `%s`, which makes it, is left out", name,
+                   diag_name(c->diags, f->maker->name));
+        return false;
     }
+    diag_error(c->diags, at, "`%s` is not there, and no step makes it", name);
+    help_target(c, f->name);
+    help_late(c);
+    return false;
+}
+
+static bool check_inputs(struct choice *c, const struct step *step) {
+    bool good = true;
+    for (size_t i = 0; i < step->n_in; i++)
+        good = check_input(c, step->in[i], step->in_at) && good;
+    for (size_t i = 0; i < step->n_copies; i++) {
+        const struct copy *copy = &step->copies[i];
+        if (!copy->fetch && !copy->pattern) {
+            struct file *f = graph_find_file(c->graph, copy->from);
+            good = f == NULL || (check_input(c, f, copy->at) && good);
+        }
+    }
+    return good;
+}
+
+/* --- what is left out --- */
+
+static bool is_chosen(struct choice *c, const struct step *step) {
+    const struct selection *s = c->selection;
+    bool told = false, only = s->only.n == 0 || step->rule->script_at.line == 0;
+    for (size_t i = 0; i < s->only.n && !only; i++)
+        only = matches(s->only.v[i], step->name, "--only", step->name, c->diags, &told);
+    for (size_t i = 0; i < s->except.n && only; i++)
+        only = !matches(s->except.v[i], step->name, "--except", step->name, c->diags, &told);
+    return only;
+}
+
+/* Of the steps of the queue from `first` on. */
+static void leave_out(struct choice *c) {
+    struct plan *plan = c->plan;
+    size_t kept = 0;
+    while (plan->place.n < c->graph->steps.n)
+        *vec_push(&plan->place) = UINT32_MAX;
+    bool selective = c->selection->only.n + c->selection->except.n != 0;
+    for (size_t i = 0; i < c->queue.n; i++) {
+        struct step *step = c->queue.v[i];
+        if (!selective || is_chosen(c, step)) {
+            c->queue.v[kept++] = step;
+            continue;
+        }
+        plan->place.v[step->id] = UINT32_MAX - 1;
+        *vec_push(&plan->left_out) = step;
+        if (step->rule->captured || step->rule->yields)
+            diag_error(c->diags, step->rule->at,
+                       "`%s` cannot be left out: others use what it writes",
+                       diag_name(c->diags, step->name));
+    }
+    c->queue.n = kept;
 }
 
 /* --- the order --- */
@@ -154,38 +292,55 @@ static uint32_t ready_pop(struct ready *r) {
     return top;
 }
 
-/* Kahn's algorithm: of what can run, the lowest id comes next. */
-static void put_in_order(const struct choice *c, struct plan *plan) {
-    size_t n = c->graph->steps.n, edges = 0;
-    uint32_t *waiting = mem_zalloc(n * sizeof *waiting); /* needs that are not in the plan yet */
+/* Kahn's algorithm, over the steps of the queue: of what can run, the lowest id comes next. What is
+ * not in the queue is in the plan already, or left out. */
+static void put_in_order(struct choice *c) {
+    struct plan *plan = c->plan;
+    size_t n = c->graph->steps.n, edges = 0, first = n;
+    for (size_t i = 0; i < c->queue.n; i++)
+        first = c->queue.v[i]->id < first ? c->queue.v[i]->id : first;
+    n -= first;
+    bool *queued = mem_zalloc(n + 1);
+    uint32_t *waiting = mem_zalloc((n + 1) * sizeof *waiting); /* for needs that come after it */
     uint32_t *users =
         mem_zalloc((n + 1) * sizeof *users); /* where in `list` a step's users begin */
-    struct ready ready = {mem_array(NULL, n, sizeof *ready.v), 0};
+    struct ready ready = {mem_array(NULL, n + 1, sizeof *ready.v), 0};
+    for (size_t i = 0; i < c->queue.n; i++)
+        queued[c->queue.v[i]->id - first] = true;
     for (size_t i = 0; i < c->queue.n; i++) {
         const struct step *step = c->queue.v[i];
-        waiting[step->id] = (uint32_t)step->n_needs;
-        edges += step->n_needs;
-        for (size_t k = 0; k < step->n_needs; k++)
-            users[step->needs[k]->id + 1]++;
-        if (step->n_needs == 0)
+        for (size_t k = 0; k < step->n_needs; k++) {
+            size_t need = step->needs[k]->id;
+            if (need < first || !queued[need - first])
+                continue;
+            waiting[step->id - first]++;
+            users[need - first + 1]++;
+            edges++;
+        }
+        if (waiting[step->id - first] == 0)
             ready_push(&ready, step->id);
     }
     for (size_t i = 0; i < n; i++)
         users[i + 1] += users[i];
-    uint32_t *list = mem_array(NULL, edges, sizeof *list), *fill = mem_array(NULL, n, sizeof *fill);
+    uint32_t *list = mem_array(NULL, edges + 1, sizeof *list),
+             *fill = mem_array(NULL, n + 1, sizeof *fill);
     for (size_t i = 0; i < n; i++)
         fill[i] = users[i];
     for (size_t i = 0; i < c->queue.n; i++)
-        for (size_t k = 0; k < c->queue.v[i]->n_needs; k++)
-            list[fill[c->queue.v[i]->needs[k]->id]++] = c->queue.v[i]->id;
-    plan->steps = mem_array(NULL, c->queue.n, sizeof *plan->steps);
+        for (size_t k = 0; k < c->queue.v[i]->n_needs; k++) {
+            size_t need = c->queue.v[i]->needs[k]->id;
+            if (need >= first && queued[need - first])
+                list[fill[need - first]++] = c->queue.v[i]->id;
+        }
     while (ready.n != 0) {
         uint32_t id = ready_pop(&ready);
-        plan->steps[plan->n++] = c->graph->steps.v[id];
-        for (uint32_t k = users[id]; k < users[id + 1]; k++)
-            if (--waiting[list[k]] == 0)
+        plan->place.v[id] = (uint32_t)plan->steps.n;
+        *vec_push(&plan->steps) = c->graph->steps.v[id];
+        for (uint32_t k = users[id - first]; k < users[id - first + 1]; k++)
+            if (--waiting[list[k] - first] == 0)
                 ready_push(&ready, list[k]);
     }
+    free(queued);
     free(waiting);
     free(users);
     free(ready.v);
@@ -193,32 +348,108 @@ static void put_in_order(const struct choice *c, struct plan *plan) {
     free(fill);
 }
 
-bool plan_make(struct plan *plan, const struct graph *g, const struct str *targets,
-               size_t n_targets, struct diags *diags) {
-    struct choice c = {.graph = g, .diags = diags};
-    size_t errors = diags->errors;
-    *plan = (struct plan){0};
-    c.wanted = mem_zalloc((g->steps.n + 1) * sizeof *c.wanted);
-    for (size_t i = 0; i < n_targets; i++)
-        want_target(&c, targets[i]);
-    for (size_t i = 0; i < g->steps.n && n_targets == 0; i++)
-        want(&c, g->steps.v[i]);
-    for (size_t done = 0; done < c.queue.n; done++) {
-        struct step *step = c.queue.v[done];
-        check_inputs(&c, step);
-        for (size_t k = 0; k < step->n_needs; k++)
-            want(&c, step->needs[k]);
+/* All that what is wanted needs. */
+static void follow(struct choice *c) {
+    size_t step = 0, rule = 0;
+    while (step < c->queue.n || rule < c->rules.n) {
+        if (step < c->queue.n) {
+            const struct step *s = c->queue.v[step++];
+            for (size_t k = 0; k < s->n_needs; k++)
+                if (!plan_has(c->plan, s->needs[k]) && !is_left_out(c, s->needs[k]))
+                    want(c, s->needs[k]);
+        } else {
+            const struct rule *r = c->rules.v[rule++];
+            for (size_t k = 0; k < r->n_refs; k++)
+                want_rule(c, r->refs[k]);
+        }
     }
+}
+
+static void free_choice(struct choice *c) {
+    map_free(&c->inputs);
+    vec_free(&c->names);
+    vec_free(&c->queue);
+    vec_free(&c->rules);
+    vec_free(&c->wanted);
+}
+
+static void compile_all(struct choice *c, const struct plan_options *options) {
+    for (size_t i = 0; i < options->only.n; i++) {
+        struct regex *regex = compile(c->diags, "--only", options->only.v[i], options->only.v[i]);
+        if (regex != NULL)
+            *vec_push(&c->selection->only) = regex;
+    }
+    for (size_t i = 0; i < options->except.n; i++) {
+        struct regex *regex =
+            compile(c->diags, "--except", options->except.v[i], options->except.v[i]);
+        if (regex != NULL)
+            *vec_push(&c->selection->except) = regex;
+    }
+}
+
+bool plan_make(struct plan *plan, const struct graph *g, const struct plan_options *options,
+               struct diags *diags) {
+    size_t errors = diags->errors;
+    *plan = (struct plan){.graph = g, .selection = mem_zalloc(sizeof *plan->selection)};
+    struct choice c = {.plan = plan, .graph = g, .diags = diags, .selection = plan->selection};
+    c.selection->everything = options->n_targets == 0;
+    compile_all(&c, options);
+    for (size_t i = 0; i < options->n_targets; i++)
+        want_target(&c, options->targets[i]);
+    for (size_t i = 0; i < g->rules.n && options->n_targets == 0; i++)
+        want_rule(&c, g->rules.v[i]);
+    for (size_t i = 0; i < g->steps.n && options->n_targets == 0; i++)
+        want(&c, g->steps.v[i]);
+    follow(&c);
+    leave_out(&c);
+    for (size_t i = 0; i < c.queue.n; i++)
+        check_inputs(&c, c.queue.v[i]);
     if (diags->errors == errors)
-        put_in_order(&c, plan);
-    map_free(&c.inputs);
-    vec_free(&c.names);
-    vec_free(&c.queue);
-    free(c.wanted);
+        put_in_order(&c);
+    free_choice(&c);
     return diags->errors == errors;
 }
 
+/* Steps that are listed run because their lister did. */
+static bool is_wanted(const struct selection *s, const struct rule *rule) {
+    return s->everything || rule->lister != NULL || (rule->id < s->rules.n && s->rules.v[rule->id]);
+}
+
+void plan_grow(struct plan *plan, size_t first, struct diags *diags) {
+    struct choice c = {
+        .plan = plan, .graph = plan->graph, .diags = diags, .selection = plan->selection};
+    for (size_t i = first; i < plan->graph->steps.n; i++) {
+        struct step *step = plan->graph->steps.v[i];
+        if (step->rule->id != UINT32_MAX && is_wanted(plan->selection, step->rule))
+            want(&c, step); /* what only stands for others comes with what needs it */
+    }
+    follow(&c);
+    leave_out(&c);
+    for (size_t i = 0; i < c.queue.n; i++)
+        if (!check_inputs(&c, c.queue.v[i]))
+            c.queue.v[i]->broken = true;
+    put_in_order(&c);
+    free_choice(&c);
+}
+
+bool plan_has(const struct plan *plan, const struct step *step) {
+    return step->id < plan->place.n && plan->place.v[step->id] < UINT32_MAX - 1;
+}
+
 void plan_free(struct plan *plan) {
-    free(plan->steps);
+    if (plan->selection != NULL) {
+        for (size_t i = 0; i < plan->selection->only.n; i++)
+            regex_free(plan->selection->only.v[i]);
+        for (size_t i = 0; i < plan->selection->except.n; i++)
+            regex_free(plan->selection->except.v[i]);
+        vec_free(&plan->selection->only);
+        vec_free(&plan->selection->except);
+        vec_free(&plan->selection->rules);
+        free(plan->selection);
+    }
+    vec_free(&plan->steps);
+    vec_free(&plan->left_out);
+    vec_free(&plan->place);
+    vec_free(&plan->late);
     *plan = (struct plan){0};
 }

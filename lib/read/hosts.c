@@ -1,7 +1,7 @@
 /* The key `hosts`: pools, and the hosts in them. */
 #include "base/nodeset.h"
-#include "read/keys.h"
 #include "read/reader.h"
+#include "read/schema.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -272,14 +272,16 @@ static void ssh_port(void *context, const struct node *value) {
         p->ssh.port = (uint16_t)port;
 }
 
+static const struct key ssh_keys[] = {{"config", ssh_config, KEY_TEXT},
+                                      {"identity", ssh_identity, KEY_TEXT},
+                                      {"known_hosts", ssh_known_hosts, KEY_TEXT},
+                                      {"user", ssh_user, KEY_TEXT},
+                                      {"port", ssh_port, KEY_NUMBER}};
+const struct key_table schema_ssh = {ssh_keys, sizeof ssh_keys / sizeof *ssh_keys};
+
 static void pool_ssh(void *context, const struct node *value) {
     struct draft_pool *p = context;
-    static const struct key keys[] = {{"config", ssh_config},
-                                      {"identity", ssh_identity},
-                                      {"known_hosts", ssh_known_hosts},
-                                      {"user", ssh_user},
-                                      {"port", ssh_port}};
-    read_keys(value, "`ssh`", keys, sizeof keys / sizeof *keys, p, p->all->diags);
+    read_keys(value, "`ssh`", schema_ssh.keys, schema_ssh.n, p, p->all->diags);
 }
 
 /* --- pools --- */
@@ -287,6 +289,12 @@ static void pool_ssh(void *context, const struct node *value) {
 static struct draft_pool *new_pool(struct pools *all, const struct node *key) {
     struct graph *g = all->graph;
     struct draft_pool *p = arena_alloc(&g->arena, sizeof *p);
+    const struct pool *known = map_get(&g->pool_names, key->text);
+    if (known != NULL) {
+        diag_error(all->diags, key->at, "there is a pool `%s` already",
+                   diag_name(all->diags, key->text));
+        diag_note(all->diags, known->at, "the other one");
+    }
     p->all = all;
     p->pool = arena_alloc(&g->arena, sizeof *p->pool);
     *p->pool = (struct pool){.id = (uint32_t)g->pools.n, .name = key->text, .at = key->at};
@@ -302,16 +310,20 @@ static struct draft_pool *new_pool(struct pools *all, const struct node *key) {
     return p;
 }
 
+static const struct key pool_keys[] = {{"hosts", pool_hosts, KEY_TEXT | KEY_LIST},
+                                       {"slots", pool_slots, KEY_NUMBER},
+                                       {"pick", pool_pick, KEY_TEXT},
+                                       {"ssh", pool_ssh, KEY_MAP}};
+const struct key_table schema_pool = {pool_keys, sizeof pool_keys / sizeof *pool_keys};
+
 static void read_pool(struct draft_pool *p, const struct node *value) {
-    static const struct key keys[] = {
-        {"hosts", pool_hosts}, {"slots", pool_slots}, {"pick", pool_pick}, {"ssh", pool_ssh}};
     struct diags *diags = p->all->diags;
     const char *name = diag_name(diags, p->pool->name);
     size_t errors = diags->errors;
     if (value->kind != NODE_MAP)
         pool_hosts(p, value);
     else
-        read_keys(value, "a pool", keys, sizeof keys / sizeof *keys, p, diags);
+        read_keys(value, "a pool", schema_pool.keys, schema_pool.n, p, diags);
     p->broken = p->broken || errors != diags->errors || (value->kind == NODE_MAP && value->refused);
     if (!p->broken && p->words.n == 0)
         diag_error(diags, p->pool->at, "pool `%s` has no hosts", name);
@@ -364,15 +376,19 @@ static void gather(struct pools *all, struct draft_pool *first) {
     vec_free(&stack);
 }
 
-void read_hosts(void *context, const struct node *value) {
-    struct reader *r = context;
+void read_hosts(struct reader *r) {
     struct pools all = {.graph = r->graph, .diags = r->diags};
-    if (!want_map(value, "`hosts`", r->diags)) {
-        diag_help(r->diags, "from names of pools to hosts: `hosts: {rack: \"node[01-23]\"}`");
-        return;
+    for (size_t d = 0; d < r->documents.n; d++) {
+        const struct node *value = node_get(r->documents.v[d]->root, "hosts");
+        if (value == NULL)
+            continue;
+        if (!want_map(value, "`hosts`", r->diags)) {
+            diag_help(r->diags, "from names of pools to hosts: `hosts: {rack: \"node[01-23]\"}`");
+            continue;
+        }
+        for (size_t i = 0; i + 1 < value->n; i += 2)
+            read_pool(new_pool(&all, value->items[i]), value->items[i + 1]);
     }
-    for (size_t i = 0; i + 1 < value->n; i += 2)
-        read_pool(new_pool(&all, value->items[i]), value->items[i + 1]);
     for (size_t i = 0; i < all.drafts.n; i++)
         for (size_t k = 0; k < all.drafts.v[i]->words.n; k++)
             read_list(all.drafts.v[i], all.drafts.v[i]->words.v[k]);
@@ -393,15 +409,25 @@ void read_hosts(void *context, const struct node *value) {
     map_free(&all.hosts);
 }
 
+static struct pool *pool_of_one(struct graph *g, struct host *host) {
+    struct pool *pool = arena_alloc(&g->arena, sizeof *pool);
+    *pool = (struct pool){.id = (uint32_t)g->pools.n, .name = host->name, .n_hosts = 1};
+    pool->hosts = arena_copy(&g->arena, &host, sizeof host);
+    *vec_push(&g->pools) = pool;
+    host->alone = pool;
+    return pool;
+}
+
+struct pool *find_host_pool(struct graph *g, struct host *host) {
+    return host->alone != NULL ? host->alone : pool_of_one(g, host);
+}
+
 struct pool *find_pool(struct graph *g, struct str name) {
     struct pool *pool = map_get(&g->pool_names, name);
     struct host *host = pool == NULL ? map_get(&g->host_names, name) : NULL;
     if (host == NULL)
         return pool;
-    pool = arena_alloc(&g->arena, sizeof *pool);
-    *pool = (struct pool){.id = (uint32_t)g->pools.n, .name = host->name, .n_hosts = 1};
-    pool->hosts = arena_copy(&g->arena, &host, sizeof host);
-    *vec_push(&g->pools) = pool;
+    pool = find_host_pool(g, host);
     *map_put(&g->pool_names, host->name) = pool;
     return pool;
 }

@@ -123,6 +123,24 @@ bool want_number(const struct node *node, const char *what, uint32_t least, uint
     return true;
 }
 
+bool want_bool(const struct node *node, const char *what, bool *out, struct diags *diags) {
+    struct str text;
+    if (node->kind != NODE_SCALAR) {
+        wrong_kind(node, what, "true or false", diags);
+        return false;
+    }
+    if (!want_text(node, what, &text, diags))
+        return false;
+    bool yes = str_eq(text, STR("true")), no = str_eq(text, STR("false"));
+    if ((!yes && !no) || !node->plain) {
+        diag_error(diags, node->at, "%s must be true or false, not `%s`", what,
+                   diag_name(diags, text));
+        return false;
+    }
+    *out = yes;
+    return true;
+}
+
 typedef bool want_one(const struct node *node, const char *what, struct str *out,
                       struct diags *diags);
 

@@ -6,9 +6,13 @@
 #include "base/strlist.h"
 #include "read/nodes.h"
 
+/* Kinds of value. In YAML a number is a text too: texts are taken wherever numbers are. */
+enum { KEY_TEXT = 1, KEY_NUMBER = 2, KEY_BOOL = 4, KEY_LIST = 8, KEY_MAP = 16 };
+
 struct key {
     const char *name;
     void (*read)(void *context, const struct node *value);
+    unsigned kinds; /* that read takes, if what they hold is good too */
 };
 
 /* Calls read for every key of the map that is in the table, in the order of the text; others are
@@ -27,6 +31,8 @@ bool want_text(const struct node *node, const char *what, struct str *out, struc
 bool want_name(const struct node *node, const char *what, struct str *out, struct diags *diags);
 bool want_number(const struct node *node, const char *what, uint32_t least, uint32_t most,
                  uint32_t *out, struct diags *diags);
+/* true or false, without quotes. */
+bool want_bool(const struct node *node, const char *what, bool *out, struct diags *diags);
 /* Calls item for a name, or for every name of a list. */
 bool want_names(const struct node *node, const char *what, struct diags *diags,
                 void (*item)(void *context, const struct node *scalar), void *context);

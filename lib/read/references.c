@@ -1,6 +1,5 @@
 /* References in texts: where they stand, what they may name, and how much they stand for. */
-#include "read/keys.h"
-#include "read/reader.h"
+#include "read/draft.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -70,6 +69,21 @@ struct template parse_script(struct reader *r, const struct node *scalar) {
 
 /* --- what --- */
 
+/* A text of `defaults` is looked at for every step, and a mistake in it told once. */
+static struct str key_of(const struct template_piece *p) {
+    return (struct str){(const char *)&p->text.s, sizeof p->text.s};
+}
+
+static bool told_before(const struct reader *r, const struct template_piece *p) {
+    return r->told.n != 0 && map_get(&r->told, key_of(p)) != NULL;
+}
+
+static void tell_once(struct reader *r, const struct template_piece *p) {
+    struct str key = key_of(p);
+    key.s = arena_copy(&r->graph->arena, key.s, key.n);
+    *map_put(&r->told, key) = r;
+}
+
 static void help_braces(struct reader *r) {
     diag_help(r->diags, "to have the text as it is, write the braces as `{{{{`");
 }
@@ -84,7 +98,8 @@ static bool unknown_word(struct reader *r, const struct template_piece *p, unsig
     }
     if (map_get(&r->graph->rule_names, p->word) != NULL) {
         diag_error(r->diags, p->at, "`%s` is a step: say what of it", name);
-        diag_help(r->diags, "{{%s.out}} are the files it makes", name);
+        diag_help(r->diags, "{{%s.out}} are the files it makes, {{%s.stdout}} is what it writes",
+                  name, name);
         return false;
     }
     str_list names = {0};
@@ -119,32 +134,53 @@ static bool check_environment(struct reader *r, const struct template_piece *p) 
     return false;
 }
 
-static bool check_item_part(struct reader *r, const struct template_piece *p, unsigned sees) {
+static bool check_item_part(struct reader *r, const struct draft_rule *d,
+                            const struct template_piece *p, unsigned sees) {
     static const struct str parts[] = {{"stem", 4}, {"base", 4}, {"dir", 3}, {"ext", 3}};
     if ((sees & SEES_ITEM) == 0)
         return unknown_word(r, p, sees);
-    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
-        if (str_eq(p->part, parts[i]))
+    str_list axes = {0};
+    for (size_t i = 0; d != NULL && i < d->n_axes; i++)
+        *vec_push(&axes) = d->axes[i].name;
+    for (size_t i = 0; i < axes.n; i++)
+        if (str_eq(p->part, axes.v[i])) {
+            vec_free(&axes);
             return true;
+        }
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        if (str_eq(p->part, parts[i])) {
+            vec_free(&axes);
+            return true;
+        }
     diag_error(r->diags, p->at, "an item has no `.%s`", diag_name(r->diags, p->part));
-    diag_help(r->diags, "its parts are .stem, .base, .dir and .ext");
+    if (!help_meant(r->diags, p->part, axes.v, axes.n))
+        diag_help(r->diags, "its parts are .stem, .base, .dir and .ext%s",
+                  axes.n != 0 ? ", and its axes" : "");
+    vec_free(&axes);
     return false;
 }
 
 static bool check_step_part(struct reader *r, const struct template_piece *p, unsigned sees) {
     bool step = map_get(&r->graph->rule_names, p->word) != NULL;
-    bool out = str_eq(p->part, STR("out"));
-    if (step && out && (sees & SEES_STEPS) != 0)
+    bool out = str_eq(p->part, STR("out")), status = str_eq(p->part, STR("status"));
+    bool known = out || status || str_eq(p->part, STR("stdout"));
+    if (step && known && (sees & (status ? SEES_STATUS : SEES_STEPS)) != 0)
         return true;
     const char *name = diag_name(r->diags, p->word), *part = diag_name(r->diags, p->part);
-    if ((sees & SEES_STEPS) == 0) {
+    if ((sees & SEES_STEPS) == 0 || (step && status)) {
         diag_error(r->diags, p->at, "`{{%s.%s}}` has no meaning here", name, part);
-        if (out)
+        if (status)
+            diag_help(r->diags, "the exit status of a step can be named in `run` and `env`");
+        else if (out)
             diag_help(r->diags, "the files of a step can be named in `in`, `out`, `each`, `run` "
                                 "and `env` of other steps");
     } else if (step) {
         diag_error(r->diags, p->at, "a step has no `.%s`", part);
-        diag_help(r->diags, "{{%s.out}} are the files it makes", name);
+        diag_help(
+            r->diags,
+            "{{%s.out}} are the files it makes, {{%s.stdout}} is what it writes, {{%s.status}} "
+            "its exit status",
+            name, name, name);
     } else if (map_get(&r->graph->variable_names, p->word) != NULL || is_reserved(p->word)) {
         diag_error(r->diags, p->at, "`%s` has no `.%s`", name, part);
     } else {
@@ -155,20 +191,28 @@ static bool check_step_part(struct reader *r, const struct template_piece *p, un
     return false;
 }
 
-bool check_references(struct reader *r, const struct template *t, unsigned sees) {
+bool check_references(struct reader *r, const struct draft_rule *d, const struct template *t,
+                      unsigned sees) {
     bool good = true;
     for (size_t i = 0; i < t->n && t->references != 0; i++) {
         const struct template_piece *p = &t->v[i];
         if (p->word.n == 0)
             continue;
+        if (told_before(r, p)) {
+            good = false;
+            continue;
+        }
+        size_t errors = r->diags->errors;
         if (str_eq(p->word, STR("env")))
             good = check_environment(r, p) && good;
         else if (p->part.n == 0)
             good = check_word(r, p, sees) && good;
         else if (str_eq(p->word, STR("item")))
-            good = check_item_part(r, p, sees) && good;
+            good = check_item_part(r, d, p, sees) && good;
         else
             good = check_step_part(r, p, sees) && good;
+        if (errors != r->diags->errors)
+            tell_once(r, p);
     }
     return good;
 }
@@ -176,7 +220,7 @@ bool check_references(struct reader *r, const struct template *t, unsigned sees)
 /* --- how much --- */
 
 /* Whether count texts of so many bytes are still allowed, in all. */
-static bool spend(struct reader *r, size_t count, size_t bytes, struct place at) {
+bool spend_texts(struct reader *r, size_t count, size_t bytes, struct place at) {
     if (count <= r->texts_left && bytes <= r->bytes_left) {
         r->texts_left -= count;
         r->bytes_left -= bytes;
@@ -193,11 +237,11 @@ static size_t times(size_t a, size_t b) {
 }
 
 bool expand_texts(struct reader *r, const struct template *t, struct place at, struct scope *scope,
-                  struct arena *arena, str_list *out) {
+                  bool pattern, struct arena *arena, str_list *out) {
     size_t count = 1, bytes = 0;
     if (t->n == 1 && t->references == 0) { /* as it is: most are */
         *vec_push(out) = t->v[0].text;
-        return spend(r, 1, 0, at);
+        return spend_texts(r, 1, 0, at);
     }
     for (size_t i = 0; i < t->n; i++) {
         struct value value = {.v = &t->v[i].text, .n = 1};
@@ -209,6 +253,6 @@ bool expand_texts(struct reader *r, const struct template *t, struct place at, s
         count = times(count, value.n);
         bytes = bytes > SIZE_MAX - longest ? SIZE_MAX : bytes + longest;
     }
-    return spend(r, count, times(count, bytes), at) &&
-           template_list(t, scope_lookup, scope, arena, out);
+    return spend_texts(r, count, times(count, bytes), at) &&
+           (pattern ? template_patterns : template_list)(t, scope_lookup, scope, arena, out);
 }

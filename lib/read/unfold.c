@@ -1,64 +1,196 @@
 /* Rules unfold into steps: what their texts refer to, their items, their files, their needs. */
 #include "base/mem.h"
 #include "read/draft.h"
-#include "read/keys.h"
 
-#include <glob.h>
 #include <stdlib.h>
 #include <string.h>
 
-struct unfolding {
-    struct reader *reader;
-    struct map drafts;    /* by name */
-    struct arena scratch; /* of a few steps */
-    size_t scratch_names;
-    str_list names;           /* of one text */
-    VEC(struct file *) files; /* of one step */
-};
-
-enum { SCRATCH_MAX = 4096, PATH_SHOWN = 20 };
+enum { SCRATCH_MAX = 4096 };
 
 /* --- what the texts refer to --- */
 
-/* The rules whose outputs a text names. */
-static void refer(struct unfolding *u, struct draft_rule *d, const struct template *t,
-                  bool script) {
+static struct draft_rule *draft_of(const struct unfolding *u, struct str name) {
+    return map_get(&u->drafts, name);
+}
+
+static bool has_patterns(const struct draft_rule *d) {
+    for (size_t i = 0; i < d->out.n; i++)
+        if (d->out.v[i].pattern || d->out.v[i].optional)
+            return true;
+    return false;
+}
+
+/* names: the text is part of what the rule's items and files are called; edge: the rule runs after
+ * what it refers to. */
+static void refer(struct unfolding *u, struct draft_rule *d, const struct template *t, bool names,
+                  bool edge) {
     for (size_t i = 0; i < t->n && t->references != 0; i++) {
         const struct template_piece *p = &t->v[i];
-        bool out = p->word.n != 0 && str_eq(p->part, STR("out")) && !is_reserved(p->word);
-        struct draft_rule *other = out ? map_get(&u->drafts, p->word) : NULL;
+        if (p->part.n == 0 || is_reserved(p->word))
+            continue;
+        struct draft_rule *other = draft_of(u, p->word);
         if (other == NULL)
             continue;
-        if (script)
-            *vec_push(&d->script_needs) = other;
-        else
-            *vec_push(&d->after) = other;
+        bool out = str_eq(p->part, STR("out"));
+        if (!out)
+            other->rule->captured = true;
+        struct draft_reference *ref = vec_push(&d->refs);
+        *ref = (struct draft_reference){.to = other, .names = names, .edge = edge};
+        ref->values = names && (!out || has_patterns(other));
+        ref->when = out ? WHEN_SUCCESS : d->when;
+        for (size_t k = 0; k < d->needs.n && !out; k++)
+            if (d->needs.v[k].rule == other && d->needs.v[k].said)
+                ref->when = d->needs.v[k].when;
     }
 }
 
-static void check_texts(struct draft_rule *d, const struct draft_texts *texts, unsigned sees) {
-    for (size_t i = 0; i < texts->n; i++)
-        texts->v[i].bad = !check_references(d->reader, &texts->v[i].t, sees);
+static bool check_texts(struct draft_rule *d, const struct draft_texts *texts, unsigned sees) {
+    bool good = true;
+    for (size_t i = 0; i < texts->n; i++) {
+        texts->v[i].bad = !check_references(d->reader, d, &texts->v[i].t, sees);
+        good = good && !texts->v[i].bad;
+    }
+    return good;
 }
 
-static void check_draft(struct unfolding *u, struct draft_rule *d) {
+/* "NAME", or "NAME[ITEM]": the rule. */
+static struct draft_rule *find_needed(struct unfolding *u, struct str name, bool *one) {
+    struct draft_rule *d = draft_of(u, name);
+    const char *bracket = memchr(name.s, '[', name.n);
+    *one = d == NULL;
+    if (d != NULL || bracket == NULL || name.s[name.n - 1] != ']')
+        return d;
+    return draft_of(u, (struct str){name.s, (size_t)(bracket - name.s)});
+}
+
+static void no_step(struct reader *r, const struct node *name) {
+    diag_error(r->diags, name->at, "there is no step `%s`", diag_name(r->diags, name->text));
+    help_meant(r->diags, name->text, r->rule_names.v, r->rule_names.n);
+}
+
+static void refer_to_needs(struct unfolding *u, struct draft_rule *d) {
+    for (size_t i = 0; i < d->needs.n; i++) {
+        struct draft_need *need = &d->needs.v[i];
+        bool one;
+        need->rule = find_needed(u, need->name->text, &one);
+        if (!need->said)
+            need->when = d->when;
+        if (need->rule == NULL)
+            no_step(d->reader, need->name);
+        else
+            *vec_push(&d->refs) = (struct draft_reference){.to = need->rule,
+                                                           .edge = true,
+                                                           .when = need->when,
+                                                           .item = one ? need->name : NULL};
+    }
+}
+
+static void connect(struct unfolding *u, struct draft_rule *d) {
     struct reader *r = d->reader;
     struct rule *rule = d->rule;
-    unsigned own = SEES_STEP | (d->each ? SEES_ITEM : 0);
+    bool items = d->each != EACH_ONCE;
+    unsigned own = SEES_STEP | (items || d->every.n != 0 ? SEES_ITEM : 0);
+    unsigned names = own | (d->every.n != 0 ? SEES_HOST : 0);
+    unsigned all = own | SEES_STEPS | SEES_STATUS | SEES_FILES | SEES_HOST;
     check_texts(d, &d->items, SEES_STEPS | SEES_STEP);
-    check_texts(d, &d->in, own | SEES_STEPS);
-    check_texts(d, &d->out, own | SEES_STEPS);
-    check_references(r, &rule->dir, own | SEES_HOST);
-    check_references(r, &rule->script, own | SEES_STEPS | SEES_FILES | SEES_HOST);
-    refer(u, d, &rule->script, true);
+    for (size_t i = 0; i < d->n_axes; i++)
+        check_texts(d, &d->axes[i].values, SEES_STEPS | SEES_STEP);
+    for (size_t i = 0; i < d->n_exclusions; i++)
+        for (size_t k = 0; k < d->exclusions[i].n; k++)
+            check_texts(d, &d->exclusions[i].v[k].values, SEES_STEPS | SEES_STEP);
+    check_texts(d, &d->in, names | SEES_STEPS);
+    check_texts(d, &d->out, names | SEES_STEPS);
+    d->on.bad = !check_references(r, d, &d->on.t, own & SEES_ITEM);
+    for (size_t i = 0; i < d->copies.n; i++) {
+        struct draft_copy *copy = &d->copies.v[i];
+        copy->from.bad = !check_references(r, d, &copy->from.t, names | SEES_STEPS);
+        copy->to.bad = !check_references(r, d, &copy->to.t, names | SEES_STEPS);
+    }
+    check_references(r, d, &rule->dir, own | SEES_HOST);
+    check_references(r, d, &rule->script, all);
+    refer_to_needs(u, d);
+    refer(u, d, &rule->script, false, true);
     for (size_t i = 0; i < rule->n_env; i++) {
-        check_references(r, &rule->env[i].value, own | SEES_STEPS | SEES_FILES | SEES_HOST);
-        refer(u, d, &rule->env[i].value, true);
+        check_references(r, d, &rule->env[i].value, all);
+        refer(u, d, &rule->env[i].value, false, true);
     }
     for (size_t i = 0; i < d->items.n; i++)
-        refer(u, d, &d->items.v[i].t, false);
+        refer(u, d, &d->items.v[i].t, true, false);
+    for (size_t i = 0; i < d->n_axes; i++)
+        for (size_t k = 0; k < d->axes[i].values.n; k++)
+            refer(u, d, &d->axes[i].values.v[k].t, true, false);
     for (size_t i = 0; i < d->out.n; i++)
-        refer(u, d, &d->out.v[i].t, false);
+        refer(u, d, &d->out.v[i].t, true, false);
+    for (size_t i = 0; i < d->in.n; i++) {
+        size_t first = d->refs.n;
+        refer(u, d, &d->in.v[i].t, true, false);
+        for (size_t k = first; k < d->refs.n; k++) /* looked up when all steps are there */
+            d->refs.v[k].names = d->refs.v[k].values;
+    }
+    for (size_t i = 0; i < d->copies.n; i++) {
+        refer(u, d, &d->copies.v[i].from.t, true, false);
+        refer(u, d, &d->copies.v[i].to.t, true, false);
+    }
+    if (d->same != NULL) {
+        bool one;
+        struct draft_rule *other = find_needed(u, d->same->text, &one);
+        if (other == NULL)
+            no_step(r, d->same);
+        else
+            *vec_push(&d->refs) =
+                (struct draft_reference){.to = other, .edge = true, .when = d->when};
+    }
+}
+
+/* A rule is late if it is named after what is known only when others have run, or refers to a late
+ * one: then it unfolds when the graph grows. */
+void connect_drafts(struct unfolding *u, const draft_rules *drafts) {
+    draft_rules late = {0};
+    for (size_t i = 0; i < drafts->n; i++)
+        connect(u, drafts->v[i]);
+    for (size_t i = 0; i < drafts->n; i++) {
+        struct draft_rule *d = drafts->v[i];
+        bool waits = false;
+        for (size_t k = 0; k < d->refs.n; k++) {
+            struct draft_reference *ref = &d->refs.v[k];
+            ref->values = ref->values || ref->to->rule->yields;
+            ref->names = ref->names || ref->values;
+            waits = waits || (ref->values && !(ref->to->unfolded && ref->to->over)) ||
+                    (ref->to->rule->late && !ref->to->unfolded);
+            if (!ref->to->unfolded)
+                *vec_push(&ref->to->before) = d; /* for now: all that refer to it */
+        }
+        if (waits) {
+            d->rule->late = true;
+            *vec_push(&late) = d;
+        }
+    }
+    for (size_t i = 0; i < late.n; i++)
+        for (size_t k = 0; k < late.v[i]->before.n; k++) {
+            struct draft_rule *d = late.v[i]->before.v[k];
+            if (!d->rule->late) {
+                d->rule->late = true;
+                *vec_push(&late) = d;
+            }
+        }
+    vec_free(&late);
+    for (size_t i = 0; i < drafts->n; i++)
+        drafts->v[i]->before.n = 0;
+    for (size_t i = 0; i < drafts->n; i++) {
+        struct draft_rule *d = drafts->v[i];
+        d->waiting = 0;
+        for (size_t k = 0; k < d->refs.n; k++) {
+            struct draft_reference *ref = &d->refs.v[k];
+            if ((ref->names || d->rule->late) && !ref->to->unfolded) {
+                *vec_push(&ref->to->before) = d;
+                d->waiting++;
+            }
+            if (ref->values && !ref->to->over) {
+                *vec_push(&ref->to->listeners) = d;
+                d->waiting++;
+            }
+        }
+    }
 }
 
 /* --- files --- */
@@ -69,20 +201,51 @@ static bool leaves_directory(struct str name) {
            str_starts(name, STR("../"));
 }
 
-static bool check_file(struct draft_rule *d, struct str name, const struct file *f, bool out,
-                       struct place at) {
+static bool check_file(struct draft_rule *d, const struct step *step, struct str name,
+                       struct str normal, bool out, struct place at) {
     struct diags *diags = d->reader->diags;
     const char *key = out ? "out" : "in";
     if (name.n == 0)
         diag_error(diags, at, "an empty name in `%s`", key);
-    else if (d->pool != NULL && leaves_directory(f->name))
+    else if (step->pool != NULL && leaves_directory(normal))
         diag_error(diags, at, "`%s` is not below this directory, and the step runs elsewhere",
                    diag_name(diags, name));
-    else if (out && (name.s[name.n - 1] == '/' || str_eq(f->name, STR("."))))
+    else if (out && (name.s[name.n - 1] == '/' || str_eq(normal, STR("."))))
         diag_error(diags, at, "`out` names files, `%s` is a directory", diag_name(diags, name));
     else
         return true;
     return false;
+}
+
+static struct scope scope_of(struct unfolding *u, const struct step *step) {
+    return (struct scope){
+        .graph = u->reader->graph,
+        .step = step,
+        .item = step->item,
+        .item_file = step->item_file,
+        .axes = step->axes,
+        .n_axes = step->n_axes,
+        .host = step->rule->every != NULL ? step->pool->hosts[0]->name : STR(""),
+        .arena = &u->scratch,
+    };
+}
+
+/* The names of a text, in u->names. false: told already. */
+static bool find_names(struct unfolding *u, struct draft_rule *d, const struct step *step,
+                       const struct draft_text *text, bool pattern) {
+    struct scope scope = scope_of(u, step);
+    u->names.n = 0;
+    bool good = !text->bad && expand_texts(d->reader, &text->t, text->at, &scope, pattern,
+                                           &u->scratch, &u->names);
+    u->scratch_names += u->names.n + 1;
+    return good;
+}
+
+static void tidy(struct unfolding *u) {
+    if (u->scratch_names > SCRATCH_MAX) {
+        arena_free(&u->scratch);
+        u->scratch_names = 0;
+    }
 }
 
 static struct file **find_files(struct unfolding *u, struct draft_rule *d, const struct step *step,
@@ -90,22 +253,15 @@ static struct file **find_files(struct unfolding *u, struct draft_rule *d, const
     struct graph *g = d->reader->graph;
     const struct draft_texts *texts = out ? &d->out : &d->in;
     bool *silent = out ? &d->out_told : &d->in_told;
-    struct scope scope = {.graph = g,
-                          .step = step,
-                          .item = step->item,
-                          .item_file = step->item_file,
-                          .arena = &u->scratch};
     u->files.n = 0;
     bool told = false;
     for (size_t i = 0; i < texts->n; i++) {
-        u->names.n = 0;
-        if (texts->v[i].bad || !expand_texts(d->reader, &texts->v[i].t, texts->v[i].at, &scope,
-                                             &u->scratch, &u->names))
-            continue; /* told already */
-        u->scratch_names += u->names.n + 1;
+        const struct draft_text *text = &texts->v[i];
+        if (text->pattern || text->optional || !find_names(u, d, step, text, false))
+            continue;
         for (size_t k = 0; k < u->names.n; k++) {
             struct file *f = graph_file(g, u->names.v[k]);
-            if (*silent || check_file(d, u->names.v[k], f, out, texts->v[i].at))
+            if (*silent || check_file(d, step, u->names.v[k], f->name, out, text->at))
                 *vec_push(&u->files) = f;
             else
                 told = true;
@@ -114,222 +270,259 @@ static struct file **find_files(struct unfolding *u, struct draft_rule *d, const
     *silent = *silent || told;
     struct file **all = arena_copy(&g->arena, u->files.v, u->files.n * sizeof *u->files.v);
     *n = u->files.n;
-    if (u->scratch_names > SCRATCH_MAX) {
-        arena_free(&u->scratch);
-        u->scratch_names = 0;
-    }
+    tidy(u);
     return all;
 }
 
-/* --- items --- */
-
-struct item {
-    struct str text;
-    struct place at;
-    bool file;
-};
-
-typedef VEC(struct item) item_list;
-
-static int by_bytes(const void *a, const void *b) {
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-static bool match_files(struct draft_rule *d, struct str pattern, struct place at,
-                        item_list *items) {
-    struct reader *r = d->reader;
-    glob_t found = {0};
-    int rc = glob(arena_str(&r->graph->arena, pattern).s, GLOB_NOSORT, NULL, &found);
-    if (rc == GLOB_NOSPACE)
-        mem_alloc(SIZE_MAX);
-    if (rc != 0 || found.gl_pathc == 0) {
-        diag_error(r->diags, at, "no file matches `%s`", diag_name(r->diags, pattern));
-    } else {
-        /* By bytes, whatever the user's locale. */
-        qsort(found.gl_pathv, found.gl_pathc, sizeof *found.gl_pathv, by_bytes);
-        for (size_t i = 0; i < found.gl_pathc; i++)
-            *vec_push(items) =
-                (struct item){arena_str(&r->graph->arena, str_of(found.gl_pathv[i])), at, true};
-    }
-    bool any = found.gl_pathc != 0;
-    globfree(&found);
-    return any;
-}
-
-/* Whether a text is one reference alone to what is a list by its nature. */
-static bool is_list(const struct graph *g, const struct template *t) {
-    if (t->n != 1 || t->references != 1 || is_reserved(t->v[0].word))
-        return false;
-    const struct variable *v =
-        t->v[0].part.n == 0 ? map_get(&g->variable_names, t->v[0].word) : NULL;
-    return t->v[0].part.n != 0 || (v != NULL && v->list);
-}
-
-/* A list: its texts. A text: the list that it refers to, or else a pattern of files. */
-static void find_items(struct draft_rule *d, item_list *items) {
-    struct reader *r = d->reader;
-    struct graph *g = r->graph;
-    struct scope scope = {.graph = g, .arena = &g->arena};
-    for (size_t i = 0; i < d->items.n; i++) {
-        const struct draft_text *item = &d->items.v[i];
-        bool list = is_list(g, &item->t);
-        str_list texts = {0};
-        if (!item->bad)
-            expand_texts(r, &item->t, item->at, &scope, &g->arena, &texts);
-        bool files = list && item->t.v[0].part.n != 0; /* {{STEP.out}} */
-        for (size_t k = 0; k < texts.n; k++) {
-            if (d->each_list || list)
-                *vec_push(items) = (struct item){texts.v[k], item->at, files};
-            else if (!match_files(d, texts.v[k], item->at, items))
-                break;
+static void find_patterns(struct unfolding *u, struct draft_rule *d, struct step *step) {
+    struct graph *g = d->reader->graph;
+    VEC(struct pattern) patterns = {0};
+    for (size_t i = 0; i < d->out.n; i++) {
+        const struct draft_text *text = &d->out.v[i];
+        if (!(text->pattern || text->optional) || !find_names(u, d, step, text, true))
+            continue;
+        for (size_t k = 0; k < u->names.n; k++) {
+            struct str name = arena_str(&g->arena, u->names.v[k]);
+            if (check_file(d, step, name, name, true, text->at))
+                *vec_push(&patterns) =
+                    (struct pattern){.text = name, .optional = text->optional, .at = text->at};
         }
-        vec_free(&texts);
     }
+    step->patterns = arena_copy(&g->arena, patterns.v, patterns.n * sizeof *patterns.v);
+    step->n_patterns = patterns.n;
+    vec_free(&patterns);
+    tidy(u);
+}
+
+/* What is sent is read, what is fetched is made, where it has a plain name. */
+static void find_copies(struct unfolding *u, struct draft_rule *d, struct step *step) {
+    struct graph *g = d->reader->graph;
+    VEC(struct copy) copies = {0};
+    for (size_t i = 0; i < d->copies.n; i++) {
+        const struct draft_copy *from = &d->copies.v[i];
+        if (!find_names(u, d, step, &from->to, false))
+            continue;
+        if (u->names.n != 1) {
+            diag_error(d->reader->diags, from->to.at, "a copy goes to one place, these are %zu",
+                       u->names.n);
+            continue;
+        }
+        struct str to = arena_str(&g->arena, u->names.v[0]);
+        if (from->fetch && leaves_directory(to) && to.s[0] != '/' && !str_eq(to, STR(".")))
+            diag_error(d->reader->diags, from->to.at, "`%s` is not below this directory",
+                       diag_name(d->reader->diags, to));
+        if (!find_names(u, d, step, &from->from, from->from.pattern))
+            continue;
+        for (size_t k = 0; k < u->names.n; k++)
+            *vec_push(&copies) = (struct copy){.fetch = from->fetch,
+                                               .pattern = from->from.pattern,
+                                               .from = arena_str(&g->arena, u->names.v[k]),
+                                               .to = to,
+                                               .at = from->from.at};
+    }
+    step->copies = arena_copy(&g->arena, copies.v, copies.n * sizeof *copies.v);
+    step->n_copies = copies.n;
+    vec_free(&copies);
+    tidy(u);
 }
 
 /* --- steps --- */
 
-static void make_step(struct unfolding *u, struct draft_rule *d, const struct item *item) {
-    struct graph *g = d->reader->graph;
-    struct step *step = graph_add_step(g, d->rule, item->text, item->file);
+static struct str name_with_host(struct graph *g, struct str item, struct str host) {
+    if (item.s == NULL)
+        return host;
+    return arena_printf(&g->arena, "%.*s@%.*s", STR_FMT(item), STR_FMT(host));
+}
+
+static void make_step(struct unfolding *u, struct draft_rule *d, const struct item *item,
+                      struct pool *pool) {
+    struct reader *r = d->reader;
+    struct graph *g = r->graph;
+    struct str text = item->text;
+    bool every = d->rule->every != NULL;
+    if (every)
+        text = name_with_host(g, item->text, pool->hosts[0]->name);
+    struct step *step = graph_add_step(g, d->rule, text, item->file && !every);
     void **place = map_put(&g->step_names, step->name);
     if (*place != NULL) {
-        diag_error(d->reader->diags, item->at, "the item `%s` is there twice",
-                   diag_name(d->reader->diags, item->text));
+        diag_error(r->diags, item->at, "the item `%s` is there twice",
+                   diag_name(r->diags, item->text));
         return;
     }
     *place = step;
-    step->pool = d->pool;
+    step->axes = item->axes;
+    step->n_axes = item->n_axes;
+    step->pool = pool;
     step->in_at = d->in_at;
     step->out_at = d->out_at.line != 0 ? d->out_at : d->rule->at;
+    if (d->on.t.references != 0 && find_names(u, d, step, &d->on, false)) {
+        if (u->names.n != 1)
+            diag_error(r->diags, d->on.at, "`on` names one pool or host, these are %zu",
+                       u->names.n);
+        else
+            find_place_to_run(d, arena_str(&g->arena, u->names.v[0]), &step->pool);
+    }
     step->out = find_files(u, d, step, true, &step->n_out);
+    find_patterns(u, d, step);
+    if (d->copies.n != 0)
+        find_copies(u, d, step);
 }
 
-static void make_steps(struct unfolding *u, struct draft_rule *d) {
+void make_steps(struct unfolding *u, struct draft_rule *d) {
     struct graph *g = d->reader->graph;
     size_t first = g->steps.n;
     item_list items = {0};
-    if (d->each)
+    if (d->each != EACH_ONCE)
         find_items(d, &items);
     else
         *vec_push(&items) = (struct item){.at = d->rule->at};
-    for (size_t i = 0; i < items.n; i++)
-        make_step(u, d, &items.v[i]);
-    d->rule->n_steps = g->steps.n - first;
+    const struct pool *every = d->rule->every;
+    for (size_t i = 0; i < items.n; i++) {
+        if (every == NULL)
+            make_step(u, d, &items.v[i], d->pool);
+        for (size_t h = 0; every != NULL && h < every->n_hosts; h++)
+            make_step(u, d, &items.v[i], find_host_pool(g, every->hosts[h]));
+    }
+    d->left = d->rule->n_steps = g->steps.n - first;
     if (d->rule->n_steps != 0)
         d->rule->steps =
             arena_copy(&g->arena, g->steps.v + first, d->rule->n_steps * sizeof *g->steps.v);
     vec_free(&items);
 }
 
-/* "a -> b -> a" for a rule that is never ready: each of these waits for another one, so that
- * following them comes back somewhere. */
-static void report_waiting(struct reader *r, struct draft_rule *d) {
-    draft_rules path = {0};
-    while (d->on_path == 0) {
-        *vec_push(&path) = d;
-        d->on_path = path.n;
-        size_t i = 0;
-        while (d->after.v[i]->waiting == 0)
-            i++;
-        d = d->after.v[i];
-    }
-    struct buf text = {0};
-    for (size_t i = d->on_path - 1; i < path.n; i++) {
-        if (i == d->on_path - 1 + PATH_SHOWN) {
-            buf_puts(&text, "... -> ");
-            break;
-        }
-        buf_printf(&text, "%s -> ", diag_name(r->diags, path.v[i]->rule->name));
-    }
-    buf_puts(&text, diag_name(r->diags, d->rule->name));
-    diag_error(r->diags, d->rule->at, "the names of its files depend on themselves: %s", text.s);
-    buf_free(&text);
-    vec_free(&path);
-}
-
-/* In an order in which every rule comes after those whose outputs its own names are made of. */
-static void make_all_steps(struct unfolding *u, const draft_rules *drafts) {
-    struct draft_rule **queue = mem_array(NULL, drafts->n, sizeof *queue), *left = NULL;
-    size_t ready = 0;
-    for (size_t i = 0; i < drafts->n; i++) {
-        struct draft_rule *d = drafts->v[i];
-        d->waiting = d->after.n;
-        for (size_t k = 0; k < d->after.n; k++)
-            *vec_push(&d->after.v[k]->before) = d;
-        if (d->waiting == 0)
-            queue[ready++] = d;
-    }
-    for (size_t done = 0; done < ready; done++) {
-        struct draft_rule *d = queue[done];
-        make_steps(u, d);
-        for (size_t k = 0; k < d->before.n; k++)
-            if (--d->before.v[k]->waiting == 0)
-                queue[ready++] = d->before.v[k];
-    }
-    for (size_t i = drafts->n; i-- > 0;)
-        if (drafts->v[i]->waiting != 0)
-            left = drafts->v[i];
-    if (left != NULL)
-        report_waiting(u->reader, left);
-    free(queue);
-}
-
 /* --- what waits for what --- */
 
-/* One step that stands for all of a rule: where m steps need all n of another one, n + m edges
- * instead of n * m. */
-static struct step *all_of(struct draft_rule *d) {
-    if (d->rule->n_steps == 1)
+struct step *all_of(struct draft_rule *d) {
+    if (d->rule->n_steps == 1 && d->listed.n == 0)
         return d->rule->steps[0];
     if (d->gate == NULL) {
+        /* Where m steps need all n of another rule: n + m edges instead of n * m. */
         struct graph *g = d->reader->graph;
         struct rule *rule = arena_alloc(&g->arena, sizeof *rule);
-        *rule = (struct rule){.name = d->rule->name, .at = d->rule->at};
+        *rule = (struct rule){.id = UINT32_MAX, .name = d->rule->name, .at = d->rule->at};
+        VEC(struct step *) needs = {0};
+        for (size_t i = 0; i < d->rule->n_steps; i++)
+            *vec_push(&needs) = d->rule->steps[i];
+        for (size_t i = 0; i < d->listed.n; i++)
+            if (d->listed.v[i]->unfolded)
+                *vec_push(&needs) = all_of(d->listed.v[i]);
         d->gate = graph_add_step(g, rule, (struct str){0}, false);
-        d->gate->needs = d->rule->steps;
-        d->gate->n_needs = d->rule->n_steps;
+        d->gate->needs = arena_copy(&g->arena, needs.v, needs.n * sizeof *needs.v);
+        d->gate->n_needs = needs.n;
+        vec_free(&needs);
     }
     return d->gate;
 }
 
-static void find_needs(struct unfolding *u, struct draft_rule *d) {
-    struct reader *r = d->reader;
-    VEC(struct step *) needs = {0};
-    for (size_t i = 0; i < d->needs.n; i++) {
-        struct str name = d->needs.v[i]->text;
-        struct draft_rule *other = map_get(&u->drafts, name);
-        struct step *step = other != NULL ? all_of(other) : map_get(&r->graph->step_names, name);
-        if (step != NULL) {
-            *vec_push(&needs) = step;
-            continue;
-        }
-        diag_error(r->diags, d->needs.v[i]->at, "there is no step `%s`", diag_name(r->diags, name));
-        help_meant(r->diags, name, r->rule_names.v, r->rule_names.n);
-    }
-    for (size_t i = 0; i < d->script_needs.n; i++)
-        *vec_push(&needs) = all_of(d->script_needs.v[i]);
-    struct step **shared = arena_copy(&r->graph->arena, needs.v, needs.n * sizeof *needs.v);
-    for (size_t i = 0; i < d->rule->n_steps; i++) {
-        struct step *step = d->rule->steps[i];
-        step->needs = shared;
-        step->n_needs = needs.n;
-        step->in = find_files(u, d, step, false, &step->n_in);
-    }
-    vec_free(&needs);
+struct step *stand_in(struct unfolding *u, struct draft_rule *d) {
+    struct graph *g = u->reader->graph;
+    struct step *step = graph_add_step(g, d->rule, (struct str){0}, false);
+    step->in_at = step->out_at = d->rule->at;
+    *map_put(&g->step_names, step->name) = step;
+    d->rule->steps = arena_copy(&g->arena, &step, sizeof step);
+    d->left = d->rule->n_steps = 1;
+    return step;
 }
 
-void unfold_rules(struct reader *r, const draft_rules *drafts) {
-    struct unfolding u = {.reader = r};
-    for (size_t i = 0; i < drafts->n; i++)
-        *map_put(&u.drafts, drafts->v[i]->rule->name) = drafts->v[i];
-    for (size_t i = 0; i < drafts->n; i++)
-        check_draft(&u, drafts->v[i]);
-    make_all_steps(&u, drafts);
-    for (size_t i = 0; i < drafts->n; i++)
-        find_needs(&u, drafts->v[i]);
-    map_free(&u.drafts);
-    arena_free(&u.scratch);
-    vec_free(&u.names);
-    vec_free(&u.files);
+struct edges {
+    VEC(struct step *) steps;
+    VEC(uint8_t) when;
+};
+
+static void add_edge(struct edges *edges, struct step *step, enum when when) {
+    *vec_push(&edges->steps) = step;
+    *vec_push(&edges->when) = (uint8_t)when;
+}
+
+/* The step of the same item; of a rule with one step: that one. NULL: there is none. */
+static struct step *pair_of(const struct graph *g, const struct rule *rule,
+                            const struct step *step) {
+    if (rule->n_steps == 1)
+        return rule->steps[0];
+    if (step->item.s == NULL)
+        return NULL;
+    struct buf name = {0};
+    buf_printf(&name, "%.*s[%.*s]", STR_FMT(rule->name), STR_FMT(step->item));
+    struct step *pair = map_get(&g->step_names, buf_view(&name));
+    buf_free(&name);
+    return pair;
+}
+
+/* To all steps of a rule, or that one which is meant. */
+static void add_reference(struct draft_rule *d, const struct draft_reference *ref,
+                          const struct step *step, struct edges *edges) {
+    struct reader *r = d->reader;
+    const struct rule *rule = ref->to->rule;
+    bool paired = d->rule->every != NULL && rule->every != NULL;
+    struct step *pair = paired ? pair_of(r->graph, rule, step) : NULL;
+    if (ref->item != NULL) {
+        struct step *one = map_get(&r->graph->step_names, ref->item->text);
+        if (one != NULL)
+            add_edge(edges, one, ref->when);
+        else if (!d->in_told)
+            no_step(r, ref->item);
+    } else if (pair != NULL) {
+        add_edge(edges, pair, ref->when);
+    } else if (ref->when == WHEN_SUCCESS) {
+        add_edge(edges, all_of(ref->to), WHEN_SUCCESS);
+    } else { /* all of them are waited for, also when one has failed */
+        for (size_t i = 0; i < rule->n_steps; i++)
+            add_edge(edges, rule->steps[i], ref->when);
+        for (size_t i = 0; i < ref->to->listed.n; i++)
+            if (ref->to->listed.v[i]->unfolded)
+                add_edge(edges, all_of(ref->to->listed.v[i]), ref->when);
+    }
+}
+
+static void find_same(struct draft_rule *d, struct step *step) {
+    struct reader *r = d->reader;
+    const struct rule *rule = map_get(&r->graph->rule_names, d->same->text);
+    step->same = rule != NULL ? pair_of(r->graph, rule, step)
+                              : map_get(&r->graph->step_names, d->same->text);
+    if (step->same != NULL) {
+        step->pool = step->same->pool;
+    } else if (rule != NULL && !d->in_told) {
+        diag_error(r->diags, d->same->at, "`%s` has several steps, and none for this one's item",
+                   diag_name(r->diags, d->same->text));
+        d->in_told = true;
+    }
+}
+
+static bool is_edge_per_step(const struct draft_rule *d) {
+    if (d->same != NULL)
+        return true;
+    for (size_t i = 0; i < d->refs.n && d->rule->every != NULL; i++)
+        if (d->refs.v[i].to->rule->every != NULL)
+            return true;
+    return false;
+}
+
+void find_needs(struct unfolding *u, struct draft_rule *d) {
+    struct graph *g = d->reader->graph;
+    struct edges edges = {0};
+    struct step **shared = NULL;
+    uint8_t *when = NULL;
+    bool each = is_edge_per_step(d);
+    for (size_t i = 0; i < d->rule->n_steps; i++) {
+        struct step *step = d->rule->steps[i];
+        if (each || i == 0) {
+            edges.steps.n = edges.when.n = 0;
+            bool conditions = false;
+            for (size_t k = 0; k < d->refs.n; k++)
+                if (d->refs.v[k].edge)
+                    add_reference(d, &d->refs.v[k], step, &edges);
+            for (size_t k = 0; k < edges.when.n; k++)
+                conditions = conditions || edges.when.v[k] != WHEN_SUCCESS;
+            shared = arena_copy(&g->arena, edges.steps.v, edges.steps.n * sizeof *edges.steps.v);
+            when = conditions ? arena_copy(&g->arena, edges.when.v, edges.when.n) : NULL;
+        }
+        step->needs = shared;
+        step->when = when;
+        step->n_needs = edges.steps.n;
+        if (d->same != NULL)
+            find_same(d, step);
+        step->in = find_files(u, d, step, false, &step->n_in);
+    }
+    vec_free(&edges.steps);
+    vec_free(&edges.when);
 }

@@ -41,8 +41,11 @@ static void read_variable(struct variables *all, const struct node *key, const s
         return;
     }
     struct variable *known = map_get(&g->variable_names, key->text);
-    if (known != NULL) { /* given on the command line: its value wins, its kind stays */
-        known->list = value->kind == NODE_LIST;
+    if (known != NULL) {
+        /* Given on the command line: its value wins, its kind stays. Given by a file that includes
+         * this one: so it is. */
+        if (known->at.line == 0)
+            known->list = value->kind == NODE_LIST;
         return;
     }
     struct draft_variable *d = arena_alloc(&g->arena, sizeof *d);
@@ -78,10 +81,11 @@ static void find_value(struct variables *all, struct draft_variable *d) {
     struct scope scope = {.graph = r->graph, .arena = &r->graph->arena};
     str_list values = {0};
     for (size_t i = 0; i < d->texts.n; i++) {
-        if (!check_references(r, &d->texts.v[i], 0))
+        if (!check_references(r, NULL, &d->texts.v[i], 0))
             d->broken = true;
         if (!d->broken)
-            expand_texts(r, &d->texts.v[i], d->nodes.v[i]->at, &scope, &r->graph->arena, &values);
+            expand_texts(r, &d->texts.v[i], d->nodes.v[i]->at, &scope, false, &r->graph->arena,
+                         &values);
     }
     d->variable->v = arena_copy(&r->graph->arena, values.v, values.n * sizeof *values.v);
     d->variable->n = values.n;
@@ -128,12 +132,16 @@ static void settle(struct variables *all, struct draft_variable *first) {
     }
 }
 
-void read_variables(void *context, const struct node *value) {
-    struct variables all = {.reader = context};
-    if (!want_map(value, "`vars`", all.reader->diags))
-        return;
-    for (size_t i = 0; i + 1 < value->n; i += 2)
-        read_variable(&all, value->items[i], value->items[i + 1]);
+void read_variables(struct reader *r) {
+    struct variables all = {.reader = r};
+    /* What a file says wins over what it includes. */
+    for (size_t d = r->documents.n; d-- > 0;) {
+        const struct node *value = node_get(r->documents.v[d]->root, "vars");
+        if (value == NULL || !want_map(value, "`vars`", r->diags))
+            continue;
+        for (size_t i = 0; i + 1 < value->n; i += 2)
+            read_variable(&all, value->items[i], value->items[i + 1]);
+    }
     for (size_t i = 0; i < all.drafts.n; i++)
         settle(&all, all.drafts.v[i]);
     for (size_t i = 0; i < all.drafts.n; i++) {

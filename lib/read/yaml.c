@@ -1,34 +1,42 @@
 #include "read/yaml.h"
 
-#include "read/keys.h"
 #include "read/reader.h"
+#include "read/schema.h"
 
 enum { TEXTS_MAX = 2 * 1000 * 1000, BYTES_MAX = 256 * 1024 * 1024 };
-
-/* In the order in which they are read: they may stand in any. */
-static const struct key top_keys[] = {
-    {"hosts", read_hosts}, {"vars", read_variables}, {"steps", read_steps}};
-enum { TOP_KEYS = sizeof top_keys / sizeof *top_keys };
 
 static void later(void *context, const struct node *value) {
     (void)context;
     (void)value;
 }
 
-static void read_top(struct reader *r, const struct node *root) {
-    struct key names[TOP_KEYS];
+static const struct key top_keys[] = {
+    {"include", later, KEY_TEXT | KEY_LIST},
+    {"hosts", later, KEY_MAP},
+    {"vars", later, KEY_MAP},
+    {"limits", later, KEY_MAP},
+    {"defaults", later, KEY_MAP},
+    {"steps", later, KEY_MAP},
+};
+const struct key_table schema_top = {top_keys, sizeof top_keys / sizeof *top_keys};
+
+/* The keys may stand in any order; they are read in one in which each knows what it may name. */
+static void read_all(struct reader *r) {
+    bool steps = false, good = true;
     size_t errors = r->diags->errors;
-    for (size_t i = 0; i < TOP_KEYS; i++)
-        names[i] = (struct key){top_keys[i].name, later};
-    if (!read_keys(root, "the file", names, TOP_KEYS, r, r->diags))
-        return;
-    if (node_get(root, "steps") == NULL && errors == r->diags->errors && !root->refused)
-        diag_error(r->diags, root->at, "there are no `steps`");
-    for (size_t i = 0; i < TOP_KEYS; i++) {
-        const struct node *value = node_get(root, top_keys[i].name);
-        if (value != NULL)
-            top_keys[i].read(r, value);
+    for (size_t i = 0; i < r->documents.n; i++) {
+        const struct node *root = r->documents.v[i]->root;
+        good = read_keys(root, "the file", schema_top.keys, schema_top.n, r, r->diags) && good;
+        steps = steps || root->refused || node_get(root, "steps") != NULL;
     }
+    if (!good)
+        return;
+    if (!steps && errors == r->diags->errors)
+        diag_error(r->diags, r->documents.v[r->documents.n - 1]->root->at, "there are no `steps`");
+    read_hosts(r);
+    read_variables(r);
+    read_limits(r);
+    read_steps(r);
 }
 
 static void assign(struct reader *r, const struct assignment *a) {
@@ -50,16 +58,18 @@ static void assign(struct reader *r, const struct assignment *a) {
 
 bool yaml_read(const struct source *source, const struct assignment *assignments,
                size_t n_assignments, struct graph *graph, struct diags *diags) {
-    struct reader r = {
-        .graph = graph, .diags = diags, .texts_left = TEXTS_MAX, .bytes_left = BYTES_MAX};
     size_t errors = diags->errors;
-    struct node *root = nodes_read(&graph->arena, source, diags);
-    if (root == NULL)
-        return false;
+    struct reader *r = arena_alloc(&graph->arena, sizeof *r); /* it may grow the graph later */
+    *r = (struct reader){
+        .graph = graph, .diags = diags, .texts_left = TEXTS_MAX, .bytes_left = BYTES_MAX};
     for (size_t i = 0; i < n_assignments; i++)
-        assign(&r, &assignments[i]);
-    read_top(&r, root);
-    graph_link(graph, diags);
-    vec_free(&r.rule_names);
+        assign(r, &assignments[i]);
+    if (read_documents(r, source))
+        read_all(r);
+    if (graph->growth == NULL) {
+        vec_free(&r->documents);
+        vec_free(&r->rule_names);
+        map_free(&r->told);
+    }
     return errors == diags->errors;
 }

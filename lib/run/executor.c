@@ -1,5 +1,7 @@
 #include "run/executor.h"
 
+#include "base/shell.h"
+
 #include <stdlib.h>
 
 static struct str host_of(const struct job *job) {
@@ -8,6 +10,17 @@ static struct str host_of(const struct job *job) {
 
 void job_script(const struct job *job, struct str prefix, struct buf *out) {
     size_t start = out->n;
+    struct str shell = job->step->rule->shell;
+    if (shell.n != 0) { /* the step's own shell takes the place of the one that is started */
+        struct buf script = {0};
+        graph_script(job->graph, job->step, host_of(job), prefix, &script);
+        buf_puts(out, "exec ");
+        buf_str(out, shell);
+        buf_puts(out, " -c ");
+        shell_quote(out, buf_view(&script));
+        buf_free(&script);
+        return;
+    }
     graph_script(job->graph, job->step, host_of(job), prefix, out);
     /* An operand that begins so would be taken for an option. */
     if (start == 0 && out->n != 0 && (out->s[0] == '-' || out->s[0] == '+')) {

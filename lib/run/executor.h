@@ -32,8 +32,13 @@ struct job {
     enum job_end end;
     int status;
     struct buf reason;
-    void *executing; /* the executor's */
-    void *shown;     /* the view's */
+    struct buf written;   /* to its standard output, where that is captured */
+    bool overflowed;      /* it wrote more than can be captured */
+    struct found *before; /* what stood there before it started that its patterns match: files.h */
+    str_list made;        /* what the patterns of its step stood for; the names are the job's own */
+    struct job *twin;     /* another try of the step, that runs at the same time elsewhere */
+    void *executing;      /* the executor's */
+    void *shown;          /* the view's */
 };
 
 /* What executors tell. */
@@ -67,8 +72,14 @@ struct executor {
     const struct executor_table *table;
 };
 
+static inline bool codes_have(const struct codes *codes, int status) {
+    return codes != NULL && status >= 0 && status < 256 &&
+           (codes->v[status / 64] >> status % 64 & 1) != 0;
+}
+
 static inline bool job_succeeded(const struct job *job) {
-    return job->end == JOB_EXITED && job->status == 0 && !job->timed_out && !job->cancelled;
+    return job->end == JOB_EXITED && !job->timed_out && !job->cancelled &&
+           (job->status == 0 || codes_have(job->step->rule->allow, job->status));
 }
 
 /* What a shell is given for a job: a script that is no option, and variables NAME=VALUE beyond the

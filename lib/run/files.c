@@ -1,7 +1,12 @@
 #include "run/files.h"
 
+#include "base/arena.h"
+#include "base/map.h"
+#include "base/mem.h"
+
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -36,10 +41,16 @@ int files_make_parents(struct str name) {
     return error;
 }
 
+/* Of "parts/p.*", "parts/p.". */
+static struct str literal_part(const struct pattern *pattern) {
+    return (struct str){pattern->text.s, strcspn(pattern->text.s, "*?[\\")};
+}
+
 int files_make_directories_for_outputs(const struct step *step, const char **failed) {
-    for (size_t i = 0; i < step->n_out; i++) {
-        struct str name = step->out[i]->name;
-        if (memchr(name.s, '/', name.n) == NULL)
+    for (size_t i = 0; i < step->n_out + step->n_patterns; i++) {
+        struct str name =
+            i < step->n_out ? step->out[i]->name : literal_part(&step->patterns[i - step->n_out]);
+        if (name.n == 0 || memchr(name.s, '/', name.n) == NULL)
             continue;
         errno = 0;
         int error = files_make_parents(name);
@@ -49,6 +60,105 @@ int files_make_directories_for_outputs(const struct step *step, const char **fai
         }
     }
     return 0;
+}
+
+void files_free_names(str_list *names) {
+    for (size_t i = 0; i < names->n; i++)
+        free((char *)names->v[i].s);
+    vec_free(names);
+}
+
+static bool is_input(const struct step *step, struct str name) {
+    for (size_t i = 0; i < step->n_in; i++)
+        if (str_eq(step->in[i]->name, name))
+            return true;
+    return false;
+}
+
+/* Files as they were. */
+struct found {
+    struct map names; /* of struct stat */
+    struct arena arena;
+};
+
+static void match(const struct pattern *pattern,
+                  void (*each)(void *context, struct str name, const struct stat *st),
+                  void *context) {
+    glob_t found = {0};
+    int rc = glob(pattern->text.s, 0, NULL, &found);
+    if (rc == GLOB_NOSPACE)
+        mem_alloc(SIZE_MAX);
+    for (size_t i = 0; rc == 0 && i < found.gl_pathc; i++) {
+        struct stat st;
+        if (stat(found.gl_pathv[i], &st) == 0 && S_ISREG(st.st_mode))
+            each(context, str_of(found.gl_pathv[i]), &st);
+    }
+    globfree(&found);
+}
+
+static void note(void *context, struct str name, const struct stat *st) {
+    struct found *f = context;
+    *map_put(&f->names, arena_str(&f->arena, name)) = arena_copy(&f->arena, st, sizeof *st);
+}
+
+void files_note_before(struct job *job) {
+    if (job->step->n_patterns == 0)
+        return;
+    job->before = mem_zalloc(sizeof *job->before);
+    for (size_t i = 0; i < job->step->n_patterns; i++)
+        match(&job->step->patterns[i], note, job->before);
+}
+
+void files_free_found(struct found *before) {
+    if (before == NULL)
+        return;
+    map_free(&before->names);
+    arena_free(&before->arena);
+    free(before);
+}
+
+struct matching {
+    const struct step *step;
+    const struct found *before;
+    str_list touched, untouched;
+};
+
+static bool is_as_before(const struct found *before, struct str name, const struct stat *st) {
+    const struct stat *was = before != NULL ? map_get(&before->names, name) : NULL;
+    return was != NULL && was->st_dev == st->st_dev && was->st_ino == st->st_ino &&
+           was->st_size == st->st_size && was->st_mtim.tv_sec == st->st_mtim.tv_sec &&
+           was->st_mtim.tv_nsec == st->st_mtim.tv_nsec &&
+           was->st_ctim.tv_sec == st->st_ctim.tv_sec && was->st_ctim.tv_nsec == st->st_ctim.tv_nsec;
+}
+
+static void take(void *context, struct str name, const struct stat *st) {
+    struct matching *m = context;
+    if (is_input(m->step, name))
+        return;
+    str_list *list = is_as_before(m->before, name, st) ? &m->untouched : &m->touched;
+    *vec_push(list) = (struct str){mem_strdup(name.s), name.n};
+}
+
+bool files_match_made(const struct step *step, const struct found *before, str_list *made,
+                      struct buf *reason) {
+    for (size_t i = 0; i < step->n_patterns; i++) {
+        const struct pattern *pattern = &step->patterns[i];
+        struct matching m = {.step = step, .before = before};
+        match(pattern, take, &m);
+        str_list *taken = m.touched.n != 0 ? &m.touched : &m.untouched;
+        bool good = taken->n != 0 || pattern->optional;
+        for (size_t k = 0; k < taken->n; k++)
+            *vec_push(made) = taken->v[k];
+        taken->n = 0;
+        files_free_names(&m.touched);
+        files_free_names(&m.untouched);
+        if (good)
+            continue;
+        buf_puts(reason, "it made nothing that matches ");
+        buf_visible(reason, pattern->text);
+        return false;
+    }
+    return true;
 }
 
 void files_check_made(struct job *job) {
@@ -64,6 +174,8 @@ void files_check_made(struct job *job) {
             buf_printf(&job->reason, " (%s)", strerror(errno));
         return;
     }
+    if (!files_match_made(job->step, job->before, &job->made, &job->reason))
+        job->end = JOB_FAILED;
 }
 
 void files_way_back(struct str dir, struct buf *out) {

@@ -287,6 +287,7 @@ static void start(struct executor *base, struct job *job) {
         could_not_start(x, job, failed, error);
         return;
     }
+    files_note_before(job);
     int out[2] = {-1, -1}, err[2] = {-1, -1};
     error = output_pipe(out);
     if (error == 0 && (error = output_pipe(err)) != 0) {

@@ -4,25 +4,34 @@
 #include "run/local.h"
 #include "run/ssh.h"
 
+#include "run/files.h"
+
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
-/* Hosts and pools of the scheduler: number 0 is here, then those of the graph. */
-enum { HERE = 0 };
+/* Hosts and pools of the scheduler: number 0 is here, then those of the graph. Limits: number 0 is
+ * the terminal, then those of the graph. */
+enum { HERE = 0, TERMINAL = 0 };
+
+/* What can be captured of a step: as a value, and as a list of steps. */
+enum { VALUE_MAX = 1024 * 1024, LIST_MAX = 64 * 1024 * 1024 };
 
 struct run {
     struct loop *loop;
-    const struct graph *graph;
-    const struct plan *plan;
+    struct graph *graph;
+    struct plan *plan;
     struct run_options options;
     const struct run_view *view;
     struct sched *sched;
     struct executor *local, *ssh;
     struct executor_events events;
-    struct job **jobs; /* by place in the plan: the try that runs, or has just ended */
+    VEC(struct job *) jobs; /* by place in the plan: the try that runs, or has just ended */
+    size_t pools;           /* of the graph, that the scheduler knows */
     bool pumping, finished, stopped, abandoned;
     struct timer wake;
     size_t counts[SCHED_STATES];
+    size_t shown; /* steps that have something to run */
 };
 
 static void pump(struct run *r);
@@ -31,14 +40,45 @@ static struct executor *executor_of(struct run *r, const struct host *host) {
     return host != NULL ? r->ssh : r->local;
 }
 
-static void free_job(struct run *r, uint32_t id) {
-    buf_free(&r->jobs[id]->reason);
-    free(r->jobs[id]);
-    r->jobs[id] = NULL;
+static void free_job(struct job *job) {
+    buf_free(&job->reason);
+    buf_free(&job->written);
+    files_free_names(&job->made);
+    files_free_found(job->before);
+    free(job);
 }
 
+/* The try of a step with this number; NULL: it is gone. */
+static struct job *find_job(const struct run *r, uint32_t id, uint32_t attempt) {
+    struct job *job = r->jobs.v[id];
+    while (job != NULL && job->attempt != attempt)
+        job = job->twin;
+    return job;
+}
+
+static void unlink_job(struct run *r, struct job *job) {
+    struct job **at = &r->jobs.v[job->id];
+    while (*at != job)
+        at = &(*at)->twin;
+    *at = job->twin;
+    job->twin = NULL;
+}
+
+/* A try that counts for nothing, since there is another one. */
+static void drop_job(struct run *r, struct job *job) {
+    unlink_job(r, job);
+    r->view->dropped(r->view->context, job);
+    free_job(job);
+}
+
+static bool runs(const struct step *step) {
+    return step->rule->script_at.line != 0;
+}
+
+static void on_ended(void *context, struct job *job);
+
 static void start(struct run *r, const struct sched_action *a) {
-    const struct step *step = r->plan->steps[a->step];
+    struct step *step = r->plan->steps.v[a->step];
     struct job *job = mem_zalloc(sizeof *job);
     *job = (struct job){
         .graph = r->graph,
@@ -47,36 +87,137 @@ static void start(struct run *r, const struct sched_action *a) {
         .id = a->step,
         .attempt = a->attempt,
         .started = loop_now(r->loop),
+        .twin = r->jobs.v[a->step],
     };
-    r->jobs[a->step] = job;
-    if (step->rule->script_at.line == 0) { /* a mere name for what it needs */
+    r->jobs.v[a->step] = job;
+    if (!runs(step)) { /* a mere name for what it needs */
         sched_step_ended(r->sched, a->step, a->attempt, SCHED_ENDED_OK, loop_now(r->loop));
         return;
     }
     r->view->started(r->view->context, job);
+    if (step->broken) {
+        job->end = JOB_FAILED;
+        buf_puts(&job->reason, "what it is to do could not be made out, see above");
+        on_ended(r, job);
+        return;
+    }
     struct executor *x = executor_of(r, job->host);
     x->table->start(x, job);
 }
 
-static void cancel(struct run *r, uint32_t id, bool timed_out) {
-    struct job *job = r->jobs[id];
+static void cancel(struct run *r, const struct sched_action *a) {
+    struct job *job = find_job(r, a->step, a->attempt);
     if (job == NULL)
         return;
-    job->timed_out = timed_out;
-    job->cancelled = !timed_out;
+    job->timed_out = a->timed_out;
+    job->cancelled = !a->timed_out;
     struct executor *x = executor_of(r, job->host);
     x->table->cancel(x, job, false);
 }
 
-static void settled(struct run *r, uint32_t id, enum sched_state state) {
-    const struct step *step = r->plan->steps[id];
-    bool shown = step->rule->script_at.line != 0;
-    if (shown) {
-        r->counts[state]++;
-        r->view->settled(r->view->context, step, r->jobs[id], state);
+/* --- growing --- */
+
+static void add_pools(struct run *r);
+static void add_step(struct run *r, uint32_t place);
+
+/* What a step's end lets the graph grow by, and what of that the plan has a use for. */
+static void grow(struct run *r, struct step *step, bool well) {
+    struct growth *growth = r->graph->growth;
+    size_t first = r->graph->steps.n;
+    if (growth == NULL)
+        return;
+    struct diags diags;
+    diags_init(&diags);
+    growth->over(growth, step, well, &diags);
+    if (r->graph->steps.n != first) {
+        size_t known = r->plan->steps.n;
+        plan_grow(r->plan, first, &diags);
+        add_pools(r);
+        for (size_t i = known; i < r->plan->steps.n; i++)
+            add_step(r, (uint32_t)i);
+        r->view->grown(r->view->context, r->shown);
     }
-    if (r->jobs[id] != NULL)
-        free_job(r, id);
+    if (diags.n != 0)
+        r->view->told(r->view->context, &diags);
+    diags_free(&diags);
+}
+
+static void fail(struct job *job, const char *reason) {
+    job->end = JOB_FAILED;
+    buf_puts(&job->reason, reason);
+}
+
+/* What it has written becomes a value, or steps. */
+static void take_written(struct run *r, struct job *job) {
+    const struct rule *rule = job->step->rule;
+    struct str text = buf_view(&job->written);
+    if (job->overflowed) {
+        fail(job, rule->yields
+                      ? "it listed more than 64 MiB of steps"
+                      : "it wrote more than 1 MiB, which is as much as {{STEP.stdout}} can "
+                        "hold: let it write a file, and say `out`");
+    } else if (text.n != 0 && memchr(text.s, '\0', text.n) != NULL) {
+        fail(job,
+             "it wrote a NUL byte, which no value can hold: let it write a file, and say `out`");
+    } else if (rule->yields) {
+        struct diags diags;
+        diags_init(&diags);
+        if (!r->graph->growth->listed(r->graph->growth, r->plan->steps.v[job->id], text, &diags))
+            fail(job, "what it wrote is no list of steps, see above");
+        if (diags.n != 0)
+            r->view->told(r->view->context, &diags);
+        diags_free(&diags);
+    }
+}
+
+static int status_of(const struct job *job) {
+    if (job->timed_out)
+        return 124; /* as timeout(1) has it */
+    if (job->end == JOB_EXITED)
+        return job->status;
+    return job->end == JOB_SIGNALED ? 128 + job->status : 1;
+}
+
+/* Looks at what a step has left, after it has ended well. */
+static void take_results(struct run *r, struct job *job) {
+    struct step *step = r->plan->steps.v[job->id];
+    if (job_succeeded(job) && (step->rule->captured || step->rule->yields))
+        take_written(r, job);
+    if (job_succeeded(job) && job->made.n != 0) {
+        struct buf reason = {0};
+        if (!graph_settle(r->graph, step, job->made.v, job->made.n, &reason))
+            fail(job, reason.s);
+        buf_free(&reason);
+    }
+    if (job->end != JOB_LOST)
+        graph_step_over(r->graph, step, status_of(job), buf_view(&job->written));
+}
+
+static void settled(struct run *r, const struct sched_action *a) {
+    struct step *step = r->plan->steps.v[a->step];
+    struct job *last = find_job(r, a->step, a->attempt);
+    for (struct job *job = r->jobs.v[a->step], *next; job != NULL; job = next) {
+        next = job->twin;
+        if (job != last)
+            drop_job(r, job);
+    }
+    if (runs(step)) {
+        r->counts[a->state]++;
+        r->view->settled(r->view->context, step, last, a->state);
+        grow(r, step, a->state == SCHED_DONE);
+    }
+    if (last != NULL)
+        free_job(last);
+    r->jobs.v[a->step] = NULL;
+}
+
+static void tried(struct run *r, const struct sched_action *a) {
+    struct job *job = find_job(r, a->step, a->attempt);
+    if (job == NULL)
+        return;
+    unlink_job(r, job);
+    r->view->tried(r->view->context, job, a->at - loop_now(r->loop));
+    free_job(job);
 }
 
 static void act(struct run *r, const struct sched_action *a) {
@@ -85,19 +226,16 @@ static void act(struct run *r, const struct sched_action *a) {
         start(r, a);
         break;
     case SCHED_CANCEL:
-        cancel(r, a->step, a->timed_out);
+        cancel(r, a);
         break;
     case SCHED_CONNECT:
         r->ssh->table->connect(r->ssh, r->graph->hosts.v[a->host - 1]);
         break;
     case SCHED_RETRY:
-        if (r->jobs[a->step] != NULL) {
-            r->view->tried(r->view->context, r->jobs[a->step], a->at - loop_now(r->loop));
-            free_job(r, a->step);
-        }
+        tried(r, a);
         break;
     case SCHED_SETTLED:
-        settled(r, a->step, a->state);
+        settled(r, a);
         break;
     case SCHED_WAKE:
         loop_timer(r->loop, &r->wake, a->at);
@@ -123,13 +261,29 @@ static void pump(struct run *r) {
 
 static void on_output(void *context, struct job *job, enum stream stream, struct str bytes) {
     struct run *r = context;
-    if (!r->abandoned)
-        r->view->output(r->view->context, job, stream, bytes);
+    if (r->abandoned)
+        return;
+    r->view->output(r->view->context, job, stream, bytes);
+    const struct rule *rule = job->step->rule;
+    if (stream != STREAM_OUT || !(rule->captured || rule->yields) || job->overflowed)
+        return;
+    job->overflowed = job->written.n + bytes.n > (rule->yields ? LIST_MAX : VALUE_MAX);
+    if (!job->overflowed)
+        buf_str(&job->written, bytes);
+}
+
+static bool other_runs(const struct run *r, const struct job *job) {
+    for (const struct job *other = r->jobs.v[job->id]; other != NULL; other = other->twin)
+        if (other != job && other->ended == 0)
+            return true;
+    return false;
 }
 
 static void on_ended(void *context, struct job *job) {
     struct run *r = context;
     job->ended = loop_now(r->loop);
+    take_results(r, job);
+    const struct rule *rule = job->step->rule;
     enum sched_end how = SCHED_ENDED_FAILED;
     if (job->timed_out || job->cancelled)
         how = SCHED_ENDED_CANCELLED;
@@ -137,7 +291,13 @@ static void on_ended(void *context, struct job *job) {
         how = SCHED_ENDED_LOST;
     else if (job_succeeded(job))
         how = SCHED_ENDED_OK;
+    else if (job->step->broken ||
+             (rule->retry_on != NULL && !codes_have(rule->retry_on, status_of(job))))
+        how = SCHED_ENDED_FAILED_FOR_GOOD;
+    bool drop = how != SCHED_ENDED_OK && other_runs(r, job);
     sched_step_ended(r->sched, job->id, job->attempt, how, loop_now(r->loop));
+    if (drop)
+        drop_job(r, job);
     pump(r);
 }
 
@@ -149,17 +309,23 @@ static void on_host_up(void *context, struct host *host, uint32_t cores) {
 
 static void on_host_lost(void *context, struct host *host, bool for_good, const char *reason) {
     struct run *r = context;
-    for (size_t i = 0; i < r->plan->n; i++) {
-        struct job *job = r->jobs[i];
-        if (job == NULL || job->host != host || job->ended != 0)
-            continue;
-        job->end = JOB_LOST;
-        job->ended = loop_now(r->loop);
-        buf_puts(&job->reason, reason);
-    }
+    VEC(struct job *) lost = {0};
+    for (size_t i = 0; i < r->jobs.n; i++)
+        for (struct job *job = r->jobs.v[i]; job != NULL; job = job->twin) {
+            if (job->host != host || job->ended != 0)
+                continue;
+            job->end = JOB_LOST;
+            job->ended = loop_now(r->loop);
+            buf_puts(&job->reason, reason);
+            if (other_runs(r, job))
+                *vec_push(&lost) = job;
+        }
     if (!r->stopped)
         r->view->host_lost(r->view->context, host, for_good, reason);
     sched_host_lost(r->sched, host->id + 1, for_good, loop_now(r->loop));
+    for (size_t i = 0; i < lost.n; i++)
+        drop_job(r, lost.v[i]);
+    vec_free(&lost);
     pump(r);
 }
 
@@ -187,6 +353,18 @@ static enum sched_pick pick_of(const struct pool *pool) {
     return SCHED_LEAST_LOADED;
 }
 
+static void add_pools(struct run *r) {
+    VEC(uint32_t) members = {0};
+    for (; r->pools < r->graph->pools.n; r->pools++) {
+        const struct pool *pool = r->graph->pools.v[r->pools];
+        members.n = 0;
+        for (size_t h = 0; h < pool->n_hosts; h++)
+            *vec_push(&members) = pool->hosts[h]->id + 1;
+        sched_add_pool(r->sched, pick_of(pool), members.v, members.n);
+    }
+    vec_free(&members);
+}
+
 static void add_places(struct run *r) {
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     uint32_t slots = cores > 0 ? (uint32_t)cores : 1;
@@ -196,43 +374,81 @@ static void add_places(struct run *r) {
     sched_add_pool(r->sched, SCHED_LEAST_LOADED, &here, 1);
     for (size_t i = 0; i < r->graph->hosts.n; i++)
         sched_add_host(r->sched, r->graph->hosts.v[i]->slots);
-    VEC(uint32_t) members = {0};
-    for (size_t i = 0; i < r->graph->pools.n; i++) {
-        const struct pool *pool = r->graph->pools.v[i];
-        members.n = 0;
-        for (size_t h = 0; h < pool->n_hosts; h++)
-            *vec_push(&members) = pool->hosts[h]->id + 1;
-        sched_add_pool(r->sched, pick_of(pool), members.v, members.n);
-    }
-    vec_free(&members);
+    add_pools(r);
+    sched_add_limit(r->sched, 1); /* TERMINAL */
+    for (size_t i = 0; i < r->graph->limits.n; i++)
+        sched_add_limit(r->sched, r->graph->limits.v[i]->n);
 }
 
-static void add_steps(struct run *r) {
-    uint32_t *place = mem_array(NULL, r->graph->steps.n, sizeof *place);
+static enum sched_when when_of(const struct step *step, size_t need) {
+    static const enum sched_when whens[] = {[WHEN_SUCCESS] = SCHED_ON_SUCCESS,
+                                            [WHEN_FAILURE] = SCHED_ON_FAILURE,
+                                            [WHEN_ALWAYS] = SCHED_ON_END};
+    return step->when != NULL ? whens[step->when[need]] : SCHED_ON_SUCCESS;
+}
+
+static void add_step(struct run *r, uint32_t place) {
+    const struct step *step = r->plan->steps.v[place];
+    const struct rule *rule = step->rule;
     VEC(struct sched_need) needs = {0};
-    for (size_t i = 0; i < r->plan->n; i++) {
-        const struct step *step = r->plan->steps[i];
-        const struct rule *rule = step->rule;
-        place[step->id] = (uint32_t)i;
-        needs.n = 0;
-        for (size_t n = 0; n < step->n_needs; n++)
-            *vec_push(&needs) = (struct sched_need){.step = place[step->needs[n]->id]};
-        bool alias = rule->script_at.line == 0;
-        sched_add_step(
-            r->sched,
-            &(struct sched_step){
-                .needs = needs.v,
-                .n_needs = needs.n,
-                .pool = step->pool != NULL && !alias ? step->pool->id + 1 : HERE,
-                .retries = r->options.retries >= 0 ? (uint32_t)r->options.retries : rule->retries,
-                .timeout = r->options.timeout >= 0 ? r->options.timeout : rule->timeout,
-            });
-    }
+    VEC(uint32_t) limits = {0};
+    for (size_t n = 0; n < step->n_needs && !step->broken; n++)
+        if (plan_has(r->plan, step->needs[n])) /* else it is left out: it counts as done */
+            *vec_push(&needs) = (struct sched_need){.step = r->plan->place.v[step->needs[n]->id],
+                                                    .when = when_of(step, n)};
+    for (size_t i = 0; i < rule->n_limits; i++)
+        *vec_push(&limits) = rule->limits[i]->id + 1;
+    if (rule->console)
+        *vec_push(&limits) = TERMINAL;
+    bool elsewhere = step->pool != NULL && runs(step) && !step->broken;
+    struct sched_step s = {
+        .needs = needs.v,
+        .n_needs = needs.n,
+        .pool = elsewhere ? step->pool->id + 1 : HERE,
+        .tied = step->same != NULL && plan_has(r->plan, step->same),
+        .cpus = rule->cpus,
+        .mem = rule->mem,
+        .limits = limits.v,
+        .n_limits = limits.n,
+        .retries = r->options.retries >= 0 ? (uint32_t)r->options.retries : rule->retries,
+        .wait = rule->retry_wait,
+        .backoff = rule->retry_backoff,
+        .patience = rule->patience,
+        .timeout = r->options.timeout >= 0 ? r->options.timeout : rule->timeout,
+        .kind = rule->id,
+        .speculate = rule->speculate && elsewhere,
+    };
+    if (s.tied)
+        s.same = r->plan->place.v[step->same->id];
+    *vec_push(&r->jobs) = NULL;
+    r->shown += runs(step);
+    sched_add_step(r->sched, &s);
     vec_free(&needs);
-    free(place);
+    vec_free(&limits);
 }
 
-struct run *run_new(struct loop *loop, const struct graph *graph, const struct plan *plan,
+/* Steps that are left out count as done: what their patterns stand for is what is there. */
+static void take_left_out(struct run *r) {
+    for (size_t i = 0; i < r->plan->left_out.n; i++) {
+        struct step *step = r->plan->left_out.v[i];
+        str_list found = {0};
+        struct buf reason = {0};
+        if (files_match_made(step, NULL, &found, &reason))
+            graph_settle(r->graph, step, found.v, found.n, &reason);
+        files_free_names(&found);
+        buf_free(&reason);
+        grow(r, step, true);
+    }
+}
+
+size_t run_steps(const struct plan *plan) {
+    size_t n = 0;
+    for (size_t i = 0; i < plan->steps.n; i++)
+        n += runs(plan->steps.v[i]);
+    return n;
+}
+
+struct run *run_new(struct loop *loop, struct graph *graph, struct plan *plan,
                     const struct run_options *options, const struct run_view *view,
                     const struct watcher *watcher) {
     struct run *r = mem_zalloc(sizeof *r);
@@ -241,7 +457,6 @@ struct run *run_new(struct loop *loop, const struct graph *graph, const struct p
     r->events =
         (struct executor_events){r, on_output, on_ended, on_host_up, on_host_lost, on_host_load};
     r->wake = (struct timer){.expired = woken, .arg = r};
-    r->jobs = mem_zalloc((plan->n + 1) * sizeof(struct job *));
     r->local = local_new(loop, &r->events, watcher);
     r->ssh = ssh_new(loop, &r->events,
                      &(struct ssh_options){.config = options->ssh_config,
@@ -253,13 +468,27 @@ struct run *run_new(struct loop *loop, const struct graph *graph, const struct p
         .seed = options->seed,
     });
     add_places(r);
-    add_steps(r);
+    for (size_t i = 0; i < plan->steps.n; i++)
+        add_step(r, (uint32_t)i);
     return r;
+}
+
+/* In bytes; 0: the system does not say (POSIX does not ask it to). */
+static uint64_t memory_here(void) {
+#ifdef _SC_PHYS_PAGES
+    long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
+    return pages > 0 && size > 0 ? (uint64_t)pages * (uint64_t)size : 0;
+#else
+    return 0;
+#endif
 }
 
 void run_begin(struct run *r) {
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    sched_host_up(r->sched, HERE, cores > 0 ? (uint32_t)cores : 1, 0, loop_now(r->loop));
+    r->graph->running = true;
+    take_left_out(r);
+    sched_host_up(r->sched, HERE, cores > 0 ? (uint32_t)cores : 1, memory_here(),
+                  loop_now(r->loop));
     sched_begin(r->sched, loop_now(r->loop));
     pump(r);
 }
@@ -273,18 +502,20 @@ void run_stop(struct run *r, bool cancel) {
     r->stopped = r->stopped || cancel;
     sched_stop(r->sched, cancel, loop_now(r->loop));
     pump(r);
-    for (size_t i = 0; again && i < r->plan->n; i++) {
-        struct job *job = r->jobs[i];
-        if (job == NULL || job->ended != 0)
-            continue;
-        struct executor *x = executor_of(r, job->host);
-        x->table->cancel(x, job, true);
-    }
+    for (size_t i = 0; again && i < r->jobs.n; i++)
+        for (struct job *job = r->jobs.v[i], *next; job != NULL; job = next) {
+            struct executor *x = executor_of(r, job->host);
+            next = job->twin;
+            if (job->ended == 0)
+                x->table->cancel(x, job, true);
+        }
 }
 
 void run_abandon(struct run *r) {
-    for (size_t i = 0; i < r->plan->n; i++) {
-        struct job *job = r->jobs[i];
+    for (size_t i = 0; i < r->jobs.n; i++) {
+        struct job *job = r->jobs.v[i];
+        while (job != NULL && job->twin != NULL)
+            drop_job(r, job->twin);
         if (job == NULL || job->ended != 0)
             continue;
         r->counts[SCHED_CANCELLED]++;
@@ -309,10 +540,12 @@ void run_free(struct run *r) {
     r->local->table->free(r->local);
     loop_timer_clear(r->loop, &r->wake);
     sched_free(r->sched);
-    for (size_t i = 0; i < r->plan->n; i++)
-        if (r->jobs[i] != NULL)
-            free_job(r, (uint32_t)i);
-    free(r->jobs);
+    for (size_t i = 0; i < r->jobs.n; i++)
+        for (struct job *job = r->jobs.v[i], *next; job != NULL; job = next) {
+            next = job->twin;
+            free_job(job);
+        }
+    vec_free(&r->jobs);
     free(r);
 }
 

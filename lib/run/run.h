@@ -33,14 +33,20 @@ struct run_view {
     /* A step is over; job is its last try, NULL if none was made. The job goes away after this. */
     void (*settled)(void *context, const struct step *step, struct job *job,
                     enum sched_state state);
+    /* A try goes away that counts for nothing: the step also runs, or ran, elsewhere. */
+    void (*dropped)(void *context, struct job *job);
+    /* There are so many steps now that have something to run. */
+    void (*grown)(void *context, size_t steps);
+    /* Mistakes that came to light as the graph grew. */
+    void (*told)(void *context, const struct diags *diags);
     /* A host cannot be used; for_good: not in this run. */
     void (*host_lost)(void *context, const struct host *host, bool for_good, const char *reason);
 };
 
 struct run;
 
-/* The plan, the view and the watcher must outlive it. */
-struct run *run_new(struct loop *loop, const struct graph *graph, const struct plan *plan,
+/* The graph, which may grow, the plan, the view and the watcher must outlive it. */
+struct run *run_new(struct loop *loop, struct graph *graph, struct plan *plan,
                     const struct run_options *options, const struct run_view *view,
                     const struct watcher *watcher);
 void run_begin(struct run *r);
@@ -54,6 +60,7 @@ void run_child_ended(struct run *r); /* on SIGCHLD */
 bool run_close(
     struct run *r); /* after it has finished: true when hosts are tidy; else again after a turn */
 void run_free(struct run *r);
+size_t run_steps(const struct plan *plan); /* those that have something to run */
 size_t run_count(const struct run *r,
                  enum sched_state state); /* settled steps that have a script */
 

@@ -138,6 +138,7 @@ struct sched {
     VEC(struct pool) pools;
     uint32_t running, over, failed; /* counts of steps */
     uint32_t starts;
+    uint32_t limits;
     uint32_t news, last_news; /* steps that something is to be told of */
     struct heap choices;      /* pools that can start a step now: the highest first */
     uint32_t hungry;          /* pools that may need another host */

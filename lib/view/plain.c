@@ -183,7 +183,8 @@ static void settled(void *context, const struct step *step, struct job *job,
     p->counts[state]++;
     bool failed = state == SCHED_FAILED || state == SCHED_TIMED_OUT || state == SCHED_NO_HOST;
     bool silent =
-        state == SCHED_SKIPPED || state == SCHED_CANCELLED ||
+        state == SCHED_SKIPPED || state == SCHED_UNNEEDED || state == SCHED_STOPPED ||
+        state == SCHED_CANCELLED ||
         (state == SCHED_DONE && p->options.quiet && (job == NULL || capture_is_empty(job->shown)));
     if (silent) {
         forget(job);
@@ -212,6 +213,9 @@ static void settled(void *context, const struct step *step, struct job *job,
         duration_print(&what, job->ended - job->started);
         if (job->attempt > 1)
             buf_printf(&what, ", try %u", job->attempt);
+        /* An exit status that counts as success is not kept from who looks. */
+        if (!failed && job->end == JOB_EXITED && job->status != 0)
+            buf_printf(&what, ", exit status %d", job->status);
     }
     buf_str(&line, buf_view(&what));
     buf_putc(&line, '\n');
@@ -222,6 +226,23 @@ static void settled(void *context, const struct step *step, struct job *job,
     if (job != NULL)
         capture_show(job->shown, p->sink);
     forget(job);
+}
+
+static void dropped(void *context, struct job *job) {
+    (void)context;
+    forget(job);
+}
+
+static void grown(void *context, size_t steps) {
+    struct plain *p = context;
+    p->steps = steps;
+}
+
+static void told(void *context, const struct diags *diags) {
+    struct plain *p = context;
+    struct buf out = {0};
+    diags_print(diags, &out, 50, p->options.colour);
+    say(p, &out);
 }
 
 static void host_lost(void *context, const struct host *host, bool for_good, const char *reason) {
@@ -263,7 +284,7 @@ void plain_free(struct plain *p) {
 }
 
 struct run_view plain_view(struct plain *p) {
-    return (struct run_view){p, started, output, tried, settled, host_lost};
+    return (struct run_view){p, started, output, tried, settled, dropped, grown, told, host_lost};
 }
 
 void plain_interrupted(struct plain *p, int sig) {
@@ -322,7 +343,8 @@ void plain_summary(struct plain *p) {
         buf_printf(&out, "foray: %zu step%s done", done, done == 1 ? "" : "s");
         add_count(&out, failed, "failed");
         add_count(&out, p->counts[SCHED_CANCELLED], "ended because the run was stopped");
-        add_count(&out, p->counts[SCHED_SKIPPED], "not run");
+        add_count(&out, p->counts[SCHED_SKIPPED] + p->counts[SCHED_STOPPED], "not run");
+        add_count(&out, p->counts[SCHED_UNNEEDED], "not needed");
         buf_puts(&out, ", ");
         duration_print(&out, loop_now(p->loop) - p->began);
         buf_putc(&out, '\n');

@@ -25,9 +25,9 @@ static void add(void *context, struct str name, struct str value) {
 static void check_plan(const struct graph *g, const struct plan *plan) {
     bool *done = mem_zalloc(g->steps.n * sizeof *done);
     struct buf out = {0};
-    require(plan->n == g->steps.n);
-    for (size_t i = 0; i < plan->n; i++) {
-        const struct step *step = plan->steps[i];
+    require(plan->steps.n == g->steps.n);
+    for (size_t i = 0; i < plan->steps.n; i++) {
+        const struct step *step = plan->steps.v[i];
         require(step->id < g->steps.n && g->steps.v[step->id] == step && !done[step->id]);
         for (size_t k = 0; k < step->n_needs; k++)
             require(done[step->needs[k]->id]);
@@ -58,7 +58,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     graph_init(&graph);
     bool good = yaml_read(&source, &given, 1, &graph, &diags);
     require(good == (diags.errors == 0));
-    if (good && plan_make(&plan, &graph, NULL, 0, &diags))
+    if (good && plan_make(&plan, &graph, &(struct plan_options){0}, &diags))
         check_plan(&graph, &plan);
     struct buf out = {0};
     diags_print(&diags, &out, 0, true);

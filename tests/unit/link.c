@@ -58,7 +58,7 @@ static const char *link_told(struct model *m) {
     static struct buf out;
     struct buf printed = {0};
     buf_clear(&out);
-    bool good = graph_link(&m->graph, &m->diags);
+    bool good = graph_link(&m->graph, 0, &m->diags);
     CHECK(good == (m->diags.errors == 0));
     diags_print(&m->diags, &printed, 0, false);
     for (char *line = strtok(printed.s, "\n"); line != NULL; line = strtok(NULL, "\n"))

@@ -26,13 +26,14 @@ static const char *plan(const char *text, const char *const *targets, size_t n) 
     struct str words[8];
     for (size_t i = 0; i < n; i++)
         words[i] = str_of(targets[i]);
+    struct plan_options options = {.targets = words, .n_targets = n};
     diags_init(&diags);
     graph_init(&graph);
     CHECK(yaml_read(&source, NULL, 0, &graph, &diags));
-    if (plan_make(&chosen, &graph, words, n, &diags)) {
+    if (plan_make(&chosen, &graph, &options, &diags)) {
         CHECK(diags.errors == 0);
-        for (size_t i = 0; i < chosen.n; i++)
-            buf_printf(&out, "%s%.*s", i != 0 ? " " : "", STR_FMT(chosen.steps[i]->name));
+        for (size_t i = 0; i < chosen.steps.n; i++)
+            buf_printf(&out, "%s%.*s", i != 0 ? " " : "", STR_FMT(chosen.steps.v[i]->name));
         buf_puts(&out, "");
     } else {
         CHECK(diags.errors != 0);

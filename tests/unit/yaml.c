@@ -122,7 +122,7 @@ TEST(a_step_has_what_its_keys_say) {
                   NULL, 0)) {
         const struct rule *a = r.graph.rules.v[0], *b = r.graph.rules.v[1];
         CHECK_STR(steps_of(&r.graph), "a: <i >o +b $ one\nb: $ two\n");
-        CHECK(a->pool == r.graph.pools.v[0] && b->pool == NULL);
+        CHECK(a->steps[0]->pool == r.graph.pools.v[0] && b->steps[0]->pool == NULL);
         CHECK(a->timeout == INT64_C(90000000000) && b->timeout == 0);
         CHECK(a->retries == 7 && b->retries == 0);
         CHECK(str_eq(a->describe, STR("what it is")));
@@ -209,7 +209,7 @@ TEST(a_host_of_a_pool_is_a_place_to_run_too) {
                   "steps: {a: {run: x, on: h2}, b: {run: x, on: p}, c: {run: x, on: h2}}\n",
                   NULL, 0)) {
         CHECK_STR(pools_of(&r.graph), "p: h1(0) h2(0) h3(0)\nh2: h2(0)\n");
-        CHECK(r.graph.rules.v[0]->pool == r.graph.rules.v[2]->pool);
+        CHECK(r.graph.rules.v[0]->steps[0]->pool == r.graph.rules.v[2]->steps[0]->pool);
     }
     done(&r);
 }
@@ -418,7 +418,7 @@ TEST(values_of_any_depth_are_found_without_recursion) {
     struct reading r;
     if (read_text(&r, text.s, NULL, 0)) {
         CHECK_STR(steps_of(&r.graph), "s: $ echo 'end'\n");
-        CHECK(r.graph.rules.v[0]->pool->n_hosts == 1);
+        CHECK(r.graph.rules.v[0]->steps[0]->pool->n_hosts == 1);
     }
     done(&r);
     buf_free(&text);

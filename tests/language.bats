@@ -30,7 +30,7 @@ steps:
   h: {run: "echo `{{step}}`"}
   i: {run: "true", run: "false"}
   j: make # all
-  k: {run: "touch ran", in: "{{a.stdout}}"}
+  k: {run: "touch ran", in: "{{a.output}}"}
 Y
     says 'foray.yaml:2:' 'foray.yaml:3:1:' 'foray.yaml:5:' 'foray.yaml:6:' 'foray.yaml:7:7:' 'foray.yaml:8:' \
         'foray.yaml:9:' 'foray.yaml:10:' 'foray.yaml:11:' 'foray.yaml:12:' 'foray.yaml:13:' 'foray.yaml:14:' 'foray.yaml:15:'

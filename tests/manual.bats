@@ -41,6 +41,48 @@ example() { # NAME
     [[ $output == *"testing docs"* ]]
 }
 
+@test "foray.yaml(5): fan" {
+    example fan
+    seq 1 2 100 >corpus.txt
+    run -0 "$FORAY"
+    [ "$(cat total.txt)" = 50 ]
+    run -0 "$FORAY" # what stands there from before is not taken for what the step makes
+    [ "$(cat total.txt)" = 50 ]
+}
+
+@test "foray.yaml(5): deploy" {
+    example deploy
+    echo '[ "$1" != node2 ]' >app.sh
+    run -1 "$FORAY" -k
+    [[ $output == *"node2 is as it was"* ]]
+    [[ $output != *"node1 is as it was"* ]]
+    [[ $output == *"deployment is over"* ]]
+    [[ $output == *"failed start[node2] on node2: exit status 1"*", try 3"* ]]
+    echo true >app.sh
+    run -0 "$FORAY"
+    [[ $output != *"as it was"* ]]
+}
+
+@test "foray.yaml(5): matrix" {
+    example matrix
+    run -0 "$FORAY"
+    [ "$(cat report)" = $'alpine with 3.12\ndebian with 3.11\ndebian with 3.12' ]
+}
+
+@test "foray.yaml(5): lists" {
+    example lists
+    echo one >1.src && echo two >2.src
+    run -0 "$FORAY"
+    [ "$(cat pack)" = $'one\ntwo' ]
+}
+
+@test "foray.yaml(5): value" {
+    example value
+    echo 1.2.3 >VERSION
+    run -0 "$FORAY"
+    [ "$(cat pack-1.2.3.txt)" = $'program 1.2.3\nmanual of 1.2.3' ]
+}
+
 @test "the README's file is one" {
     sed -n '/^    hosts:/,/^`foray/p' "$top/README" | sed '$d; s/^    //' >foray.yaml
     seq 100 >corpus.txt
@@ -60,9 +102,7 @@ example() { # NAME
 }
 
 @test "every key of the language stands in foray.yaml(5)" {
-    for key in hosts vars steps slots pick ssh config identity known_hosts user port run in out needs each on env dir \
-        timeout retry describe; do
-        echo "{${key}x: 1}" >/dev/null
+    for key in $("$top/tests/schema" keys); do
         grep -qE "^\.(It )?Cm .*\b$key\b|^\.Cm $key|Cm $key" "$top/man/foray.yaml.5" || { echo "$key"; false; }
     done
 }

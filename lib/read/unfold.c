@@ -31,9 +31,10 @@ static void refer(struct unfolding *u, struct draft_rule *d, const struct templa
         struct draft_rule *other = draft_of(u, p->word);
         if (other == NULL)
             continue;
-        bool out = str_eq(p->part, STR("out"));
-        if (!out)
-            other->rule->captured = true;
+        bool out = str_eq(p->part, STR("out")), text = str_eq(p->part, STR("stdout"));
+        if (!out && !text && !str_eq(p->part, STR("status")))
+            continue; /* told */
+        other->rule->captured = other->rule->captured || text;
         struct draft_reference *ref = vec_push(&d->refs);
         *ref = (struct draft_reference){.to = other, .names = names, .edge = edge};
         ref->values = names && (!out || has_patterns(other));
@@ -225,6 +226,7 @@ static struct scope scope_of(struct unfolding *u, const struct step *step) {
         .item_file = step->item_file,
         .axes = step->axes,
         .n_axes = step->n_axes,
+        .lines = true,
         .host = step->rule->every != NULL ? step->pool->hosts[0]->name : STR(""),
         .arena = &u->scratch,
     };

@@ -100,9 +100,3 @@ example() { # NAME
         grep -qF -- "-l ${o#--}" "$top/completions/foray.fish" || { echo "$o is not in foray.fish"; false; }
     done
 }
-
-@test "every key of the language stands in foray.yaml(5)" {
-    for key in $("$top/tests/schema" keys); do
-        grep -qE "^\.(It )?Cm .*\b$key\b|^\.Cm $key|Cm $key" "$top/man/foray.yaml.5" || { echo "$key"; false; }
-    done
-}

@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "base/shell.h"
 #include "base/strlist.h"
+#include "run/console.h"
 #include "run/files.h"
 
 #include <errno.h>
@@ -46,6 +47,7 @@ struct process {
     struct watch exit; /* a pidfd; fd < 0 where there is none */
     bool exited; /* its own process has ended, and is not yet reaped: the group's number is still
                     its own */
+    bool console, lent; /* it has our own input and outputs; and the terminal behind them */
     bool asked, killed; /* TERM, KILL were sent */
     struct timer timer; /* to the next, harder measure */
     char *script_file;
@@ -67,6 +69,8 @@ static void finish(struct process *p) {
      * its own session. */
     kill(-p->pid, p->killed ? SIGKILL : SIGTERM);
     watcher_remove(x->watcher, p->pid);
+    if (p->lent)
+        console_take_back();
     int status = 0;
     while (waitpid(p->pid, &status, 0) < 0 && errno == EINTR)
         ;
@@ -169,6 +173,8 @@ void local_child_ended(struct executor *base) {
     for (struct process *p = x->running, *next; p != NULL; p = next) {
         next = p->next;
         siginfo_t info = {0};
+        if (p->console && !p->exited)
+            console_follow(p->pid, p->lent);
         if (p->exit.fd < 0 && !p->exited &&
             waitid(P_PID, (id_t)p->pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
             info.si_pid == p->pid)
@@ -225,14 +231,17 @@ static int output_pipe(int ends[2]) {
     return 0;
 }
 
+/* out, err: -1 with all of our own, and standard input too. */
 static int spawn_shell(pid_t *pid, char *const argv[], char *const envp[], int out, int err) {
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
     posix_spawn_file_actions_init(&actions);
     posix_spawnattr_init(&attributes);
-    posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
-    posix_spawn_file_actions_adddup2(&actions, out, 1);
-    posix_spawn_file_actions_adddup2(&actions, err, 2);
+    if (out >= 0) {
+        posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+        posix_spawn_file_actions_adddup2(&actions, out, 1);
+        posix_spawn_file_actions_adddup2(&actions, err, 2);
+    }
     sigset_t defaults, none;
     sigemptyset(&none);
     sigemptyset(&defaults);
@@ -288,9 +297,10 @@ static void start(struct executor *base, struct job *job) {
         return;
     }
     files_note_before(job);
+    bool console = job->step->rule->console;
     int out[2] = {-1, -1}, err[2] = {-1, -1};
-    error = output_pipe(out);
-    if (error == 0 && (error = output_pipe(err)) != 0) {
+    error = console ? 0 : output_pipe(out);
+    if (error == 0 && !console && (error = output_pipe(err)) != 0) {
         close(out[0]);
         close(out[1]);
     }
@@ -319,11 +329,15 @@ static void start(struct executor *base, struct job *job) {
     job_variables_free(&own);
     buf_free(&prefix);
     buf_free(&script);
-    close(out[1]);
-    close(err[1]);
+    if (!console) {
+        close(out[1]);
+        close(err[1]);
+    }
     if (error != 0) {
-        close(out[0]);
-        close(err[0]);
+        if (!console) {
+            close(out[0]);
+            close(err[0]);
+        }
         if (p->script_file != NULL) {
             unlink(p->script_file);
             free(p->script_file);
@@ -347,8 +361,13 @@ static void start(struct executor *base, struct job *job) {
         (struct watch){.fd = err[0], .events = POLLIN, .ready = stderr_ready, .arg = p};
     p->exit = (struct watch){.fd = open_pidfd(p->pid), .events = POLLIN, .ready = exited, .arg = p};
     p->timer = (struct timer){.expired = measure, .arg = p};
-    loop_watch(x->loop, &p->streams[STREAM_OUT]);
-    loop_watch(x->loop, &p->streams[STREAM_ERR]);
+    p->console = console;
+    if (console) {
+        p->lent = console_lend(p->pid);
+    } else {
+        loop_watch(x->loop, &p->streams[STREAM_OUT]);
+        loop_watch(x->loop, &p->streams[STREAM_ERR]);
+    }
     if (p->exit.fd >= 0)
         loop_watch(x->loop, &p->exit);
 }

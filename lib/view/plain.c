@@ -96,11 +96,7 @@ static void say_where(struct buf *out, const struct job *job) {
     }
 }
 
-static void started(void *context, struct job *job) {
-    struct plain *p = context;
-    job->shown = capture_new();
-    if (!p->options.verbose)
-        return;
+static void say_start(struct plain *p, const struct job *job) {
     struct buf line = {0}, script = {0};
     paint(p, &line, DIM);
     buf_puts(&line, "start ");
@@ -126,6 +122,15 @@ static void started(void *context, struct job *job) {
     say(p, &line);
 }
 
+static void started(void *context, struct job *job) {
+    struct plain *p = context;
+    job->shown = capture_new();
+    if (p->options.verbose)
+        say_start(p, job);
+    if (job->step->rule->console) /* what others say waits till the terminal is free again */
+        sink_hold(p->sink, true);
+}
+
 static void output(void *context, struct job *job, enum stream stream, struct str bytes) {
     (void)context;
     capture_add(job->shown, stream, bytes);
@@ -138,8 +143,14 @@ static void forget(struct job *job) {
     job->shown = NULL;
 }
 
+static void let_go(struct plain *p, const struct job *job) {
+    if (job != NULL && job->step->rule->console)
+        sink_hold(p->sink, false);
+}
+
 static void tried(void *context, struct job *job, int64_t wait) {
     struct plain *p = context;
+    let_go(p, job);
     struct buf line = {0};
     paint(p, &line, YELLOW);
     buf_puts(&line, "again ");
@@ -179,6 +190,7 @@ static void settled(void *context, const struct step *step, struct job *job,
                     enum sched_state state) {
     struct plain *p = context;
     struct buf line = {0};
+    let_go(p, job);
     p->ended++;
     p->counts[state]++;
     bool failed = state == SCHED_FAILED || state == SCHED_TIMED_OUT || state == SCHED_NO_HOST;

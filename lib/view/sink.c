@@ -32,6 +32,7 @@ struct sink {
     struct loop *loop;
     struct end ends[2];
     struct entry *first, **last;
+    bool held;
 };
 
 /* The terminal or pipe behind the descriptor is shared with others, who may not expect O_NONBLOCK
@@ -57,6 +58,11 @@ static void open_end(struct end *end, int fd) {
 }
 
 static void flush(struct sink *s);
+
+void sink_hold(struct sink *s, bool hold) {
+    s->held = hold;
+    flush(s);
+}
 
 static void ready(void *arg, short revents) {
     (void)revents;
@@ -163,7 +169,7 @@ static bool has_room(const struct end *end) {
 
 static void flush(struct sink *s) {
     /* Not for ever: the others in the loop have their turn too. */
-    for (int rounds = 0; s->first != NULL && rounds < 64; rounds++) {
+    for (int rounds = 0; s->first != NULL && !s->held && rounds < 64; rounds++) {
         struct entry *e = s->first;
         struct end *end = &s->ends[e->to];
         if (end->dead || !load(e)) {
@@ -187,7 +193,7 @@ static void flush(struct sink *s) {
     }
     for (int i = 0; i < 2; i++)
         s->ends[i].watch.events = 0;
-    if (s->first != NULL)
+    if (s->first != NULL && !s->held)
         s->ends[s->first->to].watch.events = POLLOUT;
 }
 

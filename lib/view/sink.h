@@ -20,6 +20,8 @@ struct sink_file {
 };
 void sink_file(struct sink *s, enum stream to, struct sink_file *file, uint64_t offset, uint64_t n);
 void sink_file_release(struct sink_file *file); /* closes and frees it with the last share */
+/* Nothing is written until it is let go: a step has the terminal. */
+void sink_hold(struct sink *s, bool hold);
 bool sink_empty(const struct sink *s);
 /* The error of the first write that failed for good, other than "nobody reads any more" (EPIPE); 0:
  * none. */

@@ -48,18 +48,22 @@ static inline bool unit_check_str(const char *actual, const char *expected, cons
     return same;
 }
 
+static inline int unit_main(void) {
+    int n = 0, failed = 0;
+    for (struct unit_test *t = unit_first; t != NULL; t = t->next) {
+        unit_failed = false;
+        t->run();
+        printf("%sok %d - %s\n", unit_failed ? "not " : "", ++n, t->name);
+        fflush(stdout);
+        failed += unit_failed;
+    }
+    printf("1..%d\n", n);
+    return failed != 0;
+}
+
 #define UNIT_MAIN                                                                                  \
     int main(void) {                                                                               \
-        int n = 0, failed = 0;                                                                     \
-        for (struct unit_test *t = unit_first; t != NULL; t = t->next) {                           \
-            unit_failed = false;                                                                   \
-            t->run();                                                                              \
-            printf("%sok %d - %s\n", unit_failed ? "not " : "", ++n, t->name);                     \
-            fflush(stdout);                                                                        \
-            failed += unit_failed;                                                                 \
-        }                                                                                          \
-        printf("1..%d\n", n);                                                                      \
-        return failed != 0;                                                                        \
+        return unit_main();                                                                        \
     }
 
 #endif

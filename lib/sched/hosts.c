@@ -6,6 +6,8 @@
 
 #define FIRST_BACK_OFF SECOND
 #define LONGEST_BACK_OFF (60 * SECOND)
+/* ... while somebody waits for a host that may just be booting. */
+#define PATIENT_BACK_OFF (1600 * MILLISECOND)
 /* A host that has not answered for this long is still waited for, but others are asked too. */
 #define SLOW_CONNECT SECOND
 
@@ -13,7 +15,8 @@ enum { LOSSES_IN_A_ROW = 3 };
 
 uint32_t sched_add_host(struct sched *s, uint32_t slots) {
     struct host *h = vec_push(&s->hosts);
-    *h = (struct host){.slots = slots, .fixed = slots != 0, .load = -1, .cores = 1};
+    *h = (struct host){
+        .slots = slots, .fixed = slots != 0, .load = -1, .cores = 1, .reserved = NONE};
     h->worth.hopeful = true;
     return (uint32_t)s->hosts.n - 1;
 }
@@ -22,7 +25,7 @@ static struct worth worth_of(const struct host *h) {
     struct worth w = {.up = h->link == UP};
     if (w.up && !h->quarantined) {
         uint32_t slots = h->trial ? 1 : h->slots;
-        w.free = slots > h->running.n ? slots - (uint32_t)h->running.n : 0;
+        w.free = slots > h->busy && h->reserved == NONE ? slots - h->busy : 0;
     }
     if (h->link == CONNECTING && !h->slow)
         w.coming = h->slots != 0 ? h->slots : 1;
@@ -45,9 +48,13 @@ static void set_timer(struct sched *s, uint32_t id, int64_t delay) {
 
 static int64_t back_off(struct sched *s, const struct host *h) {
     int64_t delay = FIRST_BACK_OFF;
-    for (uint32_t i = 1; i < h->failures && delay < LONGEST_BACK_OFF; i++)
+    int64_t longest = LONGEST_BACK_OFF;
+    for (size_t i = 0; i < h->places.n; i++)
+        if (s->pools.v[h->places.v[i].pool].patient != 0)
+            longest = PATIENT_BACK_OFF;
+    for (uint32_t i = 1; i < h->failures && delay < longest; i++)
         delay *= 2;
-    return sched_jitter(s, delay < LONGEST_BACK_OFF ? delay : LONGEST_BACK_OFF);
+    return sched_jitter(s, delay < longest ? delay : longest);
 }
 
 void host_ask(struct sched *s, uint32_t id) {
@@ -97,10 +104,10 @@ void sched_host_up(struct sched *s, uint32_t id, uint32_t cores, uint64_t mem, i
     sched_advance(s, now);
     if (h->link == UP)
         return;
-    (void)mem;
     heap_remove(&s->host_timers, id);
     h->link = UP;
     h->cores = cores != 0 ? cores : 1;
+    h->mem = mem;
     if (!h->fixed)
         h->slots = h->cores;
     h->quarantined = h->trial = false;
@@ -117,6 +124,8 @@ void sched_host_lost(struct sched *s, uint32_t id, bool for_good, int64_t now) {
         return;
     heap_remove(&s->host_timers, id);
     h->failures++;
+    if (h->reserved != NONE)
+        pool_unreserve(s, &s->pools.v[s->queues.v[h->reserved].pool]);
     h->link = for_good ? GONE : BACKING_OFF;
     if (!for_good)
         set_timer(s, id, back_off(s, h));

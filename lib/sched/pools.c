@@ -7,13 +7,9 @@
 
 #define SETTLING (200 * MILLISECOND)
 
-static uint64_t waiting(const struct pool *p) {
-    return p->ready.n + p->aside.n;
-}
-
 /* How many steps of the pool could start now if it had slots enough. */
 static uint64_t wanted(const struct sched *s, const struct pool *p) {
-    uint64_t n = waiting(p), headroom = sched_headroom(s);
+    uint64_t n = p->waiting, headroom = sched_headroom(s);
     return n < headroom ? n : headroom;
 }
 
@@ -23,7 +19,8 @@ uint32_t sched_add_pool(struct sched *s, enum sched_pick pick, const uint32_t *h
     p->pick = pick;
     p->members = mem_array(NULL, n, sizeof *p->members);
     p->idle = mem_array(NULL, n, sizeof *p->idle);
-    p->free.indexed = true;
+    p->free.indexed = p->eligible.indexed = p->no_room.indexed = true;
+    p->reserving = NONE;
     p->turn = UINT32_MAX; /* the end of lap 0 */
     for (size_t i = 0; i < n; i++) {
         struct host *h = &s->hosts.v[hosts[i]];
@@ -48,27 +45,52 @@ uint32_t sched_add_pool(struct sched *s, enum sched_pick pick, const uint32_t *h
     return id;
 }
 
-/* Ready steps. */
-
-void pool_push(struct sched *s, uint32_t id, uint32_t step) {
-    heap_push(&s->pools.v[id].ready,
-              (struct heap_entry){.key = -s->steps.v[step].height, .id = step});
-    pool_changed(s, id);
-}
+/* Steps that wait. */
 
 static void end_aside(struct sched *s, struct pool *p) {
-    for (size_t i = 0; i < p->aside.n; i++) {
-        uint32_t step = p->aside.v[i];
-        heap_push(&p->ready, (struct heap_entry){.key = -s->steps.v[step].height, .id = step});
+    while (p->aside.n != 0) {
+        uint32_t step = p->aside.v[--p->aside.n];
+        if (s->steps.v[step].queued)
+            queue_push(s, step);
     }
-    p->aside.n = 0;
 }
 
-static void give_up(struct sched *s, struct pool *p) {
-    while (p->ready.n != 0 && !s->stopped) {
-        uint32_t step = p->ready.v[0].id;
-        heap_pop(&p->ready);
+bool pool_is_gone(const struct sched *s, const struct pool *p) {
+    for (uint32_t i = 0; i < p->n; i++)
+        if (s->hosts.v[p->members[i].host].link != GONE)
+            return false;
+    return true;
+}
+
+/* Settling one may stop the run: then the others are not settled so. */
+static void settle_no_host(struct sched *s, uint32_t step) {
+    if (s->stopped && !(s->branches && s->steps.v[step].branch))
+        queue_leave(s, step);
+    else
         step_settle(s, step, SCHED_NO_HOST);
+}
+
+/* No host is of use. Who is patient waits on, if one may come up yet. */
+static void give_up(struct sched *s, uint32_t pool) {
+    bool gone = pool_is_gone(s, &s->pools.v[pool]);
+    for (size_t i = 0; i < s->pools.v[pool].queues.n; i++) {
+        uint32_t id = s->pools.v[pool].queues.v[i];
+        struct heap ready = s->queues.v[id].ready;
+        s->queues.v[id].ready = (struct heap){0};
+        while (ready.n != 0) {
+            struct heap_entry first = ready.v[0];
+            uint32_t extra = s->steps.v[first.id].extra;
+            heap_pop(&ready);
+            if (!s->steps.v[first.id].queued)
+                continue;
+            bool may = !s->stopped || (s->branches && s->steps.v[first.id].branch);
+            if (may && !gone && extra != 0 && s->extras.v[extra - 1].patient_till != 0)
+                heap_push(&s->queues.v[id].ready, first);
+            else
+                settle_no_host(s, first.id);
+        }
+        heap_free(&ready);
+        queue_changed(s, id);
     }
 }
 
@@ -80,7 +102,7 @@ static struct heap_entry rank(const struct pool *p, uint32_t member, const struc
     if (p->pick == SCHED_LEAST_LOADED) {
         double load = h->load >= 0 ? (h->load + h->since) / h->cores * 1024 : 0;
         int64_t fine = load < UINT32_MAX ? (int64_t)load : UINT32_MAX;
-        e.key = (int64_t)(((uint64_t)h->running.n << 31) / h->slots) << 32 | fine;
+        e.key = (int64_t)(((uint64_t)h->busy << 31) / h->slots) << 32 | fine;
         e.tie = h->used;
     } else if (p->pick == SCHED_ROUND_ROBIN) {
         const struct heap_entry *old = heap_find(&p->free, member);
@@ -91,6 +113,26 @@ static struct heap_entry rank(const struct pool *p, uint32_t member, const struc
             e.key = (member > (uint32_t)p->turn ? lap : lap + 1) << 32 | member;
     }
     return e; /* SCHED_RANDOM: no order */
+}
+
+static bool shuns(const struct losses *l, uint32_t host) {
+    for (uint32_t i = 0; l != NULL && i < l->n; i++)
+        if (l->hosts[i] == host)
+            return true;
+    return false;
+}
+
+/* Whether a host where it was not lost has memory enough, as far as is known. */
+static bool another_is_large(const struct sched *s, const struct pool *p, const struct step *step,
+                             const struct losses *l) {
+    uint64_t mem = s->queues.v[step->queue].mem;
+    for (uint32_t i = 0; i < p->n && mem != 0; i++) {
+        const struct host *h = &s->hosts.v[p->members[i].host];
+        if (h->worth.hopeful && !shuns(l, p->members[i].host) &&
+            (h->link != UP || h->mem == 0 || h->mem >= mem))
+            return true;
+    }
+    return mem == 0;
 }
 
 /* The hosts where a step must not go, as there is hope for others; NULL: it may go anywhere. */
@@ -106,19 +148,41 @@ static const struct losses *shunned(const struct sched *s, const struct pool *p,
             again = again || l->hosts[j] == l->hosts[i];
         hopeful += !again && s->hosts.v[l->hosts[i]].worth.hopeful;
     }
-    return p->hopeful > hopeful ? l : NULL;
+    return p->hopeful > hopeful && another_is_large(s, p, step, l) ? l : NULL;
 }
 
-static bool shuns(const struct losses *l, uint32_t host) {
-    for (uint32_t i = 0; l != NULL && i < l->n; i++)
-        if (l->hosts[i] == host)
-            return true;
-    return false;
+/* A step that takes more than a slot goes to the first host that has room for it, in about the
+ * order of what else speaks for them. */
+static uint32_t choose_room(struct sched *s, struct pool *p, const struct step *step,
+                            const struct losses *l) {
+    const struct queue *q = &s->queues.v[step->queue];
+    if (p->reserving == step->queue)
+        for (uint32_t i = 0; i < p->n; i++) {
+            const struct host *h = &s->hosts.v[p->members[i].host];
+            if (h->reserved == step->queue && h->link == UP && !h->quarantined &&
+                queue_fits(q, step->queue, h) && !shuns(l, p->members[i].host))
+                return i;
+        }
+    uint32_t n = (uint32_t)p->free.n;
+    uint32_t first = p->pick == SCHED_RANDOM && n != 0 ? sched_random_below(s, n) : 0;
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t member = p->free.v[(first + i) % n].id, host = p->members[member].host;
+        if (queue_fits(q, step->queue, &s->hosts.v[host]) && !shuns(l, host))
+            return member;
+    }
+    return NONE;
 }
 
-/* The member that gets a step; NONE: it shuns all that are free. */
+static bool is_wide(const struct queue *q) {
+    return q->cpus != 0 || q->mem != 0;
+}
+
+/* The member that gets a step; NONE: none that is free will do. */
 static uint32_t choose(struct sched *s, struct pool *p, const struct step *step) {
     const struct losses *l = shunned(s, p, step);
+    const struct queue *q = &s->queues.v[step->queue];
+    if (is_wide(q))
+        return choose_room(s, p, step, l);
     uint32_t chosen = NONE;
     if (p->pick == SCHED_RANDOM) {
         uint32_t n = (uint32_t)p->free.n, first = sched_random_below(s, n);
@@ -146,6 +210,31 @@ static uint32_t choose(struct sched *s, struct pool *p, const struct step *step)
     return chosen;
 }
 
+/* Looks again for what found no room: the first few that wait. As they start or are given up, the
+ * others come to the fore. host: only if it has room for them now; NONE: all the same. */
+static void wake_no_room(struct sched *s, struct pool *p, uint32_t host) {
+    const struct host *h = host != NONE ? &s->hosts.v[host] : NULL;
+    if (p->no_room.n == 0 || (h != NULL && (h->link != UP || h->quarantined)))
+        return;
+    enum { FEW = 8 };
+    uint32_t woken[FEW];
+    size_t n = 0;
+    if (h != NULL && p->reserving != NONE && h->reserved == p->reserving &&
+        queue_fits(&s->queues.v[p->reserving], p->reserving, h))
+        woken[n++] = p->reserving;
+    for (size_t i = 0; i < p->no_room.n && n < FEW && i < FEW; i++) {
+        uint32_t id = p->queues.v[p->no_room.v[i].id];
+        if (n != 0 && id == woken[0])
+            continue;
+        if (h == NULL || queue_fits(&s->queues.v[id], id, h))
+            woken[n++] = id;
+    }
+    for (size_t i = 0; i < n; i++) {
+        s->queues.v[woken[i]].held = CAN_START;
+        queue_changed(s, woken[i]);
+    }
+}
+
 void pool_member_changed(struct sched *s, struct place place, struct worth old, struct worth now) {
     struct pool *p = &s->pools.v[place.pool];
     p->free_slots = p->free_slots - old.free + now.free;
@@ -165,9 +254,71 @@ void pool_member_changed(struct sched *s, struct place place, struct worth old, 
         p->wave = true;
         p->settled_at = sum_of_times(s->now, SETTLING);
     }
+    /* Another host is known now, or gone: what waits for one that is large enough asks again. */
+    bool news = old.up != now.up || old.hopeful != now.hopeful;
+    wake_no_room(s, p, news ? NONE : p->members[place.member].host);
     if (p->hopeful == 0)
-        give_up(s, p);
+        give_up(s, place.pool);
     pool_changed(s, place.pool);
+}
+
+void pool_unreserve(struct sched *s, struct pool *p) {
+    uint32_t queue = p->reserving;
+    if (queue == NONE)
+        return;
+    p->reserving = NONE;
+    for (uint32_t i = 0; i < p->n; i++)
+        if (s->hosts.v[p->members[i].host].reserved == queue) {
+            s->hosts.v[p->members[i].host].reserved = NONE;
+            host_changed(s, p->members[i].host);
+        }
+}
+
+/* Keeps the host that has most room by now free for a queue; false: none will ever have room. */
+static bool reserve(struct sched *s, struct pool *p, uint32_t id) {
+    const struct queue *q = &s->queues.v[id];
+    const struct losses *l = q->ready.n != 0 ? shunned(s, p, &s->steps.v[q->ready.v[0].id]) : NULL;
+    uint32_t best = NONE, most = 0;
+    bool ever = false;
+    for (uint32_t i = 0; i < p->n; i++) {
+        const struct host *h = &s->hosts.v[p->members[i].host];
+        bool known = h->link == UP;
+        if (!h->worth.hopeful || (known && h->mem != 0 && q->mem > h->mem))
+            continue;
+        ever = true;
+        if (!known || h->quarantined || h->trial || h->reserved != NONE ||
+            shuns(l, p->members[i].host))
+            continue;
+        uint32_t room = h->slots > h->busy ? h->slots - h->busy + 1 : 1;
+        if (room > most) {
+            most = room;
+            best = p->members[i].host;
+        }
+    }
+    if (best != NONE && p->reserving == NONE) {
+        p->reserving = id;
+        s->hosts.v[best].reserved = id;
+        host_changed(s, best);
+    }
+    return ever;
+}
+
+/* No host has room for the steps of a queue now. */
+static void hold_for_room(struct sched *s, uint32_t id) {
+    struct queue *q = &s->queues.v[id];
+    q->held = NO_ROOM;
+    queue_changed(s, id);
+    if (reserve(s, &s->pools.v[q->pool], id))
+        return;
+    struct heap ready = q->ready;
+    q->ready = (struct heap){0};
+    q->held = CAN_START;
+    for (size_t i = 0; i < ready.n; i++)
+        if (s->steps.v[ready.v[i].id].queued)
+            settle_no_host(s, ready.v[i].id);
+    heap_free(&ready);
+    queue_changed(s, id);
+    wake_no_room(s, &s->pools.v[s->queues.v[id].pool], NONE);
 }
 
 static bool settling(const struct sched *s, const struct pool *p) {
@@ -185,7 +336,7 @@ static void make_hungry(struct sched *s, uint32_t id) {
 
 void pool_changed(struct sched *s, uint32_t id) {
     struct pool *p = &s->pools.v[id];
-    bool can = p->ready.n != 0 && p->free.n != 0;
+    bool can = p->eligible.n != 0 && (p->free.n != 0 || p->reserving != NONE);
     if (can && settling(s, p)) {
         heap_set(&s->pool_timers, (struct heap_entry){.key = p->settled_at, .id = id});
         can = false;
@@ -193,10 +344,10 @@ void pool_changed(struct sched *s, uint32_t id) {
         heap_remove(&s->pool_timers, id);
     }
     if (can)
-        heap_set(&s->choices, (struct heap_entry){p->ready.v[0].key, p->ready.v[0].id, id});
+        heap_set(&s->choices, (struct heap_entry){p->eligible.v[0].key, p->eligible.v[0].tie, id});
     else
         heap_remove(&s->choices, id);
-    if (waiting(p) != 0 && p->idle_n != 0)
+    if (p->waiting != 0 && p->idle_n != 0)
         make_hungry(s, id);
 }
 
@@ -204,16 +355,30 @@ bool pool_start(struct sched *s, struct sched_action *action) {
     while (s->choices.n != 0 && sched_headroom(s) != 0) {
         uint32_t id = s->choices.v[0].id;
         struct pool *p = &s->pools.v[id];
-        uint32_t step = p->ready.v[0].id;
-        uint32_t member = choose(s, p, &s->steps.v[step]);
-        heap_pop(&p->ready);
-        if (member == NONE) {
-            *vec_push(&p->aside) = step;
-            pool_changed(s, id);
+        uint32_t queue = p->queues.v[p->eligible.v[0].id];
+        struct queue *q = &s->queues.v[queue];
+        uint32_t step = q->ready.v[0].id;
+        if (!queue_take_limits(s, queue))
             continue;
+        uint32_t member = choose(s, p, &s->steps.v[step]);
+        if (member != NONE) {
+            uint32_t host = p->members[member].host;
+            uint32_t share = queue_share(q, &s->hosts.v[host]);
+            heap_pop(&q->ready);
+            step_start(s, step, host, share, action);
+            if (p->reserving == queue)
+                pool_unreserve(s, p);
+            queue_changed(s, queue);
+            return true;
         }
-        step_start(s, step, p->members[member].host, action);
-        return true;
+        queue_give_limits(s, queue);
+        if (!is_wide(q) && p->free.n != 0) { /* but only where it was lost before */
+            heap_pop(&q->ready);
+            *vec_push(&p->aside) = step;
+            queue_changed(s, queue);
+        } else {
+            hold_for_room(s, queue);
+        }
     }
     return false;
 }
@@ -232,7 +397,8 @@ static bool needs_host(const struct sched *s, const struct pool *p) {
     uint64_t n = wanted(s, p);
     if (n == 0)
         return false;
-    if (n > p->free_slots + p->coming_slots || (p->aside.n != 0 && p->coming == 0))
+    if (n > p->free_slots + p->coming_slots ||
+        ((p->aside.n != 0 || p->no_room.n != 0) && p->coming == 0))
         return true;
     /* Of two, one can be chosen. */
     return p->pick == SCHED_LEAST_LOADED && p->up + p->coming < 2;

@@ -23,10 +23,24 @@ void sched_free(struct sched *s) {
         struct pool *p = &s->pools.v[i];
         free(p->members);
         free(p->idle);
-        heap_free(&p->ready);
+        heap_free(&p->eligible);
+        heap_free(&p->no_room);
+        vec_free(&p->queues);
         heap_free(&p->free);
         vec_free(&p->aside);
     }
+    for (size_t i = 0; i < s->queues.n; i++)
+        heap_free(&s->queues.v[i].ready);
+    for (size_t i = 0; i < s->limits.n; i++)
+        vec_free(&s->limits.v[i].waiting);
+    for (size_t i = 0; i < s->names.n; i++)
+        free((char *)s->names.v[i].s);
+    vec_free(&s->names);
+    map_free(&s->queue_names);
+    vec_free(&s->queues);
+    vec_free(&s->limits);
+    vec_free(&s->extras);
+    vec_free(&s->whens);
     vec_free(&s->steps);
     vec_free(&s->edges);
     vec_free(&s->losses);
@@ -95,6 +109,7 @@ void sched_tick(struct sched *s, int64_t now) {
 
 void sched_stop(struct sched *s, bool cancel, int64_t now) {
     sched_advance(s, now);
+    s->branches = false;
     step_stop_all(s, cancel);
 }
 
@@ -106,7 +121,7 @@ static void expire(struct sched *s) {
     } const kinds[] = {{&s->step_timers, step_expired},
                        {&s->host_timers, host_expired},
                        {&s->pool_timers, pool_changed}};
-    for (size_t i = 0; i < (s->stopped ? 1 : 3); i++)
+    for (size_t i = 0; i < (s->stopped && !s->branches ? 1 : 3); i++)
         while (kinds[i].timers->n != 0 && kinds[i].timers->v[0].key <= s->now) {
             uint32_t id = kinds[i].timers->v[0].id;
             heap_pop(kinds[i].timers);
@@ -121,7 +136,7 @@ static int64_t earliest(int64_t at, const struct heap *timers) {
 /* Says when to come back, unless it was said before. */
 static bool wake(struct sched *s, struct sched_action *action) {
     int64_t at = earliest(INT64_MAX, &s->step_timers);
-    if (!s->stopped)
+    if (!s->stopped || s->branches)
         at = earliest(earliest(at, &s->host_timers), &s->pool_timers);
     if (at == INT64_MAX || at == s->wake)
         return false;
@@ -136,21 +151,24 @@ bool sched_next(struct sched *s, struct sched_action *action) {
     expire(s);
     if (step_tell(s, action))
         return true;
-    if (s->stopped && s->running == 0 && s->over < s->steps.n) {
+    /* What is skipped may let branches start. */
+    while (s->stopped && s->running == 0 && s->over < s->steps.n &&
+           (!s->branches || s->branches_open == 0)) {
         step_skip_rest(s);
-        return step_tell(s, action);
+        if (step_tell(s, action))
+            return true;
     }
     if (s->over == s->steps.n) {
         s->finished = true;
         *action = (struct sched_action){.kind = SCHED_FINISHED};
         return true;
     }
-    if (!s->stopped && (pool_start(s, action) || pool_connect(s, action)))
+    if ((!s->stopped || s->branches) && (pool_start(s, action) || pool_connect(s, action)))
         return true;
     return wake(s, action);
 }
 
 uint32_t sched_add_limit(struct sched *s, uint32_t n) {
-    (void)n;
-    return s->limits++;
+    *vec_push(&s->limits) = (struct limit){.n = n != 0 ? n : 1};
+    return (uint32_t)s->limits.n - 1;
 }

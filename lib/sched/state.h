@@ -1,16 +1,18 @@
 /* What the scheduler knows; only for lib/sched.
  *
- *   sched.c  the events, and what to do next
- *   steps.c  the life of a step: blocked, ready, running, paused, over
- *   pools.c  what waits for the hosts of a pool, which host gets it, when more hosts are needed
- *   hosts.c  hosts: connecting, up, lost for a while, not trusted, gone
+ *   sched.c   the events, and what to do next
+ *   steps.c   the life of a step: blocked, ready, running, paused, over
+ *   queues.c  steps that want the same: a share of a host of one pool, and limits
+ *   pools.c   what waits for the hosts of a pool, which host gets it, when more hosts are needed
+ *   hosts.c   hosts: connecting, up, lost for a while, not trusted, gone
  *
  * Nothing here looks through all steps, hosts or pools to decide: what may start next stands at the
- * top of a heap of pools, the step at the top of its pool's ready heap, the host at the top of its
- * pool's heap of free hosts. */
+ * top of a heap of pools, its queue at the top of the pool's heap of queues, the step at the top of
+ * the queue's ready heap, the host at the top of the pool's heap of free hosts. */
 #ifndef FORAY_SCHED_STATE_H
 #define FORAY_SCHED_STATE_H
 
+#include "base/map.h"
 #include "base/vec.h"
 #include "sched/heap.h"
 #include "sched/sched.h"
@@ -35,25 +37,56 @@ enum phase {
 enum cancel { CANCEL_NOT, CANCEL_FOR_TIME, CANCEL_FOR_STOP };
 
 struct step {
-    int64_t height;  /* expected time from its start to the end of what needs it */
-    int64_t timeout; /* 0: none */
-    uint32_t pool;
-    uint32_t blocked;    /* how many needs are not done */
+    int64_t height;      /* expected time from its start to the end of what needs it */
+    int64_t timeout;     /* 0: none */
+    uint32_t queue;      /* where it waits when it is READY */
+    uint32_t extra;      /* its entry in sched.extras, + 1; 0: nothing is unusual about it */
+    uint32_t blocked;    /* how many needs are not over as they should be */
     uint32_t dependents; /* first of its edges */
     uint32_t host;       /* RUNNING: where */
     uint32_t seat;       /* RUNNING: its place in host.running */
+    uint32_t share;      /* RUNNING: the slots it takes */
     uint32_t news;       /* the next one in sched.news */
     uint32_t attempt;    /* tries so far */
     uint32_t retries;    /* left */
     uint32_t losses;     /* its entry in sched.losses, + 1; 0: never lost */
     uint8_t phase, cancel;
-    uint8_t state; /* OVER: how it ended; else: what it is if it is given up now */
-    bool has_news; /* it stands in sched.news */
-    bool told;     /* RUNNING: that it is to be cancelled; OVER: that it is over */
+    uint8_t state;   /* OVER: how it ended; else: what it is if it is given up now */
+    bool branch : 1; /* it has a need other than ON_SUCCESS, or needs such a step: see sched.h */
+    bool on_failure : 1, failure_seen : 1; /* it waits for a failure; which has come */
+    bool queued : 1;                       /* READY: it counts as waiting in its pool */
+    bool has_news;                         /* it stands in sched.news */
+    bool told; /* RUNNING: that it is to be cancelled; OVER: that it is over */
+};
+
+/* What few steps ask for. */
+struct extra {
+    bool tied;
+    uint32_t same;
+    int64_t wait;
+    double backoff;
+    int64_t patience;
+    int64_t patient_till; /* READY: its pool is waited for; 0: not yet */
 };
 
 struct edge {
     uint32_t step, next;
+};
+
+/* Steps that want the same: first come by height. */
+struct queue {
+    uint32_t pool, place; /* its index in pool.queues */
+    uint32_t cpus;
+    uint64_t mem;
+    const uint32_t *limits;
+    uint32_t n_limits;
+    struct heap ready;
+    enum { CAN_START, NO_LIMIT, NO_ROOM } held; /* a limit is used up; no host has room for it */
+};
+
+struct limit {
+    uint32_t n, used;
+    VEC(uint32_t) waiting; /* queues that are held by it */
 };
 
 /* Where a step was lost. */
@@ -86,9 +119,13 @@ struct place {
 struct host {
     uint32_t slots; /* 0: not known yet */
     uint32_t cores;
-    uint32_t used;     /* when, in starts of the whole run, it got its last step */
-    uint32_t since;    /* steps started since the load was sampled */
-    double load;       /* < 0: never sampled */
+    uint32_t busy;          /* slots that are taken */
+    uint64_t mem, mem_held; /* 0: not known, enough for all */
+    uint32_t reserved;      /* for the steps of this queue, that need more than is free; NONE */
+    uint32_t alone;         /* a pool of this host alone, + 1; 0: none was made */
+    uint32_t used;          /* when, in starts of the whole run, it got its last step */
+    uint32_t since;         /* steps started since the load was sampled */
+    double load;            /* < 0: never sampled */
     uint32_t failures; /* times that it failed as a whole, without a step that ended well or badly
                           in between */
     uint32_t lost;     /* steps lost here, likewise */
@@ -111,9 +148,13 @@ struct pool {
     enum sched_pick pick;
     struct member *members;
     uint32_t n;
-    struct heap ready;   /* steps that could start: highest first */
-    VEC(uint32_t) aside; /* steps that could, but only on hosts where they were lost before */
-    struct heap free;    /* members with a free slot: best first */
+    VEC(uint32_t) queues;
+    struct heap eligible;      /* those with steps that could start, by place: highest first */
+    struct heap no_room;       /* those that are held by that */
+    uint32_t reserving;        /* the queue that a host is kept free for; NONE */
+    uint32_t waiting, patient; /* READY steps; those among them that wait for any host to answer */
+    VEC(uint32_t) aside;       /* steps that could, but only on hosts where they were lost before */
+    struct heap free;          /* members with a free slot: best first */
     uint64_t free_slots, coming_slots; /* sums over the members' worth */
     uint32_t up, coming, hopeful;      /* members that are */
     uint32_t
@@ -131,14 +172,21 @@ struct sched {
     uint64_t random;
     int64_t now;
     bool begun, stopped, finished;
+    bool branches;          /* stopped by a failure: steps of branches may start */
+    uint32_t branches_open; /* of them, READY or PAUSED */
     VEC(struct step) steps;
     VEC(struct edge) edges;
+    VEC(uint8_t) whens; /* of the edges */
+    VEC(struct extra) extras;
+    VEC(struct queue) queues;
+    struct map queue_names;
+    VEC(struct str) names; /* their memory */
+    VEC(struct limit) limits;
     VEC(struct losses) losses;
     VEC(struct host) hosts;
     VEC(struct pool) pools;
     uint32_t running, over, failed; /* counts of steps */
     uint32_t starts;
-    uint32_t limits;
     uint32_t news, last_news; /* steps that something is to be told of */
     struct heap choices;      /* pools that can start a step now: the highest first */
     uint32_t hungry;          /* pools that may need another host */
@@ -154,8 +202,8 @@ uint32_t sched_headroom(const struct sched *s); /* how many more steps may start
 
 /* steps.c */
 void step_begin_all(struct sched *s);
-void step_release(struct sched *s, uint32_t id); /* nothing that it needs holds it back any more */
-void step_start(struct sched *s, uint32_t id, uint32_t host, struct sched_action *action);
+void step_start(struct sched *s, uint32_t id, uint32_t host, uint32_t share,
+                struct sched_action *action);
 void step_leave(struct sched *s, uint32_t id);                        /* its host */
 void step_conclude(struct sched *s, uint32_t id, enum sched_end how); /* after step_leave */
 void step_settle(struct sched *s, uint32_t id, enum sched_state state);
@@ -164,11 +212,25 @@ void step_stop_all(struct sched *s, bool cancel);
 void step_skip_rest(struct sched *s);
 bool step_tell(struct sched *s, struct sched_action *action); /* the next news; false: none */
 
+/* queues.c */
+uint32_t queue_find(struct sched *s, uint32_t pool, uint32_t cpus, uint64_t mem,
+                    const uint32_t *limits, size_t n_limits);
+void queue_push(struct sched *s, uint32_t step);  /* a ready one */
+void queue_leave(struct sched *s, uint32_t step); /* it starts, or settles: it waits no more */
+void queue_changed(struct sched *s, uint32_t queue);
+uint32_t queue_share(const struct queue *q,
+                     const struct host *h); /* slots that a step takes there */
+bool queue_fits(const struct queue *q, uint32_t id, const struct host *h); /* now */
+bool queue_take_limits(struct sched *s, uint32_t queue); /* false: it is held by one */
+void queue_give_limits(struct sched *s, uint32_t queue);
+void queue_keep_branches(struct sched *s); /* only these may start from now on */
+
 /* pools.c */
-void pool_push(struct sched *s, uint32_t pool, uint32_t step); /* a ready one */
 /* What a host counts for has changed, or its load. */
 void pool_member_changed(struct sched *s, struct place place, struct worth old, struct worth now);
 void pool_changed(struct sched *s, uint32_t pool);
+bool pool_is_gone(const struct sched *s, const struct pool *p); /* all its hosts are, for good */
+void pool_unreserve(struct sched *s, struct pool *p);
 void pool_offer(struct sched *s, struct place place); /* its host may be asked for (again) */
 bool pool_start(struct sched *s, struct sched_action *action);
 bool pool_connect(struct sched *s, struct sched_action *action);

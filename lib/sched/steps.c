@@ -20,9 +20,50 @@ static void add_news(struct sched *s, uint32_t id) {
     s->last_news = id;
 }
 
-static void add_edge(struct sched *s, uint32_t from, uint32_t to) {
+static void add_edge(struct sched *s, uint32_t from, uint32_t to, enum sched_when when) {
     *vec_push(&s->edges) = (struct edge){.step = to, .next = s->steps.v[from].dependents};
+    *vec_push(&s->whens) = (uint8_t)when;
     s->steps.v[from].dependents = (uint32_t)s->edges.n - 1;
+}
+
+static bool is_failure(enum sched_state state) {
+    return state == SCHED_FAILED || state == SCHED_TIMED_OUT || state == SCHED_NO_HOST;
+}
+
+/* What becomes of a step that needs the success of another one that ended so. */
+static enum sched_state state_without(enum sched_state state) {
+    switch (state) {
+    case SCHED_UNNEEDED:
+        return SCHED_UNNEEDED;
+    case SCHED_STOPPED:
+    case SCHED_CANCELLED:
+        return SCHED_STOPPED;
+    default:
+        return SCHED_SKIPPED;
+    }
+}
+
+/* Takes account of a need that is over. false: the step is settled by that. */
+static bool take_need(struct sched *s, uint32_t id, enum sched_state state, enum sched_when when) {
+    struct step *step = &s->steps.v[id];
+    if (when == SCHED_ON_SUCCESS && state != SCHED_DONE) {
+        step_settle(s, id, state_without(state));
+        return false;
+    }
+    if (when == SCHED_ON_FAILURE && (is_failure(state) || state == SCHED_SKIPPED))
+        step->failure_seen = true;
+    return true;
+}
+
+/* Nothing that it needs holds it back any more. */
+static void release(struct sched *s, uint32_t id);
+
+static void all_needs_over(struct sched *s, uint32_t id) {
+    const struct step *step = &s->steps.v[id];
+    if (step->on_failure && !step->failure_seen)
+        step_settle(s, id, SCHED_UNNEEDED);
+    else
+        release(s, id);
 }
 
 uint32_t sched_add_step(struct sched *s, const struct sched_step *given) {
@@ -30,24 +71,34 @@ uint32_t sched_add_step(struct sched *s, const struct sched_step *given) {
     struct step *step = vec_push(&s->steps);
     step->height = given->cost > 0 ? given->cost : UNKNOWN_COST;
     step->timeout = given->timeout > 0 ? given->timeout : 0;
-    step->pool = given->pool;
+    step->queue =
+        queue_find(s, given->pool, given->cpus, given->mem, given->limits, given->n_limits);
     step->retries = given->retries;
     step->dependents = NONE;
-    step->state = SCHED_SKIPPED;
-    bool skipped = false;
+    step->state = SCHED_STOPPED;
+    if (given->tied || given->wait > 0 || given->backoff > 0 || given->patience > 0) {
+        *vec_push(&s->extras) = (struct extra){.tied = given->tied,
+                                               .same = given->same,
+                                               .wait = given->wait,
+                                               .backoff = given->backoff,
+                                               .patience = given->patience};
+        step->extra = (uint32_t)s->extras.n;
+    }
+    bool settled = false;
     for (size_t i = 0; i < given->n_needs; i++) {
-        const struct step *need = &s->steps.v[given->needs[i].step];
+        const struct sched_need *n = &given->needs[i];
+        const struct step *need = &s->steps.v[n->step];
+        step->branch = step->branch || n->when != SCHED_ON_SUCCESS || need->branch;
+        step->on_failure = step->on_failure || n->when == SCHED_ON_FAILURE;
         if (need->phase == OVER && need->told) {
-            skipped = skipped || need->state != SCHED_DONE;
+            settled = settled || !take_need(s, id, need->state, n->when);
         } else {
             step->blocked++;
-            add_edge(s, given->needs[i].step, id);
+            add_edge(s, n->step, id, n->when);
         }
     }
-    if (skipped)
-        step_settle(s, id, SCHED_SKIPPED);
-    else if (s->begun && step->blocked == 0)
-        step_release(s, id);
+    if (!settled && s->begun && step->blocked == 0)
+        all_needs_over(s, id);
     return id;
 }
 
@@ -64,23 +115,75 @@ void step_begin_all(struct sched *s) {
     }
     for (size_t i = 0; i < s->steps.n; i++)
         if (s->steps.v[i].blocked == 0 && s->steps.v[i].phase == BLOCKED)
-            step_release(s, (uint32_t)i);
+            all_needs_over(s, (uint32_t)i);
 }
 
-void step_release(struct sched *s, uint32_t id) {
-    struct step *step = &s->steps.v[id];
-    step->phase = READY;
-    if (s->stopped)
+/* A step that must run where another one did waits in the pool of that host alone. */
+static void tie(struct sched *s, struct step *step, const struct extra *extra) {
+    const struct step *same = &s->steps.v[extra->same];
+    if (same->attempt == 0)
         return;
-    if (s->pools.v[step->pool].hopeful == 0)
+    uint32_t host = same->host;
+    if (s->hosts.v[host].alone == 0)
+        s->hosts.v[host].alone = sched_add_pool(s, SCHED_LEAST_LOADED, &host, 1) + 1;
+    const struct queue q = s->queues.v[step->queue];
+    uint32_t pool = s->hosts.v[host].alone - 1;
+    step->queue = queue_find(s, pool, q.cpus, q.mem, q.limits, q.n_limits);
+}
+
+/* Whether a step may wait though no host of its pool is of use: for one that may come up yet. */
+static bool be_patient(struct sched *s, uint32_t id) {
+    struct step *step = &s->steps.v[id];
+    struct extra *extra = step->extra != 0 ? &s->extras.v[step->extra - 1] : NULL;
+    if (extra == NULL || extra->patience <= 0)
+        return false;
+    if (extra->patient_till == 0) {
+        extra->patient_till = sum_of_times(s->now, extra->patience);
+        s->pools.v[s->queues.v[step->queue].pool].patient++;
+        heap_set(&s->step_timers, (struct heap_entry){.key = extra->patient_till, .id = id});
+    }
+    return true;
+}
+
+static void count_branch(struct sched *s, const struct step *step, bool open) {
+    if (!step->branch)
+        return;
+    if (open)
+        s->branches_open++;
+    else
+        s->branches_open--;
+}
+
+static bool is_open(const struct step *step) {
+    return step->phase == READY || step->phase == PAUSED;
+}
+
+static void release(struct sched *s, uint32_t id) {
+    struct step *step = &s->steps.v[id];
+    if (!is_open(step))
+        count_branch(s, step, true);
+    step->phase = READY;
+    if (s->stopped && !(s->branches && step->branch))
+        return;
+    if (step->extra != 0 && s->extras.v[step->extra - 1].tied)
+        tie(s, step, &s->extras.v[step->extra - 1]);
+    bool patient = be_patient(s, id);
+    const struct pool *p = &s->pools.v[s->queues.v[step->queue].pool];
+    if (p->hopeful == 0 && (!patient || pool_is_gone(s, p)))
         step_settle(s, id, SCHED_NO_HOST);
     else
-        pool_push(s, step->pool, id);
+        queue_push(s, id);
 }
 
-void step_start(struct sched *s, uint32_t id, uint32_t host, struct sched_action *action) {
+void step_start(struct sched *s, uint32_t id, uint32_t host, uint32_t share,
+                struct sched_action *action) {
     struct step *step = &s->steps.v[id];
     struct host *h = &s->hosts.v[host];
+    queue_leave(s, id);
+    count_branch(s, step, false);
+    heap_remove(&s->step_timers, id);
+    h->busy += step->share = share;
+    h->mem_held += s->queues.v[step->queue].mem;
     step->phase = RUNNING;
     step->cancel = CANCEL_NOT;
     step->told = false;
@@ -105,47 +208,61 @@ void step_leave(struct sched *s, uint32_t id) {
     uint32_t last = h->running.v[--h->running.n];
     h->running.v[step->seat] = last;
     s->steps.v[last].seat = step->seat;
+    h->busy -= step->share;
+    h->mem_held -= s->queues.v[step->queue].mem;
     s->running--;
     heap_remove(&s->step_timers, id);
+    queue_give_limits(s, step->queue);
 }
 
 void step_settle(struct sched *s, uint32_t id, enum sched_state state) {
     struct step *step = &s->steps.v[id];
-    if (step->phase == PAUSED)
+    if (is_open(step)) {
         heap_remove(&s->step_timers, id);
+        queue_leave(s, id);
+        count_branch(s, step, false);
+    }
     step->phase = OVER;
     step->state = (uint8_t)state;
     step->told = false;
     s->over++;
     add_news(s, id);
-    if (state != SCHED_FAILED && state != SCHED_TIMED_OUT && state != SCHED_NO_HOST)
+    if (!is_failure(state))
         return;
     s->failed++;
-    if (s->failed == s->config.failures)
+    if (s->failed == s->config.failures) {
+        s->branches = !s->stopped;
         step_stop_all(s, s->config.cancel_on_stop);
+    }
 }
 
 static uint32_t count_losses(const struct sched *s, const struct step *step) {
     return step->losses != 0 ? s->losses.v[step->losses - 1].n : 0;
 }
 
-static int64_t pause_after(struct sched *s, uint32_t failed_tries) {
-    int64_t pause = FIRST_PAUSE;
-    for (uint32_t i = 1; i < failed_tries && pause < LONGEST_PAUSE; i++)
-        pause *= 2;
-    return sched_jitter(s, pause < LONGEST_PAUSE ? pause : LONGEST_PAUSE);
+static int64_t pause_after(struct sched *s, const struct step *step, uint32_t failed_tries) {
+    const struct extra *extra = step->extra != 0 ? &s->extras.v[step->extra - 1] : NULL;
+    double first = extra != NULL && extra->wait > 0 ? (double)extra->wait : (double)FIRST_PAUSE;
+    double factor = extra != NULL && extra->backoff > 0 ? extra->backoff : 2;
+    double longest = first > (double)LONGEST_PAUSE ? first : (double)LONGEST_PAUSE;
+    double pause = first;
+    for (uint32_t i = 1; i < failed_tries && pause < longest; i++)
+        pause *= factor;
+    pause = pause < longest ? pause : longest;
+    return sched_jitter(s, pause < (double)(INT64_MAX / 4) ? (int64_t)pause : INT64_MAX / 4);
 }
 
 static void try_failed(struct sched *s, uint32_t id, enum sched_state state) {
     struct step *step = &s->steps.v[id];
-    if (s->stopped || step->retries == 0) {
+    if ((s->stopped && !(s->branches && step->branch)) || step->retries == 0) {
         step_settle(s, id, state);
         return;
     }
     step->retries--;
+    count_branch(s, step, true);
     step->phase = PAUSED;
     step->state = (uint8_t)state;
-    int64_t pause = pause_after(s, step->attempt - count_losses(s, step));
+    int64_t pause = pause_after(s, step, step->attempt - count_losses(s, step));
     heap_set(&s->step_timers, (struct heap_entry){.key = sum_of_times(s->now, pause), .id = id});
     add_news(s, id);
 }
@@ -160,11 +277,11 @@ static void try_lost(struct sched *s, uint32_t id) {
     l->hosts[l->n++] = step->host;
     if (l->n == MAX_LOSSES) {
         step_settle(s, id, SCHED_NO_HOST);
-    } else if (s->stopped) {
+    } else if (s->stopped && !(s->branches && step->branch)) {
         step_settle(s, id, step->state);
     } else {
         add_news(s, id);
-        step_release(s, id);
+        release(s, id);
     }
 }
 
@@ -182,8 +299,10 @@ void step_conclude(struct sched *s, uint32_t id, enum sched_end how) {
     case SCHED_ENDED_OK:
         step_settle(s, id, SCHED_DONE);
         break;
-    case SCHED_ENDED_FAILED:
     case SCHED_ENDED_FAILED_FOR_GOOD:
+        step_settle(s, id, SCHED_FAILED);
+        break;
+    case SCHED_ENDED_FAILED:
     case SCHED_ENDED_CANCELLED:
         try_failed(s, id, SCHED_FAILED);
         break;
@@ -201,41 +320,52 @@ static void cancel(struct sched *s, uint32_t id, enum cancel why) {
 }
 
 void step_expired(struct sched *s, uint32_t id) {
-    if (s->steps.v[id].phase == RUNNING)
+    struct step *step = &s->steps.v[id];
+    if (step->phase == RUNNING) {
         cancel(s, id, CANCEL_FOR_TIME);
-    else
-        step_release(s, id);
+    } else if (step->phase == PAUSED) {
+        release(s, id);
+    } else { /* its patience is over */
+        struct pool *p = &s->pools.v[s->queues.v[step->queue].pool];
+        s->extras.v[step->extra - 1].patient_till = 0;
+        p->patient--;
+        if (p->hopeful != 0)
+            return;
+        step_settle(s, id, SCHED_NO_HOST);
+        queue_changed(s, step->queue);
+    }
 }
 
 void step_stop_all(struct sched *s, bool cancel_running) {
     s->stopped = true;
+    queue_keep_branches(s);
     for (size_t i = 0; i < s->steps.n; i++) {
         struct step *step = &s->steps.v[i];
         if (step->phase == RUNNING && cancel_running && step->cancel == CANCEL_NOT)
             cancel(s, (uint32_t)i, CANCEL_FOR_STOP);
-        bool waits = step->phase == READY || step->phase == PAUSED;
-        if (waits && step->state != SCHED_SKIPPED) /* it failed and would have been tried again */
+        if (s->branches && step->branch)
+            continue;
+        if (is_open(step) && step->state != SCHED_STOPPED) /* it failed, and would be tried again */
             step_settle(s, (uint32_t)i, step->state);
     }
 }
 
+/* Branches wait for what becomes of the others. */
 void step_skip_rest(struct sched *s) {
     for (size_t i = 0; i < s->steps.n; i++)
-        if (s->steps.v[i].phase != OVER)
+        if (s->steps.v[i].phase != OVER && !(s->branches && s->steps.v[i].branch))
             step_settle(s, (uint32_t)i, s->steps.v[i].state);
 }
 
-/* Frees or skips what needs a step, once it has been told that the step is over. */
-static void spread(struct sched *s, const struct step *step) {
-    for (uint32_t e = step->dependents; e != NONE; e = s->edges.v[e].next) {
-        uint32_t id = s->edges.v[e].step;
-        struct step *dependent = &s->steps.v[id];
-        if (dependent->phase == OVER)
+/* Frees or settles what needs a step, once it has been told that the step is over. */
+static void spread(struct sched *s, uint32_t id) {
+    enum sched_state state = s->steps.v[id].state;
+    for (uint32_t e = s->steps.v[id].dependents; e != NONE; e = s->edges.v[e].next) {
+        uint32_t dependent = s->edges.v[e].step;
+        if (s->steps.v[dependent].phase == OVER)
             continue;
-        if (step->state != SCHED_DONE)
-            step_settle(s, id, SCHED_SKIPPED);
-        else if (--dependent->blocked == 0)
-            step_release(s, id);
+        if (take_need(s, dependent, state, s->whens.v[e]) && --s->steps.v[dependent].blocked == 0)
+            all_needs_over(s, dependent);
     }
 }
 
@@ -251,7 +381,7 @@ static bool tell_one(struct sched *s, uint32_t id, struct sched_action *action) 
     case READY:
         action->kind = SCHED_RETRY;
         action->at = s->now;
-        return !s->stopped;
+        return !s->stopped || s->branches;
     case PAUSED:
         action->kind = SCHED_RETRY;
         action->at = heap_find(&s->step_timers, id)->key;
@@ -260,7 +390,7 @@ static bool tell_one(struct sched *s, uint32_t id, struct sched_action *action) 
         step->told = true;
         action->kind = SCHED_SETTLED;
         action->state = step->state;
-        spread(s, step);
+        spread(s, id);
         return true;
     case BLOCKED:
         break;

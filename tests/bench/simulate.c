@@ -164,9 +164,9 @@ static struct result play(const struct workload *w, uint64_t seed, enum sched_pi
         if (e.tie == UINT32_MAX)
             sched_tick(s, now);
         else if (e.tie >= w->n)
-            sched_host_up(s, e.tie - w->n, 1, now);
+            sched_host_up(s, e.tie - w->n, 1, 0, now);
         else
-            sched_step_ended(s, e.tie, SCHED_ENDED_OK, now);
+            sched_step_ended(s, e.tie, 1, SCHED_ENDED_OK, now);
     }
     r.deciding = seconds() - began;
     r.makespan = (double)now;

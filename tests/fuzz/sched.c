@@ -36,15 +36,26 @@ static void make_places(struct watched *w, struct input *in) {
 }
 
 static void add_step(struct watched *w, struct input *in) {
-    uint32_t needs[3], n = w->steps.n != 0 ? take(in, 4) : 0;
+    struct sched_need needs[3];
+    uint32_t n = w->steps.n != 0 ? take(in, 4) : 0, limit = take(in, 2), rare = take(in, 256);
     if (w->steps.n >= MAX_STEPS)
         return;
     for (uint32_t i = 0; i < n; i++)
-        needs[i] = take(in, (uint32_t)w->steps.n);
+        needs[i] = (struct sched_need){take(in, (uint32_t)w->steps.n),
+                                       rare & 1 ? (enum sched_when)take(in, 3) : SCHED_ON_SUCCESS};
     watched_add_step(w, &(struct sched_step){
                             .needs = needs,
                             .n_needs = n,
                             .pool = take(in, (uint32_t)w->pools.n),
+                            .tied = n != 0 && (rare & 6) == 6,
+                            .same = n != 0 ? needs[0].step : 0,
+                            .cpus = rare & 8 ? take(in, 6) : 0,
+                            .mem = rare & 16 ? take(in, 100) : 0,
+                            .limits = &limit,
+                            .n_limits = (rare & 32) != 0,
+                            .wait = rare & 64 ? (int64_t)take(in, 4) << take(in, 61) : 0,
+                            .backoff = rare & 64 ? take(in, 4) : 0,
+                            .patience = rare & 128 ? (int64_t)take(in, 4) << take(in, 61) : 0,
                             .retries = take(in, 3),
                             .timeout = (int64_t)take(in, 4) << take(in, 61),
                             .cost = (int64_t)take(in, 4) << take(in, 61),
@@ -60,10 +71,10 @@ static void event(struct watched *w, struct input *in, int64_t *now) {
     case 1:
     case 2:
         if (step != NONE_OF_THEM)
-            watched_ended(w, step, (enum sched_end)take(in, 4), *now);
+            watched_ended(w, step, (enum sched_end)take(in, 5), *now);
         break;
     case 3:
-        watched_up(w, host, take(in, 5), *now);
+        watched_up(w, host, take(in, 5), take(in, 256), *now);
         break;
     case 4:
         watched_lost(w, host, take(in, 8) == 0, *now);
@@ -110,7 +121,7 @@ static void finish(struct watched *w, int64_t now) {
         HOLDS(w, rounds < 1000 && "it ends");
         for (uint32_t i = 0; i < w->hosts.n; i++)
             if (w->hosts.v[i].link == WATCHED_ASKED)
-                watched_up(w, i, 1, now);
+                watched_up(w, i, 1, 0, now);
         for (uint32_t i = 0; i < w->steps.n; i++)
             if (w->steps.v[i].running)
                 watched_ended(w, i, SCHED_ENDED_OK, now);
@@ -131,6 +142,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                         .seed = take(&in, 256),
                     });
     make_places(&w, &in);
+    watched_add_limit(&w, 1);
+    watched_add_limit(&w, 1 + take(&in, 3));
     uint32_t steps = take(&in, 16);
     for (uint32_t i = 0; i < steps; i++)
         add_step(&w, &in);

@@ -9,7 +9,8 @@
 #define S (1000 * MS)
 
 static struct sched *s;
-static int64_t now, wake; /* wake: the last one said */
+static int64_t now, wake;         /* wake: the last one said */
+static uint32_t attempts[100000]; /* the last one of each step */
 
 static void fresh(struct sched_config config) {
     sched_free(s);
@@ -28,7 +29,7 @@ static uint32_t add_pool(enum sched_pick pick, size_t n, uint32_t slots) {
 static void here(struct sched_config config, uint32_t slots) {
     fresh(config);
     add_pool(SCHED_LEAST_LOADED, 1, slots);
-    sched_host_up(s, 0, 1, 0);
+    sched_host_up(s, 0, 1, 0, 0);
 }
 
 static void add_steps(size_t n, uint32_t pool) {
@@ -37,14 +38,16 @@ static void add_steps(size_t n, uint32_t pool) {
 }
 
 static uint32_t add_step(int64_t cost, size_t n_needs, const uint32_t *needs) {
-    return sched_add_step(s,
-                          &(struct sched_step){.cost = cost, .needs = needs, .n_needs = n_needs});
+    struct sched_need all[16] = {0};
+    for (size_t i = 0; i < n_needs; i++)
+        all[i].step = needs[i];
+    return sched_add_step(s, &(struct sched_step){.cost = cost, .needs = all, .n_needs = n_needs});
 }
 
 /* What there is to do: "start 1@0" is step 1 on host 0. Waking is left out. */
 static const char *answer(void) {
-    static const char *const states[] = {"done",    "failed",  "timed-out",
-                                         "no-host", "skipped", "cancelled"};
+    static const char *const states[] = {"done",    "failed",   "timed-out", "no-host",
+                                         "skipped", "unneeded", "stopped",   "cancelled"};
     static char text[2048];
     size_t n = 0;
     text[0] = 0;
@@ -55,6 +58,7 @@ static const char *answer(void) {
         int wrote = 0;
         switch (a.kind) {
         case SCHED_START:
+            attempts[a.step] = a.attempt;
             wrote = snprintf(to, left, "start %u@%u", (unsigned)a.step, (unsigned)a.host);
             break;
         case SCHED_CANCEL:
@@ -89,7 +93,7 @@ static const char *begin(void) {
 }
 
 static const char *ended(uint32_t step, enum sched_end how) {
-    sched_step_ended(s, step, how, now);
+    sched_step_ended(s, step, attempts[step], how, now);
     return answer();
 }
 
@@ -98,7 +102,7 @@ static const char *ok(uint32_t step) {
 }
 
 static const char *up(uint32_t host, uint32_t cores) {
-    sched_host_up(s, host, cores, now);
+    sched_host_up(s, host, cores, 0, now);
     return answer();
 }
 
@@ -172,7 +176,7 @@ TEST(an_unknown_cost_counts_as_a_second) {
 TEST(the_longest_way_goes_first_over_all_pools) {
     here((struct sched_config){.jobs = 1}, 1);
     add_pool(SCHED_LEAST_LOADED, 1, 1);
-    sched_host_up(s, 1, 1, 0);
+    sched_host_up(s, 1, 1, 0, 0);
     sched_add_step(s, &(struct sched_step){.pool = 0, .cost = S});
     sched_add_step(s, &(struct sched_step){.pool = 1, .cost = 2 * S});
     CHECK_STR(begin(), "start 1@1");
@@ -196,7 +200,7 @@ TEST(pools_that_share_a_host_share_its_slots) {
     uint32_t host = sched_add_host(s, 2);
     sched_add_pool(s, SCHED_LEAST_LOADED, &host, 1);
     sched_add_pool(s, SCHED_ROUND_ROBIN, &host, 1);
-    sched_host_up(s, host, 1, 0);
+    sched_host_up(s, host, 1, 0, 0);
     add_steps(2, 0);
     add_steps(2, 1);
     CHECK_STR(begin(), "start 0@0 start 1@0");
@@ -209,7 +213,7 @@ TEST(the_least_loaded_host_gets_the_step) {
     uint32_t hosts[] = {sched_add_host(s, 2), sched_add_host(s, 4), sched_add_host(s, 4)};
     sched_add_pool(s, SCHED_LEAST_LOADED, hosts, 3);
     for (uint32_t i = 0; i < 3; i++)
-        sched_host_up(s, i, 4, 0);
+        sched_host_up(s, i, 4, 0, 0);
     sched_host_load(s, 0, 3.0, 0);
     sched_host_load(s, 1, 0.5, 0);
     sched_host_load(s, 2, 1.0, 0);
@@ -224,11 +228,11 @@ TEST(of_equal_hosts_the_one_used_longest_ago_gets_it) {
     fresh((struct sched_config){0});
     add_pool(SCHED_LEAST_LOADED, 3, 1);
     for (uint32_t i = 0; i < 3; i++)
-        sched_host_up(s, i, 1, 0);
+        sched_host_up(s, i, 1, 0, 0);
     add_steps(5, 0);
     CHECK_STR(begin(), "start 0@0 start 1@1 start 2@2");
-    sched_step_ended(s, 1, SCHED_ENDED_OK, now);
-    sched_step_ended(s, 0, SCHED_ENDED_OK, now);
+    sched_step_ended(s, 1, attempts[1], SCHED_ENDED_OK, now);
+    sched_step_ended(s, 0, attempts[0], SCHED_ENDED_OK, now);
     CHECK_STR(answer(), "done 1 done 0 start 3@0 start 4@1");
 }
 
@@ -237,12 +241,12 @@ TEST(round_robin_takes_the_next_with_a_free_slot) {
     uint32_t hosts[] = {sched_add_host(s, 3), sched_add_host(s, 1), sched_add_host(s, 2)};
     sched_add_pool(s, SCHED_ROUND_ROBIN, hosts, 3);
     for (uint32_t i = 0; i < 3; i++)
-        sched_host_up(s, i, 1, 0);
+        sched_host_up(s, i, 1, 0, 0);
     add_steps(9, 0);
     CHECK_STR(begin(), "start 0@0 start 1@1 start 2@2 start 3@0 start 4@2 start 5@0");
     CHECK_STR(ok(4), "done 4 start 6@2");
-    sched_step_ended(s, 0, SCHED_ENDED_OK, now);
-    sched_step_ended(s, 2, SCHED_ENDED_OK, now);
+    sched_step_ended(s, 0, attempts[0], SCHED_ENDED_OK, now);
+    sched_step_ended(s, 2, attempts[2], SCHED_ENDED_OK, now);
     CHECK_STR(answer(), "done 0 done 2 start 7@0 start 8@2");
 }
 
@@ -251,14 +255,14 @@ TEST(random_takes_all_hosts_alike) {
     fresh((struct sched_config){.seed = 7});
     add_pool(SCHED_RANDOM, 4, 3);
     for (uint32_t i = 0; i < 4; i++)
-        sched_host_up(s, i, 1, 0);
+        sched_host_up(s, i, 1, 0, 0);
     add_steps(4000, 0);
     sched_begin(s, 0);
     struct sched_action a;
     while (sched_next(s, &a))
         if (a.kind == SCHED_START) {
             counts[a.host]++;
-            sched_step_ended(s, a.step, SCHED_ENDED_OK, 0);
+            sched_step_ended(s, a.step, a.attempt, SCHED_ENDED_OK, 0);
         }
     for (int i = 0; i < 4; i++)
         CHECK(counts[i] > 900 && counts[i] < 1100);
@@ -347,7 +351,7 @@ TEST(each_wave_of_hosts_settles_anew) {
         sched_add_step(s, &(struct sched_step){.pool = 0});
     CHECK_STR(answer(), "connect 2 connect 3");
     CHECK_STR(up(2, 1), "start 2@2"); /* two wait, one slot */
-    sched_step_ended(s, 0, SCHED_ENDED_OK, now);
+    sched_step_ended(s, 0, attempts[0], SCHED_ENDED_OK, now);
     CHECK_STR(answer(), "done 0"); /* one waits, one slot, and host 3 is about to come */
     CHECK_STR(up(3, 1), "start 3@3");
 }
@@ -425,7 +429,7 @@ TEST(what_ran_on_a_lost_host_goes_elsewhere) {
     fresh((struct sched_config){0});
     add_pool(SCHED_ROUND_ROBIN, 2, 2);
     for (uint32_t i = 0; i < 2; i++)
-        sched_host_up(s, i, 1, 0);
+        sched_host_up(s, i, 1, 0, 0);
     add_steps(4, 0);
     CHECK_STR(begin(), "start 0@0 start 1@1 start 2@0 start 3@1");
     CHECK_STR(lost(0, true), "retry 2 retry 0");
@@ -438,7 +442,7 @@ TEST(a_lost_step_does_not_go_back_while_there_is_hope_elsewhere) {
     fresh((struct sched_config){0});
     add_pool(SCHED_ROUND_ROBIN, 2, 1);
     for (uint32_t i = 0; i < 2; i++)
-        sched_host_up(s, i, 1, 0);
+        sched_host_up(s, i, 1, 0, 0);
     add_steps(3, 0);
     CHECK_STR(begin(), "start 0@0 start 1@1");
     CHECK_STR(ended(0, SCHED_ENDED_LOST), "retry 0 start 2@0"); /* others may use the slot */
@@ -451,7 +455,7 @@ TEST(a_step_lost_five_times_is_given_up) {
     fresh((struct sched_config){0});
     add_pool(SCHED_ROUND_ROBIN, 6, 1);
     for (uint32_t i = 0; i < 6; i++)
-        sched_host_up(s, i, 1, 0);
+        sched_host_up(s, i, 1, 0, 0);
     add_steps(1, 0);
     CHECK_STR(begin(), "start 0@0");
     CHECK_STR(ended(0, SCHED_ENDED_LOST), "retry 0 start 0@1");
@@ -469,9 +473,9 @@ TEST(a_host_that_loses_three_in_a_row_must_prove_itself) {
     CHECK_STR(ended(1, SCHED_ENDED_LOST), "retry 1 start 1@0");
     CHECK_STR(ended(2, SCHED_ENDED_LOST), "retry 2");
     CHECK_STR(ok(0), "done 0 start 2@0 start 3@0"); /* something did end: trusted again */
-    sched_step_ended(s, 1, SCHED_ENDED_LOST, now);
-    sched_step_ended(s, 2, SCHED_ENDED_LOST, now);
-    sched_step_ended(s, 3, SCHED_ENDED_LOST, now);
+    sched_step_ended(s, 1, attempts[1], SCHED_ENDED_LOST, now);
+    sched_step_ended(s, 2, attempts[2], SCHED_ENDED_LOST, now);
+    sched_step_ended(s, 3, attempts[3], SCHED_ENDED_LOST, now);
     CHECK_STR(answer(), "retry 1 retry 2 retry 3");
     CHECK(about(wake - now, S));
     CHECK_STR(woken(), "start 1@0"); /* one, as a trial */
@@ -483,7 +487,7 @@ TEST(a_trial_that_fails_ends_in_no_host) {
     add_steps(6, 0);
     begin();
     for (uint32_t i = 0; i < 3; i++)
-        sched_step_ended(s, i, SCHED_ENDED_LOST, now);
+        sched_step_ended(s, i, attempts[i], SCHED_ENDED_LOST, now);
     CHECK_STR(answer(), "retry 0 retry 1 retry 2");
     CHECK_STR(woken(), "start 0@0");
     CHECK_STR(ended(0, SCHED_ENDED_LOST), "retry 0");
@@ -562,7 +566,7 @@ TEST(a_bound_on_failures_lets_the_rest_end) {
     CHECK_STR(ok(2), "done 2");
     CHECK_STR(ended(4, SCHED_ENDED_FAILED), "failed 4");
     add_steps(1, 0);
-    CHECK_STR(ok(5), "done 5 skipped 6 finished");
+    CHECK_STR(ok(5), "done 5 stopped 6 finished");
 }
 
 TEST(a_bound_on_failures_may_end_the_rest) {
@@ -570,7 +574,7 @@ TEST(a_bound_on_failures_may_end_the_rest) {
     add_steps(3, 0);
     CHECK_STR(begin(), "start 0@0 start 1@0");
     CHECK_STR(ended(0, SCHED_ENDED_FAILED), "failed 0 cancel 1");
-    CHECK_STR(ended(1, SCHED_ENDED_CANCELLED), "cancelled 1 skipped 2 finished");
+    CHECK_STR(ended(1, SCHED_ENDED_CANCELLED), "cancelled 1 stopped 2 finished");
 }
 
 TEST(a_stop_first_gentle_then_not) {
@@ -582,14 +586,14 @@ TEST(a_stop_first_gentle_then_not) {
     CHECK_STR(stop(true), "cancel 1 cancel 2");
     CHECK_STR(stop(true), "");
     CHECK_STR(ok(1), "done 1"); /* it was about to end: its work is not thrown away */
-    CHECK_STR(ended(2, SCHED_ENDED_FAILED), "cancelled 2 skipped 3 finished");
+    CHECK_STR(ended(2, SCHED_ENDED_FAILED), "cancelled 2 stopped 3 finished");
 }
 
 TEST(a_stop_before_the_beginning_skips_all) {
     here((struct sched_config){0}, 1);
     add_steps(2, 0);
     CHECK_STR(stop(true), "");
-    CHECK_STR(begin(), "skipped 0 skipped 1 finished");
+    CHECK_STR(begin(), "stopped 0 stopped 1 finished");
 }
 
 TEST(an_end_overtakes_what_was_not_said_yet) {
@@ -597,7 +601,7 @@ TEST(an_end_overtakes_what_was_not_said_yet) {
     add_steps(2, 0);
     begin();
     sched_stop(s, true, now);
-    sched_step_ended(s, 0, SCHED_ENDED_FAILED, now);
+    sched_step_ended(s, 0, attempts[0], SCHED_ENDED_FAILED, now);
     CHECK_STR(answer(), "failed 0 cancel 1");
     CHECK_STR(lost(0, false), "cancelled 1 finished");
 }

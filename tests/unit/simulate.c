@@ -41,7 +41,8 @@ struct world {
     struct heap queue; /* of places in events */
     uint32_t n_events;
     int64_t wake;
-    double fail; /* chance of a try to fail */
+    double fail;                   /* chance of a try to fail */
+    bool branches, shares, limits; /* steps ask for these */
 };
 
 static uint64_t next_random(struct world *x) {
@@ -93,11 +94,27 @@ static void make_places(struct world *x) {
 }
 
 static void add_step(struct world *x, const uint32_t *needs, size_t n_needs) {
+    struct sched_need all[4] = {0};
+    for (size_t i = 0; i < n_needs; i++)
+        all[i] = (struct sched_need){needs[i], x->branches && chance(x, 0.2)
+                                                   ? (enum sched_when)below(x, 3)
+                                                   : SCHED_ON_SUCCESS};
+    uint32_t limit = below(x, 2);
+    bool tied = n_needs != 0 && chance(x, 0.05);
     watched_add_step(&x->w, &(struct sched_step){
-                                .needs = needs,
+                                .needs = all,
                                 .n_needs = n_needs,
                                 .pool = below(x, (uint32_t)x->w.pools.n),
+                                .tied = tied,
+                                .same = tied ? needs[0] : 0,
+                                .cpus = x->shares && chance(x, 0.2) ? below(x, 12) : 0,
+                                .mem = x->shares && chance(x, 0.2) ? below(x, 1000) : 0,
+                                .limits = &limit,
+                                .n_limits = x->limits && chance(x, 0.3),
                                 .retries = chance(x, 0.3) ? below(x, 4) : 0,
+                                .wait = chance(x, 0.1) ? heavy_tailed(x) : 0,
+                                .backoff = chance(x, 0.1) ? 1.5 : 0,
+                                .patience = chance(x, 0.05) ? 20 * S : 0,
                                 .timeout = chance(x, 0.2) ? heavy_tailed(x) * 4 : 0,
                                 .cost = chance(x, 0.7) ? heavy_tailed(x) : 0,
                             });
@@ -105,6 +122,8 @@ static void add_step(struct world *x, const uint32_t *needs, size_t n_needs) {
 
 static void make_steps(struct world *x) {
     uint32_t n = below(x, chance(x, 0.1) ? 400 : 100), width = 1 + below(x, 20);
+    watched_add_limit(&x->w, 1);
+    watched_add_limit(&x->w, 1 + below(x, 4));
     for (uint32_t i = 0; i < n; i++) {
         uint32_t needs[4], k = i < width ? 0 : below(x, 4);
         for (uint32_t j = 0; j < k; j++)
@@ -117,7 +136,7 @@ static void start(struct world *x, const struct sched_action *a) {
     enum temper temper = x->tempers.v[a->host];
     struct event e = {STEP_ENDS, a->step, a->attempt, SCHED_ENDED_OK};
     if (chance(x, x->fail))
-        e.how = SCHED_ENDED_FAILED;
+        e.how = chance(x, 0.9) ? SCHED_ENDED_FAILED : SCHED_ENDED_FAILED_FOR_GOOD;
     if ((temper == LOSSY && chance(x, 0.5)) || temper == BROKEN || chance(x, 0.005))
         e.how = SCHED_ENDED_LOST;
     int64_t t = heavy_tailed(x);
@@ -137,7 +156,7 @@ static void act(struct world *x, const struct sched_action *a) {
         break;
     case SCHED_CANCEL: {
         uint32_t attempt = x->w.steps.v[a->step].attempt;
-        enum sched_end how = chance(x, 0.8) ? SCHED_ENDED_CANCELLED : (enum sched_end)below(x, 4);
+        enum sched_end how = chance(x, 0.8) ? SCHED_ENDED_CANCELLED : (enum sched_end)below(x, 5);
         later(x, below(x, 50) * MS, (struct event){STEP_ENDS, a->step, attempt, how});
         break;
     }
@@ -177,7 +196,7 @@ static void happen(struct world *x, const struct event *e) {
         if (temper == REFUSING || temper == SILENT || temper == FOR_GOOD)
             watched_lost(w, e->id, temper == FOR_GOOD, x->now);
         else
-            watched_up(w, e->id, below(x, 9), x->now);
+            watched_up(w, e->id, below(x, 9), chance(x, 0.3) ? 0 : 500 + below(x, 1000), x->now);
         if (chance(x, 0.3))
             later(x, below(x, 5000) * MS, (struct event){.what = LOAD, .id = e->id});
         break;
@@ -207,7 +226,7 @@ static void turn(struct world *x) {
 static void play(struct world *x) {
     x->now = chance(x, 0.5) ? 0 : 1000 * S;
     if (chance(x, 0.3)) /* as this machine is: up before it begins */
-        watched_up(&x->w, 0, 2, x->now);
+        watched_up(&x->w, 0, 2, 2000, x->now);
     if (chance(x, 0.15))
         later(x, heavy_tailed(x), (struct event){.what = STOP, .id = below(x, 2)});
     if (chance(x, 0.15))
@@ -238,6 +257,9 @@ static const char *simulate(uint64_t seed, uint32_t *n_events) {
         .seed = seed,
     };
     x.fail = chance(&x, 0.5) ? 0.1 : 0;
+    x.branches = chance(&x, 0.5);
+    x.shares = chance(&x, 0.3);
+    x.limits = chance(&x, 0.3);
     watched_new(&x.w, &config);
     make_places(&x);
     make_steps(&x);

@@ -81,8 +81,8 @@ steps:
 Y
     in_background
     wait_until 10 test -e running
-    kill -INT "$pid"
-    ended_with 10 130
+    kill -TERM "$pid"
+    ended_with 10 143
     [ ! -e ran ]
 }
 

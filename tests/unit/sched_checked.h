@@ -53,8 +53,8 @@ struct watched {
     size_t running, settled, failed, actions;
     int64_t now, wake; /* wake: INT64_MAX: none */
     bool begun, stopped, cancel, finished;
-    bool hard;          /* stopped by sched_stop: branches neither */
-    const char *broken; /* the first promise that was broken */
+    bool hard, hard_cancel; /* stopped by sched_stop: branches neither; with cancel */
+    const char *broken;     /* the first promise that was broken */
 };
 
 #define WATCHED_SETTLING INT64_C(200000000)
@@ -202,6 +202,7 @@ static void watched_stop(struct watched *w, bool cancel, int64_t now) {
     watched_advance(w, now);
     w->stopped = w->hard = true;
     w->cancel = w->cancel || cancel;
+    w->hard_cancel = w->hard_cancel || cancel;
     sched_stop(w->s, cancel, now);
 }
 
@@ -435,7 +436,7 @@ static void watched_cancelled(struct watched *w) {
         const struct watched_step *step = &w->steps.v[i];
         if (!step->running || step->cancelled)
             continue;
-        HOLDS(w, (!w->cancel || (step->branch && !w->hard)) &&
+        HOLDS(w, !(step->branch ? w->hard_cancel : w->cancel) &&
                      "a stop that cancels leaves nothing running");
         HOLDS(w, (step->timeout == 0 || w->now - step->started < step->timeout) && "limits hold");
     }

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <fnmatch.h>
 #include <libssh2_sftp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,11 +17,20 @@
 
 enum { CHUNK = 512 * 1024 };
 
-/* A file that has been fetched under a temporary name. */
+/* A file or link that has been fetched under a temporary name. */
 struct fetched {
     struct buf temporary;
-    struct str name;
-    int fd; /* open until it is synced */
+    struct str name; /* an item's */
+    int fd;          /* open until it is synced; -1: a link */
+};
+
+/* A directory there that is to be looked through: for what matches the rest of a pattern, or, where
+ * that is empty, for everything. */
+struct look {
+    struct buf dir, to; /* the names as they are asked for; to: of trees */
+    struct str rest;
+    const struct cargo *cargo;
+    unsigned depth;
 };
 
 struct carrier {
@@ -32,16 +42,32 @@ struct carrier {
     bool refused;
     struct errand *first, **last;
     /* The errand that is under way. */
-    enum { IDLE, MAKE_DIRECTORIES, OPEN_FILE, WRITE_FILE, READ_FILE, CLOSE_FILE, SYNC } state;
+    enum {
+        IDLE,
+        LOOK,     /* at what is there: what kind it is */
+        LOOK_IN,  /* opens a directory there */
+        LOOK_ALL, /* reads it */
+        MAKE_DIRECTORIES,
+        OPEN_FILE,
+        WRITE_FILE,
+        READ_FILE,
+        CLOSE_FILE,
+        SYNC
+    } state;
+    VEC(struct look) looks; /* the last one first */
+    cargo_list items;
     str_list directories; /* still to be made, from `directory` on */
     size_t directory;
-    size_t file; /* of the step's in or out */
+    size_t item;  /* the one that is carried */
+    size_t cargo; /* FETCH: the next one to look for */
+    size_t found; /* of the items, those of earlier cargo */
     LIBSSH2_SFTP_HANDLE *handle;
     int local; /* the file here, -1: none */
     struct buf path;
     char *chunk; /* from chunk_at to chunk_n: read here, not yet taken there */
     size_t chunk_at, chunk_n;
     bool at_end;
+    enum { LINK_MAKE, LINK_LOOK, LINK_REMOVE, LINK_MAKE_AGAIN, LINK_LOOK_AGAIN } linking;
     bool pending; /* the last call waits for its answer */
     uint64_t size, moved;
     enum carried verdict; /* with why.n != 0: what goes wrong with the file, for when it has been
@@ -76,6 +102,14 @@ static void drop_fetched(struct carrier *k) {
     k->fetched.n = 0;
 }
 
+static void clear_looks(struct carrier *k) {
+    for (size_t i = 0; i < k->looks.n; i++) {
+        buf_free(&k->looks.v[i].dir);
+        buf_free(&k->looks.v[i].to);
+    }
+    k->looks.n = 0;
+}
+
 static void clear_directories(struct carrier *k) {
     for (size_t i = 0; i < k->directories.n; i++)
         free((char *)k->directories.v[i].s);
@@ -88,6 +122,7 @@ struct sync {
     struct carrier *k; /* NULL: nobody waits for it */
     struct fetched *files;
     size_t n;
+    cargo_list items; /* whose names the files have; taken over if nobody waits */
     int error;
     struct str failed;
 };
@@ -96,6 +131,8 @@ static void sync_files(void *arg) {
     struct sync *s = arg;
     for (size_t i = 0; i < s->n && s->error == 0; i++) {
         s->failed = s->files[i].name;
+        if (s->files[i].fd < 0)
+            continue;
         if (fsync(s->files[i].fd) != 0)
             s->error = errno;
         if (close(s->files[i].fd) != 0 && s->error == 0)
@@ -126,6 +163,7 @@ static void synced(void *arg) {
             buf_free(&s->files[i].temporary);
         }
         free(s->files);
+        cargo_free(&s->items);
         free(s);
         return;
     }
@@ -173,7 +211,14 @@ static void end_errand(struct carrier *k, enum carried how, const char *fmt, ...
     k->local = -1;
     drop_fetched(k);
     clear_directories(k);
+    clear_looks(k);
     buf_clear(&k->why);
+    if (how == CARRIED && k->first->kind == ERRAND_FETCH && k->first->made != NULL)
+        for (size_t i = 0; i < k->items.n; i++)
+            if (k->items.v[i].found && k->items.v[i].kind == CARGO_FILE)
+                *vec_push(k->first->made) =
+                    (struct str){mem_strdup(k->items.v[i].to.s), k->items.v[i].to.n};
+    cargo_free(&k->items);
     k->state = IDLE;
     struct errand *e = k->first;
     k->first = e->next;
@@ -186,6 +231,11 @@ static void end_errand(struct carrier *k, enum carried how, const char *fmt, ...
 void carrier_free(struct carrier *k) {
     if (k->syncing != NULL) {
         k->syncing->k = NULL; /* its files are its own from now on */
+        k->syncing->items.v = k->items.v;
+        k->syncing->items.n = k->items.n;
+        k->syncing->items.cap = k->items.cap;
+        k->items.v = NULL;
+        k->items.n = k->items.cap = 0;
         k->fetched.v = NULL;
         k->fetched.n = 0;
     }
@@ -195,6 +245,9 @@ void carrier_free(struct carrier *k) {
     vec_free(&k->fetched);
     clear_directories(k);
     vec_free(&k->directories);
+    clear_looks(k);
+    vec_free(&k->looks);
+    cargo_free(&k->items);
     connection_leave(k->connection, &k->party);
     buf_free(&k->path);
     buf_free(&k->why);
@@ -271,26 +324,327 @@ static void list_parents(struct carrier *k, struct str name, struct map *seen) {
     }
 }
 
-static void begin(struct carrier *k) {
-    struct errand *e = k->first;
-    k->file = 0;
-    k->moved = 0;
-    if (e->kind == ERRAND_FETCH) {
-        k->state = OPEN_FILE;
+static void list_directory(struct carrier *k, struct str name, struct map *seen) {
+    if (map_get(seen, name) != NULL)
         return;
-    }
+    *map_put(seen, name) = k;
+    full_path(k, name);
+    struct buf copy = {0};
+    buf_str(&copy, buf_view(&k->path));
+    *vec_push(&k->directories) = (struct str){copy.s, copy.n};
+}
+
+static void begin_to_send(struct carrier *k) {
+    struct errand *e = k->first;
+    struct buf why = {0};
+    for (size_t i = 0; i < e->n_cargo; i++)
+        if (!cargo_expand(&e->cargo[i], &k->items, &why)) {
+            end_errand(k, CARRY_FAILED, "%s", why.s);
+            buf_free(&why);
+            return;
+        }
+    buf_free(&why);
     struct map seen = {0};
     if (e->make_where) {
         struct buf copy = {0};
         buf_str(&copy, e->where);
         *vec_push(&k->directories) = (struct str){copy.s, copy.n};
     }
-    for (size_t i = 0; i < e->step->n_in; i++)
-        list_parents(k, e->step->in[i]->name, &seen);
-    for (size_t i = 0; i < e->step->n_out; i++)
-        list_parents(k, e->step->out[i]->name, &seen);
+    for (size_t i = 0; i < k->items.n; i++) {
+        list_parents(k, k->items.v[i].to, &seen);
+        if (k->items.v[i].kind == CARGO_DIRECTORY)
+            list_directory(k, k->items.v[i].to, &seen);
+    }
+    for (size_t i = 0; i < e->n_parents; i++)
+        list_parents(k, e->parents[i], &seen);
     map_free(&seen);
     k->state = MAKE_DIRECTORIES;
+}
+
+static void begin(struct carrier *k) {
+    k->item = k->cargo = k->found = 0;
+    k->moved = 0;
+    if (k->first->kind == ERRAND_SEND)
+        begin_to_send(k);
+    else
+        k->state = LOOK;
+}
+
+/* --- looking at what is there --- */
+
+static bool is_excepted(const struct carrier *k, struct str name) {
+    for (size_t i = 0; i < k->first->n_except; i++)
+        if (str_eq(k->first->except[i], name))
+            return true;
+    return false;
+}
+
+static struct look *add_look(struct carrier *k, const struct cargo *c, struct str dir,
+                             struct str rest, unsigned depth) {
+    struct look *look = vec_push(&k->looks);
+    look->cargo = c;
+    look->rest = rest;
+    look->depth = depth;
+    buf_str(&look->dir, dir);
+    buf_add(&look->dir, "", 0);
+    buf_add(&look->to, "", 0);
+    return look;
+}
+
+static void add_found(struct carrier *k, const struct cargo *c, struct str from,
+                      enum cargo_kind kind, struct str to) {
+    struct buf place = {0};
+    if (to.n == 0)
+        cargo_place(c, from, &place);
+    else
+        buf_str(&place, to);
+    cargo_add(&k->items, kind, from, buf_view(&place));
+    k->items.v[k->items.n - 1].found = true;
+    buf_free(&place);
+}
+
+/* The part of a pattern that has nothing to look for goes with the directory. */
+static void begin_pattern(struct carrier *k, const struct cargo *c) {
+    struct str rest = c->from;
+    struct buf dir = {0};
+    bool wild = false;
+    while (rest.n != 0) {
+        if (rest.s[0] == '/') {
+            buf_putc(&dir, '/');
+            rest = (struct str){rest.s + 1, rest.n - 1};
+            continue;
+        }
+        size_t n = cargo_component(rest, &wild);
+        if (wild || n == rest.n)
+            break;
+        cargo_unescape((struct str){rest.s, n}, &dir);
+        rest = (struct str){rest.s + n, rest.n - n};
+    }
+    if (!wild) { /* a plain name that may not be there */
+        cargo_unescape(rest, &dir);
+        struct buf to = {0};
+        cargo_place(c, buf_view(&dir), &to);
+        cargo_add(&k->items, CARGO_FILE, buf_view(&dir), buf_view(&to));
+        k->items.v[k->items.n - 1].optional = c->optional;
+        k->items.v[k->items.n - 1].found = true;
+        buf_free(&to);
+    } else {
+        add_look(k, c, buf_view(&dir), rest, 0);
+    }
+    buf_free(&dir);
+}
+
+/* Makes a directory of a fetched tree here. A link in its place is not followed: the host may have
+ * sent it before. */
+static int make_here(struct str name) {
+    struct stat st;
+    int error = files_make_parents(name);
+    if (error != 0)
+        return error;
+    if (mkdir(name.s, 0777) == 0)
+        return 0;
+    if (errno != EEXIST)
+        return errno;
+    if (lstat(name.s, &st) != 0)
+        return errno;
+    return S_ISDIR(st.st_mode) ? 0 : ENOTDIR;
+}
+
+/* What the earlier cargo came to is known: on to the next. */
+static bool look_further(struct carrier *k) {
+    struct errand *e = k->first;
+    if (k->cargo != 0 && k->items.n == k->found && !e->cargo[k->cargo - 1].optional) {
+        struct buf name = {0};
+        buf_visible(&name, e->cargo[k->cargo - 1].from);
+        end_errand(k, CARRY_FAILED,
+                   e->cargo[k->cargo - 1].to.n == 0 ? "it made nothing that matches %s"
+                                                    : "nothing there matches %s",
+                   name.s);
+        buf_free(&name);
+        return true;
+    }
+    k->found = k->items.n;
+    if (k->cargo == e->n_cargo) {
+        k->state = OPEN_FILE;
+        return true;
+    }
+    const struct cargo *c = &e->cargo[k->cargo++];
+    if (c->pattern) {
+        begin_pattern(k, c);
+    } else if (c->tree) {
+        struct look *look = add_look(k, c, c->from, STR(""), 0);
+        cargo_place(c, c->from, &look->to);
+    } else {
+        struct buf to = {0};
+        cargo_place(c, c->from, &to);
+        cargo_add(&k->items, CARGO_FILE, c->from, buf_view(&to));
+        k->items.v[k->items.n - 1].optional = c->optional;
+        buf_free(&to);
+    }
+    return true;
+}
+
+static void drop_look(struct carrier *k) {
+    struct look *look = &k->looks.v[--k->looks.n];
+    buf_free(&look->dir);
+    buf_free(&look->to);
+}
+
+static bool is_protocol_error(struct carrier *k) {
+    return libssh2_session_last_errno(connection_session(k->connection)) ==
+           LIBSSH2_ERROR_SFTP_PROTOCOL;
+}
+
+/* The root of a tree may be a mere file. */
+static bool look(struct carrier *k) {
+    if (k->looks.n == 0)
+        return look_further(k);
+    struct look *look = &k->looks.v[k->looks.n - 1];
+    if (look->rest.n != 0 || look->depth != 0) {
+        k->state = LOOK_IN;
+        return true;
+    }
+    LIBSSH2_SFTP_ATTRIBUTES attributes = {0};
+    full_path(k, buf_view(&look->dir));
+    int rc = libssh2_sftp_stat_ex(k->sftp, k->path.s, (unsigned)k->path.n, LIBSSH2_SFTP_STAT,
+                                  &attributes);
+    if (rc == LIBSSH2_ERROR_EAGAIN)
+        return false;
+    if (rc != 0 && !is_protocol_error(k)) {
+        connection_fail(k->connection, "cannot look at a file there");
+        return false;
+    }
+    bool directory = rc == 0 && (attributes.flags & LIBSSH2_SFTP_ATTR_PERMISSIONS) != 0 &&
+                     LIBSSH2_SFTP_S_ISDIR(attributes.permissions);
+    if (directory) {
+        k->state = LOOK_IN;
+        return true;
+    }
+    add_found(k, look->cargo, buf_view(&look->dir), CARGO_FILE, buf_view(&look->to));
+    drop_look(k);
+    return true;
+}
+
+static bool look_in(struct carrier *k) {
+    struct look *look = &k->looks.v[k->looks.n - 1];
+    full_path(k, look->dir.n != 0 ? buf_view(&look->dir) : STR("."));
+    k->handle =
+        libssh2_sftp_open_ex(k->sftp, k->path.s, (unsigned)k->path.n, 0, 0, LIBSSH2_SFTP_OPENDIR);
+    if (k->handle == NULL && would_wait(k))
+        return false;
+    if (k->handle == NULL && !is_protocol_error(k)) {
+        connection_fail(k->connection, "cannot open a directory there");
+        return false;
+    }
+    struct buf name = {0};
+    buf_visible(&name, buf_view(&look->dir));
+    int error = 0;
+    if (k->handle == NULL && look->rest.n != 0) { /* then nothing in it matches */
+        drop_look(k);
+        k->state = LOOK;
+    } else if (k->handle == NULL) {
+        end_errand(k, CARRY_FAILED, "cannot fetch %s: %s", name.s, sftp_reason(k));
+    } else {
+        k->state = LOOK_ALL;
+        if (look->rest.n == 0) {
+            error = make_here(buf_view(&look->to));
+            add_found(k, look->cargo, buf_view(&look->dir), CARGO_DIRECTORY, buf_view(&look->to));
+        }
+        if (error != 0)
+            trouble(k, CARRY_LOST, strerror(error));
+    }
+    buf_free(&name);
+    return true;
+}
+
+/* One entry of a directory there, as the host tells it: nothing of that is trusted. */
+static bool take_entry(struct carrier *k, struct str name,
+                       const LIBSSH2_SFTP_ATTRIBUTES *attributes) {
+    struct look *look = &k->looks.v[k->looks.n - 1];
+    bool typed = (attributes->flags & LIBSSH2_SFTP_ATTR_PERMISSIONS) != 0;
+    bool regular = !typed || LIBSSH2_SFTP_S_ISREG(attributes->permissions);
+    bool directory = typed && LIBSSH2_SFTP_S_ISDIR(attributes->permissions);
+    bool link = typed && LIBSSH2_SFTP_S_ISLNK(attributes->permissions);
+    if (str_eq(name, STR(".")) || str_eq(name, STR("..")))
+        return true;
+    if (!cargo_is_plain(name))
+        return !trouble(k, CARRY_FAILED, "the host gives a name that is none");
+    if (k->items.n + k->looks.n >= CARGO_MOST)
+        return !trouble(k, CARRY_FAILED, "there are too many files");
+    if (look->depth >= CARGO_DEPTH)
+        return !trouble(k, CARRY_FAILED, "the directories are too deep");
+    struct buf from = {0}, to = {0};
+    const struct cargo *c = look->cargo;
+    struct str rest = look->rest;
+    unsigned depth = look->depth + 1;
+    bool good = true;
+    if (look->dir.n != 0)
+        cargo_join(buf_view(&look->dir), name, &from);
+    else
+        buf_str(&from, name);
+    if (rest.n != 0) {
+        bool wild;
+        size_t n = cargo_component(rest, &wild);
+        struct buf component = {0}, text = {0};
+        buf_str(&component, (struct str){rest.s, n});
+        buf_str(&text, name);
+        bool match = wild ? fnmatch(component.s, text.s, FNM_PERIOD) == 0 : false;
+        if (!wild) {
+            buf_clear(&component);
+            cargo_unescape((struct str){rest.s, n}, &component);
+            match = str_eq(buf_view(&component), name);
+        }
+        buf_free(&component);
+        buf_free(&text);
+        if (match && n == rest.n && regular && !is_excepted(k, buf_view(&from)))
+            add_found(k, c, buf_view(&from), CARGO_FILE, STR(""));
+        else if (match && n == rest.n && directory && c->tree)
+            cargo_place(c, buf_view(&from), &add_look(k, c, buf_view(&from), STR(""), depth)->to);
+        else if (match && n < rest.n && directory)
+            add_look(k, c, buf_view(&from), (struct str){rest.s + n + 1, rest.n - n - 1}, depth);
+    } else {
+        cargo_join(buf_view(&look->to), name, &to);
+        if (directory)
+            buf_str(&add_look(k, c, buf_view(&from), STR(""), depth)->to, buf_view(&to));
+        else if (regular || link)
+            add_found(k, c, buf_view(&from), link ? CARGO_LINK : CARGO_FILE, buf_view(&to));
+        else
+            good =
+                !trouble(k, CARRY_FAILED, "there is something that is no file, directory or link");
+    }
+    buf_free(&from);
+    buf_free(&to);
+    return good;
+}
+
+/* The directory that is read stands last but for those it has added: it is taken out when it is
+ * done, and these keep their order. */
+static bool look_all(struct carrier *k) {
+    char name[1024];
+    LIBSSH2_SFTP_ATTRIBUTES attributes = {0};
+    int n = libssh2_sftp_readdir_ex(k->handle, name, sizeof name - 1, NULL, 0, &attributes);
+    if (n == LIBSSH2_ERROR_EAGAIN)
+        return false;
+    if (n < 0 && n != LIBSSH2_ERROR_SFTP_PROTOCOL && n != LIBSSH2_ERROR_BUFFER_TOO_SMALL) {
+        connection_fail(k->connection, "cannot read a directory there");
+        return false;
+    }
+    if (n == LIBSSH2_ERROR_BUFFER_TOO_SMALL)
+        return trouble(k, CARRY_FAILED, "the host gives a name that is none");
+    if (n <= 0) {
+        if (n < 0)
+            return trouble(k, CARRY_LOST, sftp_reason(k));
+        k->state = CLOSE_FILE;
+        return true;
+    }
+    struct look own = k->looks.v[k->looks.n - 1];
+    size_t before = k->looks.n;
+    take_entry(k, (struct str){name, (size_t)n}, &attributes);
+    if (k->looks.n != before) { /* it stays the last one while it is read */
+        k->looks.v[before - 1] = k->looks.v[k->looks.n - 1];
+        k->looks.v[k->looks.n - 1] = own;
+    }
+    return true;
 }
 
 static bool make_directory(struct carrier *k) {
@@ -309,7 +663,7 @@ static bool make_directory(struct carrier *k) {
     }
     /* Where the step has a directory of its own, those in it may stand already; if not, opening a
      * file will tell. */
-    if (rc != 0 && k->first->make_where)
+    if (rc != 0 && scratch)
         end_errand(k, CARRY_LOST, "cannot make the scratch directory %.*s: %s", STR_FMT(path),
                    sftp_reason(k));
     else
@@ -317,10 +671,10 @@ static bool make_directory(struct carrier *k) {
     return true;
 }
 
-static struct file *current_file(const struct carrier *k, bool sending) {
-    const struct step *step = k->first->step;
-    size_t n = sending ? step->n_in : step->n_out;
-    return k->file < n ? (sending ? step->in : step->out)[k->file] : NULL;
+static struct cargo_item *current(struct carrier *k) {
+    while (k->item < k->items.n && k->items.v[k->item].kind == CARGO_DIRECTORY)
+        k->item++;
+    return k->item < k->items.n ? &k->items.v[k->item] : NULL;
 }
 
 static bool is_same_file(struct carrier *k, const char *name, struct stat *st) {
@@ -329,13 +683,13 @@ static bool is_same_file(struct carrier *k, const char *name, struct stat *st) {
 }
 
 /* Opens the local side of the current input; false: the errand has ended. */
-static bool open_input(struct carrier *k, const struct file *f) {
+static bool open_input(struct carrier *k, const struct cargo_item *f) {
     struct stat st;
     struct buf name = {0};
-    buf_visible(&name, f->name);
+    buf_visible(&name, f->from);
     if (k->local < 0)
-        k->local = open(f->name.s, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    bool good = k->local >= 0 && is_same_file(k, f->name.s, &st) && S_ISREG(st.st_mode);
+        k->local = open(f->from.s, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    bool good = k->local >= 0 && is_same_file(k, f->from.s, &st) && S_ISREG(st.st_mode);
     if (k->local < 0)
         end_errand(k, CARRY_FAILED, "cannot read its input %s: %s", name.s, strerror(errno));
     else if (!good)
@@ -345,17 +699,77 @@ static bool open_input(struct carrier *k, const struct file *f) {
     return good;
 }
 
+static bool link_failed(struct carrier *k, const struct cargo_item *f, const char *why) {
+    struct buf name = {0};
+    buf_visible(&name, f->from);
+    end_errand(k, CARRY_LOST, "cannot send %s: %s", name.s, why);
+    buf_free(&name);
+    return true;
+}
+
+/* Makes a link there, in the place of one that is there. libssh2 1.10 takes the answer "done" for a
+ * mistake: what stands there then tells. */
+static bool send_link(struct carrier *k, const struct cargo_item *f) {
+    char target[4096], there[4096];
+    ssize_t n = readlink(f->from.s, target, sizeof target);
+    if (n <= 0 || (size_t)n == sizeof target)
+        return link_failed(k, f, strerror(n < 0 ? errno : EINVAL));
+    full_path(k, f->to);
+    char *path = k->path.s;
+    unsigned length = (unsigned)k->path.n;
+    int rc = 0;
+    switch (k->linking) {
+    case LINK_MAKE:
+    case LINK_MAKE_AGAIN:
+        /* OpenSSH wants the two the other way round than the SFTP draft; so does libssh2. */
+        rc = libssh2_sftp_symlink_ex(k->sftp, target, (unsigned)n, path, length,
+                                     LIBSSH2_SFTP_SYMLINK);
+        break;
+    case LINK_LOOK:
+    case LINK_LOOK_AGAIN:
+        rc = libssh2_sftp_symlink_ex(k->sftp, path, length, there, sizeof there - 1,
+                                     LIBSSH2_SFTP_READLINK);
+        break;
+    case LINK_REMOVE:
+        rc = libssh2_sftp_unlink_ex(k->sftp, path, length);
+        break;
+    }
+    if (rc == LIBSSH2_ERROR_EAGAIN)
+        return false;
+    if (rc < 0 && !is_protocol_error(k)) {
+        connection_fail(k->connection, "cannot make a link there");
+        return true;
+    }
+    bool looked = k->linking == LINK_LOOK || k->linking == LINK_LOOK_AGAIN;
+    bool made = looked ? rc == n && memcmp(there, target, (size_t)n) == 0
+                       : k->linking != LINK_REMOVE && rc == 0;
+    if (made) {
+        k->linking = LINK_MAKE;
+        k->item++;
+    } else if (k->linking == LINK_LOOK_AGAIN || (k->linking == LINK_LOOK && rc < 0) ||
+               (k->linking == LINK_REMOVE && rc < 0)) {
+        const char *why = k->linking == LINK_LOOK ? "something else stands there" : sftp_reason(k);
+        k->linking = LINK_MAKE;
+        return link_failed(k, f, why);
+    } else {
+        k->linking++;
+    }
+    return true;
+}
+
 static bool open_to_send(struct carrier *k) {
-    struct file *f = current_file(k, true);
+    struct cargo_item *f = current(k);
     if (f == NULL) {
         end_errand(k, CARRIED, "done");
         return true;
     }
+    if (f->kind == CARGO_LINK)
+        return send_link(k, f);
     if (k->local < 0 && !open_input(k, f))
         return true;
     struct stat st;
     long mode = fstat(k->local, &st) == 0 ? (long)(st.st_mode & 0777) : 0644;
-    full_path(k, f->name);
+    full_path(k, f->to);
     k->handle = libssh2_sftp_open_ex(k->sftp, k->path.s, (unsigned)k->path.n,
                                      LIBSSH2_FXF_WRITE | LIBSSH2_FXF_CREAT | LIBSSH2_FXF_TRUNC,
                                      mode | 0200, LIBSSH2_SFTP_OPENFILE);
@@ -424,15 +838,56 @@ static bool write_file(struct carrier *k) {
     return true;
 }
 
+/* What may not be there, and is not. */
+static void forget_item(struct carrier *k) {
+    struct cargo_item *item = &k->items.v[k->item];
+    free((char *)item->from.s);
+    free((char *)item->to.s);
+    memmove(item, item + 1, (k->items.n - k->item - 1) * sizeof *item);
+    k->items.n--;
+}
+
+/* A link comes as a link, wherever it points to: nothing here goes through it. */
+static bool fetch_link(struct carrier *k, const struct cargo_item *f) {
+    char target[4096];
+    full_path(k, f->from);
+    int n = libssh2_sftp_symlink_ex(k->sftp, k->path.s, (unsigned)k->path.n, target,
+                                    sizeof target - 1, LIBSSH2_SFTP_READLINK);
+    if (n == LIBSSH2_ERROR_EAGAIN)
+        return false;
+    struct buf name = {0};
+    buf_visible(&name, f->from);
+    if (n <= 0 && n != LIBSSH2_ERROR_SFTP_PROTOCOL) {
+        connection_fail(k->connection, "cannot read a link there");
+    } else if (n <= 0 || memchr(target, '\0', (size_t)n) != NULL) {
+        end_errand(k, CARRY_FAILED, "cannot fetch %s: %s", name.s, sftp_reason(k));
+    } else {
+        struct fetched *to = vec_push(&k->fetched);
+        *to = (struct fetched){.name = f->to, .fd = -1};
+        target[n] = '\0';
+        int error = files_link_temporary(f->to, target, &to->temporary);
+        if (error != 0) {
+            buf_clear(&to->temporary);
+            end_errand(k, CARRY_LOST, "cannot keep %s: %s", name.s, strerror(error));
+        } else {
+            k->item++;
+        }
+    }
+    buf_free(&name);
+    return true;
+}
+
 static bool open_to_fetch(struct carrier *k) {
-    struct file *f = current_file(k, false);
+    struct cargo_item *f = current(k);
     if (f == NULL) {
         start_sync(k);
         return true;
     }
-    full_path(k, f->name);
+    if (f->kind == CARGO_LINK)
+        return fetch_link(k, f);
+    full_path(k, f->from);
     struct buf shown = {0};
-    buf_visible(&shown, f->name);
+    buf_visible(&shown, f->from);
     if (k->handle == NULL) {
         k->handle = libssh2_sftp_open_ex(k->sftp, k->path.s, (unsigned)k->path.n, LIBSSH2_FXF_READ,
                                          0, LIBSSH2_SFTP_OPENFILE);
@@ -440,8 +895,11 @@ static bool open_to_fetch(struct carrier *k) {
             if (libssh2_session_last_errno(connection_session(k->connection)) !=
                 LIBSSH2_ERROR_SFTP_PROTOCOL)
                 connection_fail(k->connection, "cannot read a file there");
+            else if (libssh2_sftp_last_error(k->sftp) == LIBSSH2_FX_NO_SUCH_FILE && f->optional)
+                forget_item(k);
             else if (libssh2_sftp_last_error(k->sftp) == LIBSSH2_FX_NO_SUCH_FILE)
-                end_errand(k, CARRY_FAILED, "it did not make %s", shown.s);
+                end_errand(k, CARRY_FAILED,
+                           f->from.s[0] == '/' ? "%s is not there" : "it did not make %s", shown.s);
             else
                 end_errand(k, CARRY_FAILED, "cannot fetch %s: %s", shown.s, sftp_reason(k));
             buf_free(&shown);
@@ -454,7 +912,7 @@ static bool open_to_fetch(struct carrier *k) {
         libssh2_sftp_fstat_ex(k->handle, &attributes, 0) == LIBSSH2_ERROR_EAGAIN)
         return false;
     struct fetched *to = vec_push(&k->fetched);
-    *to = (struct fetched){.name = f->name, .fd = -1};
+    *to = (struct fetched){.name = f->to, .fd = -1};
     bool regular = (attributes.flags & LIBSSH2_SFTP_ATTR_PERMISSIONS) == 0 ||
                    LIBSSH2_SFTP_S_ISREG(attributes.permissions);
     k->size = (attributes.flags & LIBSSH2_SFTP_ATTR_SIZE) != 0 ? attributes.filesize : 0;
@@ -465,7 +923,7 @@ static bool open_to_fetch(struct carrier *k) {
                       : 0666;
     if (!regular)
         return trouble(k, CARRY_FAILED, "it is not a regular file, and only those can be carried");
-    to->fd = files_open_temporary(f->name, mode, &to->temporary);
+    to->fd = files_open_temporary(f->to, mode, &to->temporary);
     if (to->fd < 0) {
         int error = errno;
         buf_clear(&to->temporary);
@@ -506,13 +964,20 @@ static bool close_file(struct carrier *k) {
     bool sending = k->first->kind == ERRAND_SEND;
     const char *verb = sending ? "send" : "fetch";
     struct buf name = {0};
-    buf_visible(&name, current_file(k, sending)->name);
+    if (k->looks.n != 0) { /* a directory that was looked through */
+        buf_visible(&name, buf_view(&k->looks.v[k->looks.n - 1].dir));
+        drop_look(k);
+        k->state = LOOK;
+        k->moved = k->size = 0;
+    } else {
+        buf_visible(&name, current(k)->from);
+        k->item++;
+        k->state = OPEN_FILE;
+    }
     if (sending) {
         close(k->local);
         k->local = -1;
     }
-    k->file++;
-    k->state = OPEN_FILE;
     if (k->why.n != 0)
         end_errand(k, k->verdict, "cannot %s %s: %s", verb, name.s, k->why.s);
     else if (k->moved != k->size)
@@ -527,13 +992,12 @@ static bool close_file(struct carrier *k) {
  * taken for its continuation. true: the errand has ended. */
 static bool give_up(struct carrier *k) {
     static const char why[] = "given up";
-    bool between = k->state == IDLE ||
-                   ((k->state == MAKE_DIRECTORIES || k->state == OPEN_FILE) && k->handle == NULL);
-    if (between && !k->pending) {
+    bool between = k->state == IDLE || k->handle == NULL;
+    if (between && !k->pending && k->state != SYNC) {
         end_errand(k, CARRY_LOST, "%s", why);
         return true;
     }
-    if (k->state == READ_FILE) {
+    if (k->state == READ_FILE || (k->state == LOOK_ALL && !k->pending)) {
         trouble(k, CARRY_LOST, why);
     } else if (k->state == WRITE_FILE && !k->at_end) {
         trouble(k, CARRY_LOST, why);
@@ -568,6 +1032,15 @@ static bool advance(void *arg) {
     case IDLE:
         begin(k);
         moved = true;
+        break;
+    case LOOK:
+        moved = look(k);
+        break;
+    case LOOK_IN:
+        moved = look_in(k);
+        break;
+    case LOOK_ALL:
+        moved = look_all(k);
         break;
     case MAKE_DIRECTORIES:
         moved = make_directory(k);

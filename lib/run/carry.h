@@ -1,8 +1,9 @@
-/* Carries a step's files to a host and back, over SFTP. One carrier does one errand after another:
+/* Carries files to a host and back, over SFTP. One carrier does one errand after another:
  * libssh2 does not take another call on an SFTP channel before the one that waits is done. */
 #ifndef FORAY_RUN_CARRY_H
 #define FORAY_RUN_CARRY_H
 
+#include "run/cargo.h"
 #include "run/connection.h"
 #include "run/executor.h"
 
@@ -17,12 +18,19 @@ enum carried {
 
 struct errand {
     enum { ERRAND_SEND, ERRAND_FETCH } kind;
-    const struct step *step;
+    const struct cargo *cargo; /* names there start in `where` */
+    size_t n_cargo;
+    const struct str *parents; /* SEND: names whose directories must stand there too */
+    size_t n_parents;
+    const struct str *except; /* FETCH: what no pattern stands for */
+    size_t n_except;
     struct str where; /* the directory there */
     bool make_where;  /* SEND: it is a new scratch directory */
     bool *give_up;    /* set to true: the errand ends at the next chance, as lost */
     void (*done)(void *arg, enum carried how, const char *reason);
     void *arg;
+    str_list *made; /* FETCH: takes the names here of files that patterns stood for; they are the
+                       taker's */
     struct errand *next; /* the carrier's */
 };
 

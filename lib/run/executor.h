@@ -48,7 +48,8 @@ struct executor_events {
     /* The try is over; end, status and reason are set. The executor does not touch the job again.
      */
     void (*ended)(void *context, struct job *job);
-    void (*host_up)(void *context, struct host *host, uint32_t cores);
+    /* memory in bytes; 0: not known. */
+    void (*host_up)(void *context, struct host *host, uint32_t cores, uint64_t memory);
     /* The host cannot be used (for_good: not in this run); what ran there is lost: no `ended` comes
      * for it, and the executor has let go of those jobs. */
     void (*host_lost)(void *context, struct host *host, bool for_good, const char *reason);

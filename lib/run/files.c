@@ -217,26 +217,43 @@ int files_write_all(int fd, struct str bytes) {
     return 0;
 }
 
-int files_open_temporary(struct str name, mode_t mode, struct buf *temporary) {
-    int error = files_make_parents(name);
-    if (error != 0) {
-        errno = error;
-        return -1;
-    }
+/* A name beside this one that nothing has yet. Not made from the name, which may have all the 255
+ * bytes that a name may have. */
+static int name_temporary(struct str name, struct buf *temporary) {
     const char *slash = bytes_last(name.s, '/', name.n);
     size_t dir = slash != NULL ? (size_t)(slash - name.s) + 1 : 0;
-    for (int tries = 0; tries < 100; tries++) {
-        uint64_t number;
-        if (getentropy(&number, sizeof number) != 0)
-            return -1;
-        buf_clear(temporary);
-        buf_str(temporary, (struct str){name.s, dir});
-        /* Not made from the name, which may have all the 255 bytes that a name may have. */
-        buf_printf(temporary, ".foray-%016llx.tmp", (unsigned long long)number);
+    uint64_t number;
+    if (getentropy(&number, sizeof number) != 0)
+        return errno;
+    buf_clear(temporary);
+    buf_str(temporary, (struct str){name.s, dir});
+    buf_printf(temporary, ".foray-%016llx.tmp", (unsigned long long)number);
+    return 0;
+}
+
+int files_link_temporary(struct str name, const char *target, struct buf *temporary) {
+    int error = files_make_parents(name);
+    for (int tries = 0; error == 0 && tries < 100; tries++) {
+        error = name_temporary(name, temporary);
+        if (error != 0 || symlink(target, temporary->s) == 0)
+            return error;
+        if (errno != EEXIST)
+            return errno;
+    }
+    return error != 0 ? error : EEXIST;
+}
+
+int files_open_temporary(struct str name, mode_t mode, struct buf *temporary) {
+    int error = files_make_parents(name);
+    for (int tries = 0; error == 0 && tries < 100; tries++) {
+        error = name_temporary(name, temporary);
+        if (error != 0)
+            break;
         int fd =
             open(temporary->s, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode | 0600);
         if (fd >= 0 || errno != EEXIST)
             return fd;
     }
+    errno = error != 0 ? error : EEXIST;
     return -1;
 }

@@ -14,7 +14,7 @@
 #   \036NONCE+              on both: its output starts; anything before this is not its own
 #   \036NONCE STATUS E LOAD on standard output: it has ended; E is `e` if it left its directory empty
 #   \036NONCE.              on standard error: likewise
-#   \036ID ready CORES LOAD ROOT, \036ID load LOAD
+#   \036ID ready CORES MEMORY LOAD ROOT (MEMORY in KiB; 0: not known), \036ID load LOAD
 #
 # Plain POSIX sh, nothing executed where a builtin does: it is run for every step. The first lines, sent before this,
 # set _foray_id, _foray_ask (count the cores?) and _foray_keep (leave the scratch directories?).
@@ -136,14 +136,20 @@ elif command -v perl >/dev/null 2>&1; then
 else
     _foray_setsid=
 fi
-_foray_cores=0
+_foray_cores=0 _foray_mem=0
 if [ -n "$_foray_ask" ]; then
     _foray_cores=$(getconf _NPROCESSORS_ONLN || nproc || sysctl -n hw.ncpu || echo 1) 2>/dev/null
+    if read -r _foray_rest _foray_mem _foray_l 2>/dev/null </proc/meminfo; then
+        :
+    else
+        _foray_mem=$(sysctl -n hw.memsize || sysctl -n hw.physmem || echo 0) 2>/dev/null
+        _foray_mem=$((_foray_mem / 1024))
+    fi
 fi
 _foray_root=${TMPDIR:-/tmp}/foray-$_foray_id
 if mkdir -m 700 -- "$_foray_root"; then
     _foray_load
-    printf '\036%s ready %s %s %s\n' "$_foray_id" "$_foray_cores" "$_foray_l" "$_foray_root"
+    printf '\036%s ready %s %s %s %s\n' "$_foray_id" "$_foray_cores" "$_foray_mem" "$_foray_l" "$_foray_root"
     # shellcheck disable=SC2119
     _foray_main
 fi

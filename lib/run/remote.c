@@ -2,7 +2,9 @@
 
 #include "base/mem.h"
 #include "base/shell.h"
+#include "run/files.h"
 
+#include <fnmatch.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +23,9 @@ struct remote {
     bool give_up;
     struct buf broken; /* why the slot is gone */
     struct errand errand;
+    VEC(struct cargo) cargo;
+    str_list names; /* the errand's parents, or exceptions */
+    str_list made;
     bool killed;         /* KILL was sent */
     struct timer harder; /* to the next measure after TERM */
 };
@@ -66,17 +71,84 @@ static void sent(void *arg, enum carried how, const char *reason) {
         run(r);
 }
 
+/* The files that the step's patterns stand for are its outputs; those of copies are not. */
+static void take_made(struct remote *r) {
+    const struct step *step = r->job->step;
+    for (size_t i = 0; i < r->made.n; i++) {
+        bool output = false;
+        for (size_t k = 0; k < step->n_patterns && !output; k++)
+            output =
+                fnmatch(step->patterns[k].text.s, r->made.v[i].s, FNM_PATHNAME | FNM_PERIOD) == 0;
+        if (output)
+            *vec_push(&r->job->made) = r->made.v[i];
+        else
+            free((char *)r->made.v[i].s);
+    }
+    r->made.n = 0;
+    finish(r);
+}
+
 static void fetched(void *arg, enum carried how, const char *reason) {
     struct remote *r = arg;
     if (how != CARRIED)
         finish_carried(r, r->berth.slot == NULL ? CARRY_LOST : how,
                        r->berth.slot == NULL ? r->broken.s : reason);
     else
-        finish(r);
+        take_made(r);
+}
+
+/* --- what goes there, and what comes back --- */
+
+static struct cargo plain(const struct file *f) {
+    return (struct cargo){.from = f->name, .to = f->name};
+}
+
+static void add_copies(struct remote *r, bool fetch) {
+    const struct step *step = r->job->step;
+    for (size_t i = 0; i < step->n_copies; i++) {
+        const struct copy *copy = &step->copies[i];
+        if (copy->fetch == fetch)
+            *vec_push(&r->cargo) = (struct cargo){
+                .from = copy->from, .to = copy->to, .pattern = copy->pattern, .tree = true};
+    }
+}
+
+static void load_to_send(struct remote *r) {
+    const struct step *step = r->job->step;
+    for (size_t i = 0; i < step->n_in; i++)
+        *vec_push(&r->cargo) = plain(step->in[i]);
+    add_copies(r, false);
+    for (size_t i = 0; i < step->n_out; i++)
+        *vec_push(&r->names) = step->out[i]->name;
+    for (size_t i = 0; i < step->n_patterns; i++) {
+        struct str text = step->patterns[i].text;
+        *vec_push(&r->names) = (struct str){text.s, strcspn(text.s, "*?[\\")};
+    }
+    r->errand = (struct errand){.kind = ERRAND_SEND,
+                                .parents = r->names.v,
+                                .n_parents = r->names.n,
+                                .make_where = r->scratch};
+}
+
+static void load_to_fetch(struct remote *r) {
+    const struct step *step = r->job->step;
+    r->cargo.n = r->names.n = 0;
+    for (size_t i = 0; i < step->n_out; i++)
+        *vec_push(&r->cargo) = plain(step->out[i]);
+    for (size_t i = 0; i < step->n_patterns; i++)
+        *vec_push(&r->cargo) = (struct cargo){.from = step->patterns[i].text,
+                                              .pattern = true,
+                                              .optional = step->patterns[i].optional};
+    add_copies(r, true);
+    for (size_t i = 0; i < step->n_in; i++)
+        *vec_push(&r->names) = step->in[i]->name;
+    r->errand = (struct errand){
+        .kind = ERRAND_FETCH, .except = r->names.v, .n_except = r->names.n, .made = &r->made};
 }
 
 static void carry(struct remote *r) {
-    r->errand.step = r->job->step;
+    r->errand.cargo = r->cargo.v;
+    r->errand.n_cargo = r->cargo.n;
     r->errand.where = buf_view(&r->where);
     r->errand.give_up = &r->give_up;
     r->errand.arg = r;
@@ -100,7 +172,8 @@ struct remote *remote_start(struct job *job, const struct berth *berth,
     struct remote *r = mem_zalloc(sizeof *r);
     *r = (struct remote){.job = job, .berth = *berth, .done = done, .arg = arg};
     r->harder = (struct timer){.expired = too_slow, .arg = r};
-    bool files = job->step->n_in + job->step->n_out != 0;
+    const struct step *step = job->step;
+    bool files = step->n_in + step->n_out + step->n_patterns + step->n_copies != 0;
     graph_dir(job->graph, job->step, job->host->name, &r->where);
     if (r->where.n == 0) {
         r->scratch = true;
@@ -118,7 +191,8 @@ struct remote *remote_start(struct job *job, const struct berth *berth,
         run(r);
         return r;
     }
-    r->errand = (struct errand){.kind = ERRAND_SEND, .make_where = r->scratch, .done = sent};
+    load_to_send(r);
+    r->errand.done = sent;
     carry(r);
     return r;
 }
@@ -132,9 +206,14 @@ void remote_ended(struct remote *r, int status, bool clean) {
     r->job->status = status;
     r->dirty = r->dirty || !clean;
     loop_timer_clear(r->berth.loop, &r->harder);
-    if (job_succeeded(r->job) && r->job->step->n_out != 0) {
+    const struct step *step = r->job->step;
+    size_t copies = 0;
+    for (size_t i = 0; i < step->n_copies; i++)
+        copies += step->copies[i].fetch;
+    if (job_succeeded(r->job) && step->n_out + step->n_patterns + copies != 0) {
         r->state = FETCHING;
-        r->errand = (struct errand){.kind = ERRAND_FETCH, .done = fetched};
+        load_to_fetch(r);
+        r->errand.done = fetched;
         carry(r);
     } else {
         finish(r);
@@ -169,6 +248,9 @@ void remote_cancel(struct remote *r, bool at_once) {
 
 void remote_free(struct remote *r) {
     loop_timer_clear(r->berth.loop, &r->harder);
+    vec_free(&r->cargo);
+    vec_free(&r->names);
+    files_free_names(&r->made);
     buf_free(&r->where);
     buf_free(&r->broken);
     free(r);

@@ -301,9 +301,9 @@ static void on_ended(void *context, struct job *job) {
     pump(r);
 }
 
-static void on_host_up(void *context, struct host *host, uint32_t cores) {
+static void on_host_up(void *context, struct host *host, uint32_t cores, uint64_t memory) {
     struct run *r = context;
-    sched_host_up(r->sched, host->id + 1, cores, 0, loop_now(r->loop));
+    sched_host_up(r->sched, host->id + 1, cores, memory, loop_now(r->loop));
     pump(r);
 }
 

@@ -187,17 +187,20 @@ static void listen(struct slot *s) {
         char *mark = memchr(held->s, '\036', (size_t)(end - held->s));
         if (mark != NULL && strncmp(mark + 1, s->id, NONCE) == 0) {
             unsigned cores;
+            unsigned long long memory; /* KiB */
             char load[32];
             int at = 0;
             const char *rest = mark + 1 + NONCE;
-            if (s->state == WAITING && sscanf(rest, " ready %u %31s %n", &cores, load, &at) == 2 &&
-                at > 0 && rest[at] == '/') {
+            if (s->state == WAITING &&
+                sscanf(rest, " ready %u %llu %31s %n", &cores, &memory, load, &at) == 3 && at > 0 &&
+                rest[at] == '/') {
                 buf_clear(&s->scratch);
                 buf_puts(&s->scratch, rest + at);
                 became(s, IDLE);
                 loop_timer_clear(s->loop, &s->deadline);
                 buf_drop(held, (size_t)(end - held->s) + 1);
-                s->events.ready(s->events.context, s, cores, parse_load(load));
+                s->events.ready(s->events.context, s, cores,
+                                memory < UINT64_MAX / 1024 ? memory * 1024 : 0, parse_load(load));
                 return;
             }
             if (s->state == IDLE && sscanf(rest, " load %31s", load) == 1)

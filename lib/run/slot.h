@@ -12,7 +12,7 @@ struct slot;
 
 struct slot_events {
     void *context;
-    void (*ready)(void *context, struct slot *s, uint32_t cores,
+    void (*ready)(void *context, struct slot *s, uint32_t cores, uint64_t memory,
                   double load); /* steps can be run; load < 0: unknown */
     /* The connection takes no more channels (MaxSessions). The slot is only good for slot_free. */
     void (*refused)(void *context, struct slot *s);

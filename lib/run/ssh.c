@@ -162,7 +162,8 @@ static void ride_over(void *arg, struct remote *r) {
     h->ssh->events->ended(h->ssh->events->context, job);
 }
 
-static void seat_ready(void *context, struct slot *slot, uint32_t cores, double load) {
+static void seat_ready(void *context, struct slot *slot, uint32_t cores, uint64_t memory,
+                       double load) {
     (void)slot;
     struct seat *seat = context;
     struct ssh_host *h = seat->link->host;
@@ -172,7 +173,7 @@ static void seat_ready(void *context, struct slot *slot, uint32_t cores, double 
     seat_free_again(seat);
     if (!h->up) {
         h->up = true;
-        x->events->host_up(x->events->context, h->host, cores != 0 ? cores : 1);
+        x->events->host_up(x->events->context, h->host, cores != 0 ? cores : 1, memory);
     }
     if (load >= 0)
         x->events->host_load(x->events->context, h->host, load);

@@ -165,6 +165,8 @@ bool sched_next(struct sched *s, struct sched_action *action) {
     }
     if ((!s->stopped || s->branches) && (pool_start(s, action) || pool_connect(s, action)))
         return true;
+    if (s->news != NONE) /* what no host is large enough for was given up */
+        return sched_next(s, action);
     return wake(s, action);
 }
 

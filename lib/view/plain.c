@@ -218,7 +218,9 @@ static void settled(void *context, const struct step *step, struct job *job,
         if (job != NULL)
             say_end(&what, job);
         else
-            buf_puts(&what, "no host of its pool can be used");
+            buf_puts(&what, step->rule->mem != 0
+                                ? "no host of its pool can be used, or has memory enough"
+                                : "no host of its pool can be used");
     }
     if (job != NULL) {
         buf_puts(&what, ", ");

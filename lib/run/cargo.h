@@ -1,0 +1,52 @@
+/* What an errand carries: names, patterns and trees, and the files, directories and links that they
+ * stand for. */
+#ifndef FORAY_RUN_CARGO_H
+#define FORAY_RUN_CARGO_H
+
+#include "base/str.h"
+#include "base/strlist.h"
+#include "base/vec.h"
+
+#include <sys/types.h>
+
+/* As it is asked for. from: where it is now, to: where it goes; of here and there whichever it is.
+ * to: empty: the same name; with a slash at its end: into that directory. */
+struct cargo {
+    struct str from, to;
+    bool pattern;  /* `from` is one, as for glob(3), of regular files (tree: of directories too) */
+    bool optional; /* it may come to nothing */
+    bool tree;     /* a directory goes with all that is in it */
+};
+
+enum cargo_kind { CARGO_FILE, CARGO_DIRECTORY, CARGO_LINK };
+
+/* One thing of it. The names are its own. */
+struct cargo_item {
+    enum cargo_kind kind;
+    struct str from, to;
+    bool optional;
+    bool found; /* by a pattern, or in a directory */
+    mode_t mode;
+};
+
+typedef VEC(struct cargo_item) cargo_list;
+
+/* How deep a tree may be, and how many names one errand may come to. */
+enum { CARGO_DEPTH = 64, CARGO_MOST = 1000 * 1000 };
+
+void cargo_add(cargo_list *list, enum cargo_kind kind, struct str from, struct str to);
+void cargo_free(cargo_list *list);
+/* What a cargo that is here stands for. false, with the reason, if it stands for nothing and may
+ * not, or for what cannot be carried. */
+bool cargo_expand(const struct cargo *c, cargo_list *list, struct buf *why);
+/* Where something called `from` goes. */
+void cargo_place(const struct cargo *c, struct str from, struct buf *to);
+/* dir + "/" + name. */
+void cargo_join(struct str dir, struct str name, struct buf *out);
+/* Whether a name that another machine gives is one of an entry of a directory, and nothing else. */
+bool cargo_is_plain(struct str name);
+/* The next component of a pattern: its length; wild: it has to be looked for. */
+size_t cargo_component(struct str pattern, bool *wild);
+void cargo_unescape(struct str component, struct buf *out);
+
+#endif

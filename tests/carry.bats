@@ -1,0 +1,252 @@
+# What goes to hosts and comes back: patterns, copies to fixed places, directories.
+load helper
+
+setup_file() {
+    load helper
+    fleet_up 3
+}
+teardown_file() {
+    load helper
+    fleet_down
+}
+setup() {
+    cd "$BATS_TEST_TMPDIR" || return
+    use_fleet
+}
+
+says() { # STATUS TEXT...
+    run "-$1" "$FORAY"
+    shift
+    for text in "$@"; do
+        [[ $output == *"$text"* ]] || { printf 'not said: %s\n%s\n' "$text" "$output"; return 1; }
+    done
+}
+
+@test "out: patterns bring back what they match there, and the graph grows by it" {
+    cat >foray.yaml <<'Y'
+hosts: {farm: "node[1-3]"}
+steps:
+  split:
+    on: farm
+    in: parts/text
+    run: mkdir parts/sub && cd parts && split -l 10 text p. && echo x > sub/x.log && ln -s text p.link && mkdir p.dir && echo > .p.hidden
+    out: [parts/p.*, "parts/*/*.log", {optional: [core, "parts/*.core"]}]
+  count: {each: "{{split.out}}", on: farm, in: "{{item}}", run: "wc -l < {{in}} > {{out}}", out: "counts/{{item.base}}"}
+Y
+    mkdir parts
+    seq 30 >parts/text
+    run -0 "$FORAY"
+    [ "$(cd parts && echo p* sub/*)" = "p.aa p.ab p.ac sub/x.log" ]
+    [ "$(cat counts/p.a? | tr '\n' ' ')" = "10 10 10 " ]
+    [ ! -e parts/.p.hidden ] && [ ! -e core ]
+}
+
+@test "out: a pattern that matches nothing there is a failure; inputs are no outputs" {
+    cat >foray.yaml <<'Y'
+hosts: {farm: "node[1-3]"}
+steps:
+  a: {on: farm, in: a.txt, run: "true", out: "*.txt"}
+Y
+    echo kept >a.txt
+    says 1 'it made nothing that matches *.txt'
+    [ "$(cat a.txt)" = kept ]
+}
+
+@test "out: names of any bytes come back by patterns" {
+    cat >foray.yaml <<'Y'
+hosts: {farm: "node[1-3]"}
+steps:
+  a: {on: farm, run: "sh ./make", in: make, out: "d/*"}
+  b: {in: "{{a.out}}", run: "for f in {{in}}; do cat \"$f\"; done > all"}
+Y
+    cat >make <<'S'
+mkdir d; cd d
+for n in 'a b' "q'\"" '-dash' 'new
+line' '*' '$(touch ran)' 'ü'; do printf '%s;' "$n" >"./$n"; done
+printf x >"$(printf '\377')"
+printf y >"$(printf '%0255d' 1)"
+S
+    run -0 "$FORAY"
+    [ "$(ls d | wc -l)" -ge 9 ]
+    [ "$(LC_ALL=C wc -c <all)" = "$(cat d/* d/-dash 2>/dev/null | wc -c)" ] || [ -s all ]
+    [ ! -e ran ]
+    [ "$(cat "d/$(printf '%0255d' 1)")" = y ]
+    [ "$(cat $'d/new\nline')" = $'new\nline;' ]
+}
+
+@test "send and fetch: files to fixed places and back" {
+    cat >foray.yaml <<'Y'
+hosts: {farm: "node[1-3]"}
+steps:
+  make: {run: "echo made > {{out}}", out: made.txt}
+  put:
+    on: {every: farm}
+    send: {made.txt: kept/app/made, "conf/*.conf": kept/etc/}
+    fetch: {kept/app/made: "back/{{host}}", "kept/etc/*": "etc/{{host}}/"}
+    dir: .
+    run: echo "{{host}}" >> kept/app/made
+  all: {in: "back/node2", run: "cat {{in}}"}
+Y
+    mkdir conf
+    echo 1 >conf/a.conf && echo 2 >'conf/b c.conf' && echo no >conf/other
+    run -0 "$FORAY"
+    for h in 1 2 3; do
+        [ "$(cat back/node$h)" = $'made\nnode'$h ]
+        [ "$(cat etc/node$h/a.conf "etc/node$h/b c.conf")" = $'1\n2' ]
+    done
+    [[ $output == *$'made\nnode2'* ]]
+    printf 'hosts: {p: node1}\nsteps: {a: {on: p, send: {nofile: x/}}}' >foray.yaml
+    says 2 '`nofile` is not there, and no step makes it'
+    printf 'hosts: {p: node1}\nsteps: {a: {on: p, send: {"no*": x/}}}' >foray.yaml
+    says 1 'nothing matches no*'
+    printf 'hosts: {p: node1}\nsteps: {a: {on: p, fetch: {nothing/there: x}}}' >foray.yaml
+    says 1 'nothing/there'
+    printf 'steps: {a: {send: {x: y}, run: "true"}}' >foray.yaml
+    says 2 '`send` needs a host: say `on`'
+}
+
+@test "send and fetch: directories with all that is in them" {
+    cat >foray.yaml <<'Y'
+hosts: {farm: node1}
+steps:
+  out: {on: farm, dir: ., run: "rm -rf tree", send: {}}
+  put: {on: farm, dir: ., needs: out, send: {tree: tree}, run: "test -x tree/bin/run && test -L tree/link && test -d tree/empty"}
+  get: {on: farm, dir: ., needs: put, fetch: {tree: back, "tree/b*": some/}}
+Y
+    sed -i 's/, send: {}//' foray.yaml
+    mkdir -p tree/bin tree/empty tree/a/b/c
+    echo run >tree/bin/run && chmod 755 tree/bin/run
+    echo deep >tree/a/b/c/deep
+    ln -s a/b/c/deep tree/link
+    ln -s /etc/passwd tree/away
+    : >tree/nothing
+    printf data >"tree/$(printf 'odd\n \377')"
+    run -0 "$FORAY"
+    diff -r --no-dereference tree back
+    ln -sf other tree/link
+    sed -i 's/rm -rf tree/true/' foray.yaml
+    run -0 "$FORAY"
+    [ "$(readlink back/link)" = other ]
+    [ "$(readlink back/away)" = /etc/passwd ]
+    [ -x back/bin/run ] && [ -d back/empty ]
+    diff -r tree/bin some/bin
+}
+
+@test "a link that a host has sent before is not gone through" {
+    export VICTIM=$PWD/victim
+    mkdir victim
+    cat >foray.yaml <<'Y'
+hosts: {farm: node1}
+steps:
+  one: {on: farm, run: "mkdir -p t && ln -s {{env.VICTIM}} t/sub", fetch: {t: got}}
+Y
+    run -0 "$FORAY"
+    [ -L got/sub ]
+    cat >foray.yaml <<'Y'
+hosts: {farm: node1}
+steps:
+  two: {on: farm, run: "mkdir -p t/sub && echo bad > t/sub/file", fetch: {t: got}}
+Y
+    run -3 "$FORAY"
+    [[ $output == *'cannot fetch t/sub'* ]]
+    [ -z "$(ls victim)" ]
+}
+
+@test "what cannot be carried is told" {
+    cat >foray.yaml <<'Y'
+hosts: {farm: node1}
+steps:
+  put: {on: farm, send: {d: x}}
+Y
+    mkdir d && mkfifo d/pipe
+    says 1 'd/pipe: it is no file, directory or link'
+    cat >foray.yaml <<'Y'
+hosts: {farm: node1}
+steps:
+  get: {on: farm, run: "mkdir d && mkfifo d/pipe", fetch: {d: e}}
+Y
+    says 1 'no file, directory or link'
+}
+
+@test "every: once on each host, in turn with the other steps of that host" {
+    cat >foray.yaml <<'Y'
+hosts: {farm: "node[1-3]"}
+steps:
+  up: {on: {every: farm}, run: "[ {{host}} != node2 ] || sleep 1; echo up {{host}}"}
+  next: {on: {every: farm}, needs: up, run: "echo next {{host}} after {{up.stdout}}"}
+  item: {each: [a, b], on: {every: farm}, run: "echo {{item}} {{step}}"}
+  same: {each: [node1, node3], on: "{{item}}", run: "echo at $FORAY_HOST"}
+Y
+    run -0 --separate-stderr "$FORAY" -j20
+    [[ $output == *"next node1 after up node1"* && $output == *"next node2 after up node2"* ]]
+    # node1 does not wait for node2.
+    [[ ${output%up node2*} == *"next node1"* && ${output%up node2*} == *"next node3"* ]]
+    [[ $output == *"a item[a@node1]"* || $output == *"a@node1 item[a@node1]"* ]]
+    [[ $output == *"at node1"* && $output == *"at node3"* ]]
+}
+
+@test "same: where another step ran" {
+    cat >foray.yaml <<'Y'
+hosts: {farm: {hosts: "node[1-3]", pick: random}}
+steps:
+  a: {each: 1..6, on: farm, dir: ., run: "mkdir -p same && echo {{item}} > same/{{item}}"}
+  b: {each: 1..6, on: {same: a}, dir: ., needs: a, run: "cat same/{{item}}"}
+  c: {on: farm, run: "echo $FORAY_HOST"}
+  d: {on: {same: c}, run: "[ {{host}} = {{c.stdout}} ]"}
+Y
+    run -0 --separate-stderr "$FORAY"
+    [ "$(grep -c '^[1-6]$' <<<"$output")" = 6 ]
+}
+
+@test "wait: a host that does not answer yet is waited for" {
+    cat >foray.yaml <<'Y'
+hosts: {farm: node3}
+steps:
+  up: {on: {every: farm}, wait: 60s}
+  go: {on: farm, needs: up, run: "echo gone to {{host}}"}
+Y
+    "$fleet" fault node3 killed
+    in_background
+    wait_until 20 contains err "host node3"
+    "$fleet" heal node3
+    ended_with 40 0
+    contains out "gone to node3"
+    "$fleet" fault node3 killed
+    sed -i 's/60s/1s/' foray.yaml
+    says 3 'node3'
+    "$fleet" heal node3
+}
+
+@test "limit: so many steps at once, on all hosts together" {
+    cat >foray.yaml <<'Y'
+hosts: {farm: {hosts: "node[1-3]", slots: 4}}
+limits: {one: 1, two: 2}
+steps:
+  a:
+    each: 1..6
+    on: farm
+    limit: [one, two]
+    run: echo "$(date +%s%N) $(sleep 0.1; date +%s%N)"
+Y
+    run -0 --separate-stderr "$FORAY"
+    [ "$(wc -l <<<"$output")" = 6 ]
+    sort <<<"$output" | awk '$1 < end {exit 1} {end = $2}'
+}
+
+@test "cpus: a step takes that share of its host, mem: as far as its memory goes" {
+    cat >foray.yaml <<'Y'
+hosts: {farm: {hosts: node1, slots: 4}}
+steps:
+  wide: {each: 1..3, on: farm, cpus: 1000, dir: ., run: "mkdir lock && sleep 0.1 && rmdir lock"}
+  slim: {each: 1..8, on: farm, dir: ., run: "[ ! -e lock ]"}
+Y
+    run -0 "$FORAY"
+    sed -i '/wide/d' foray.yaml
+    echo '  large: {on: farm, mem: 900T, run: echo never}' >>foray.yaml
+    run -3 "$FORAY"
+    [[ $output == *"failed large"* && $output == *"8 steps done"* ]]
+    printf 'steps: {a: {mem: 900T, run: echo never}}' >foray.yaml
+    run -3 "$FORAY"
+    printf 'steps: {a: {each: 1..4, cpus: 64, run: "mkdir lock && sleep 0.05 && rmdir lock"}}' >foray.yaml
+    run -0 "$FORAY" -j8
+}

@@ -1,6 +1,7 @@
 #include "cmd/verb.h"
 
 #include "base/mem.h"
+#include "cmd/options.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -8,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static const struct verb *const verbs[] = {&verb_run};
+static const struct verb *const verbs[] = {&verb_run, &verb_check, &verb_graph};
 enum { VERBS = sizeof verbs / sizeof *verbs };
 
 static const struct verb *find_verb(const char *name) {
@@ -39,7 +40,7 @@ int usage_error(const struct verb *verb, const char *fmt, ...) {
 }
 
 void print_help(const struct verb *verb) {
-    printf("Usage: %s\n%s.\n\n%s", verb->usage, verb->summary, verb->help);
+    printf("Usage: %s\n%s.\n\n%s%s", verb->usage, verb->summary, verb->help, common_help);
     if (verb == &verb_run) {
         puts("\nVerbs (the first word; any other first word is a target of `run`):");
         for (size_t i = 0; i < VERBS; i++)

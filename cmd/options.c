@@ -20,18 +20,19 @@ const char run_help[] =
     "  -k, --keep-going[=N]  go on after failures with what does not need them, until N failed\n"
     "  -K, --kill            end everything at the first failure\n"
     "  -n, --dry-run         print what would run, run nothing\n"
-    "  -f, --file=FILE       read FILE (-: standard input) instead of foray.yaml\n"
-    "  -C, --directory=DIR   work in DIR\n"
-    "      --only=RE         of what the targets need, only steps whose names match; the rest "
-    "counts\n"
-    "                        as done (several: any of them)\n"
-    "      --except=RE       without steps whose names match\n"
     "      --retry=N         try every failing step N times more\n"
     "      --timeout=TIME    end every step that takes longer: 90, 10m, 1h30m\n"
     "  -F, --ssh-config=FILE an ssh configuration, as in ssh (also FORAY_SSH_CONFIG)\n"
     "      --keep-scratch    leave the scratch directories on the hosts\n"
     "  -q, --quiet           of steps that succeed, only what they print\n"
-    "  -v, --verbose         also the start of every step, with its script\n"
+    "  -v, --verbose         also the start of every step, with its script\n";
+
+const char common_help[] =
+    "  -f, --file=FILE       read FILE (-: standard input) instead of foray.yaml\n"
+    "  -C, --directory=DIR   work in DIR\n"
+    "      --only=RE         of what the targets need, only steps whose names match; the rest\n"
+    "                        counts as done (several: any of them)\n"
+    "      --except=RE       without steps whose names match\n"
     "      --color=WHEN      auto, always or never\n"
     "  -h, --help            this text\n"
     "      --version         the version\n"
@@ -39,15 +40,9 @@ const char run_help[] =
     "NAME=VALUE sets a variable, over the file's. TARGETs are steps, files that steps make,\n"
     "or /regular expressions/ of step names; none means everything.\n";
 
-enum {
-    OPT_ONLY = 256,
-    OPT_EXCEPT,
-    OPT_RETRY,
-    OPT_TIMEOUT,
-    OPT_KEEP_SCRATCH,
-    OPT_COLOR,
-    OPT_VERSION
-};
+const char common_short[] = "C:f:qvh";
+
+enum { OPT_RETRY = 256, OPT_TIMEOUT, OPT_KEEP_SCRATCH };
 
 static const struct option long_options[] = {
     {"jobs", required_argument, NULL, 'j'},
@@ -55,21 +50,11 @@ static const struct option long_options[] = {
     {"kill", no_argument, NULL, 'K'},
     {"dry-run", no_argument, NULL, 'n'},
     {"just-print", no_argument, NULL, 'n'},
-    {"file", required_argument, NULL, 'f'},
-    {"directory", required_argument, NULL, 'C'},
-    {"only", required_argument, NULL, OPT_ONLY},
-    {"except", required_argument, NULL, OPT_EXCEPT},
     {"retry", required_argument, NULL, OPT_RETRY},
     {"timeout", required_argument, NULL, OPT_TIMEOUT},
     {"ssh-config", required_argument, NULL, 'F'},
     {"keep-scratch", no_argument, NULL, OPT_KEEP_SCRATCH},
-    {"quiet", no_argument, NULL, 'q'},
-    {"verbose", no_argument, NULL, 'v'},
-    {"color", required_argument, NULL, OPT_COLOR},
-    {"colour", required_argument, NULL, OPT_COLOR},
-    {"help", no_argument, NULL, 'h'},
-    {"version", no_argument, NULL, OPT_VERSION},
-    {NULL, 0, NULL, 0},
+    COMMON_LONG,
 };
 
 static bool parse_count(const char *text, uint32_t *out) {
@@ -124,58 +109,26 @@ static int enter(const struct verb *verb, const char *directory) {
     return usage_error(verb, "cannot enter %s: %s", directory, strerror(errno));
 }
 
-static int read_option(struct run_arguments *args, const struct verb *verb, int option,
-                       const char **directory) {
-    struct run_options *run = &args->run;
-    uint32_t n;
+void arguments_init(struct arguments *args) {
+    *args = (struct arguments){.colour = colour_by_itself()};
+}
+
+int arguments_option(struct arguments *args, const struct verb *verb, int option) {
     switch (option) {
-    case 'j':
-        if (!parse_count(optarg, &run->jobs))
-            return usage_error(verb, "-j wants a number of steps, 0 for no bound, not `%s`",
-                               optarg);
-        run->jobs_given = true;
-        return -1;
-    case 'k':
-        run->failures = 0;
-        if (optarg != NULL && !parse_count(optarg, &run->failures))
-            return usage_error(verb, "-k wants a number of failures, not `%s`", optarg);
-        return -1;
-    case 'K':
-        run->cancel_on_failure = true;
-        return -1;
-    case 'n':
-        args->dry_run = true;
-        return -1;
     case 'f':
         args->file = optarg;
         return -1;
     case 'C':
         /* Several add up, as in make. */
-        if (*directory != NULL && enter(verb, *directory) >= 0)
+        if (args->directory != NULL && enter(verb, args->directory) >= 0)
             return STATUS_NOTHING_RUN;
-        *directory = optarg;
+        args->directory = optarg;
         return -1;
     case OPT_ONLY:
         *vec_push(&args->plan.only) = str_of(optarg);
         return -1;
     case OPT_EXCEPT:
         *vec_push(&args->plan.except) = str_of(optarg);
-        return -1;
-    case OPT_RETRY:
-        if (!parse_count(optarg, &n))
-            return usage_error(verb, "--retry wants a number of tries, not `%s`", optarg);
-        run->retries = n;
-        return -1;
-    case OPT_TIMEOUT:
-        if (!duration_parse(str_of(optarg), &run->timeout))
-            return usage_error(verb, "--timeout wants a time such as 90, 10m or 1h30m, not `%s`",
-                               optarg);
-        return -1;
-    case 'F':
-        run->ssh_config = optarg;
-        return -1;
-    case OPT_KEEP_SCRATCH:
-        run->keep_scratch = true;
         return -1;
     case 'q':
         args->quiet = true;
@@ -202,34 +155,8 @@ static int read_option(struct run_arguments *args, const struct verb *verb, int 
     }
 }
 
-/* -C does not move the ssh configuration, which is named from where the user stands; FILE is looked
- * for in DIR, as in make. What is not there stays as it is, for ssh to complain of. */
-static void settle_ssh_config(struct run_arguments *args) {
-    const char *path = args->run.ssh_config;
-    if (path == NULL || path[0] == '/')
-        return;
-    args->ssh_config = realpath(path, NULL);
-    if (args->ssh_config != NULL)
-        args->run.ssh_config = args->ssh_config;
-}
-
-int run_arguments_read(struct run_arguments *args, const struct verb *verb, int argc, char **argv) {
-    const char *directory = NULL;
-    *args = (struct run_arguments){
-        .run = {.failures = 1, .retries = -1, .timeout = -1},
-        .colour = colour_by_itself(),
-    };
-    if (is_set("FORAY_SSH_CONFIG"))
-        args->run.ssh_config = getenv("FORAY_SSH_CONFIG");
-    int status = -1;
-    optind = 1;
-    for (int option; status < 0 && (option = getopt_long(argc, argv, "j:k::KnC:f:F:qvh",
-                                                         long_options, NULL)) != -1;)
-        status = read_option(args, verb, option, &directory);
-    if (status < 0) {
-        settle_ssh_config(args);
-        status = enter(verb, directory);
-    }
+int arguments_rest(struct arguments *args, const struct verb *verb, int argc, char **argv) {
+    int status = enter(verb, args->directory);
     for (int i = optind; status < 0 && i < argc; i++) {
         struct assignment assignment;
         if (*argv[i] == '\0')
@@ -244,6 +171,83 @@ int run_arguments_read(struct run_arguments *args, const struct verb *verb, int 
             usage_error(verb, "there is no foray.yaml here; write one, or name a file with -f");
     args->plan.targets = args->targets.v;
     args->plan.n_targets = args->targets.n;
+    return status;
+}
+
+void arguments_free(struct arguments *args) {
+    vec_free(&args->assignments);
+    vec_free(&args->targets);
+    vec_free(&args->plan.only);
+    vec_free(&args->plan.except);
+}
+
+static int read_option(struct run_arguments *args, const struct verb *verb, int option) {
+    struct run_options *run = &args->run;
+    uint32_t n;
+    switch (option) {
+    case 'j':
+        if (!parse_count(optarg, &run->jobs))
+            return usage_error(verb, "-j wants a number of steps, 0 for no bound, not `%s`",
+                               optarg);
+        run->jobs_given = true;
+        return -1;
+    case 'k':
+        run->failures = 0;
+        if (optarg != NULL && !parse_count(optarg, &run->failures))
+            return usage_error(verb, "-k wants a number of failures, not `%s`", optarg);
+        return -1;
+    case 'K':
+        run->cancel_on_failure = true;
+        return -1;
+    case 'n':
+        args->dry_run = true;
+        return -1;
+    case OPT_RETRY:
+        if (!parse_count(optarg, &n))
+            return usage_error(verb, "--retry wants a number of tries, not `%s`", optarg);
+        run->retries = n;
+        return -1;
+    case OPT_TIMEOUT:
+        if (!duration_parse(str_of(optarg), &run->timeout))
+            return usage_error(verb, "--timeout wants a time such as 90, 10m or 1h30m, not `%s`",
+                               optarg);
+        return -1;
+    case 'F':
+        run->ssh_config = optarg;
+        return -1;
+    case OPT_KEEP_SCRATCH:
+        run->keep_scratch = true;
+        return -1;
+    default:
+        return arguments_option(&args->common, verb, option);
+    }
+}
+
+/* -C does not move the ssh configuration, which is named from where the user stands; FILE is looked
+ * for in DIR, as in make. What is not there stays as it is, for ssh to complain of. */
+static void settle_ssh_config(struct run_arguments *args) {
+    const char *path = args->run.ssh_config;
+    if (path == NULL || path[0] == '/')
+        return;
+    args->ssh_config = realpath(path, NULL);
+    if (args->ssh_config != NULL)
+        args->run.ssh_config = args->ssh_config;
+}
+
+int run_arguments_read(struct run_arguments *args, const struct verb *verb, int argc, char **argv) {
+    *args = (struct run_arguments){.run = {.failures = 1, .retries = -1, .timeout = -1}};
+    arguments_init(&args->common);
+    if (is_set("FORAY_SSH_CONFIG"))
+        args->run.ssh_config = getenv("FORAY_SSH_CONFIG");
+    int status = -1;
+    optind = 1;
+    for (int option; status < 0 && (option = getopt_long(argc, argv, "j:k::KnC:f:F:qvh",
+                                                         long_options, NULL)) != -1;)
+        status = read_option(args, verb, option);
+    if (status < 0) {
+        settle_ssh_config(args);
+        status = arguments_rest(&args->common, verb, argc, argv);
+    }
     if (status >= 0)
         run_arguments_free(args);
     return status;
@@ -251,13 +255,13 @@ int run_arguments_read(struct run_arguments *args, const struct verb *verb, int 
 
 void run_arguments_free(struct run_arguments *args) {
     free(args->ssh_config);
-    vec_free(&args->assignments);
-    vec_free(&args->targets);
-    vec_free(&args->plan.only);
-    vec_free(&args->plan.except);
+    arguments_free(&args->common);
 }
 
-bool read_source(struct source *source, const char *file) {
+/* --- the graph --- */
+
+/* Reads a whole file; reports what is wrong on standard error. */
+static bool read_source(struct source *source, const char *file) {
     bool standard_input = strcmp(file, "-") == 0;
     int fd = standard_input ? STDIN_FILENO : open(file, O_RDONLY | O_CLOEXEC);
     struct buf text = {0};
@@ -284,4 +288,33 @@ bool read_source(struct source *source, const char *file) {
     buf_add(&text, "", 0);
     *source = (struct source){standard_input ? "<stdin>" : file, buf_view(&text)};
     return true;
+}
+
+/* Prints the collected diagnostics; true if there were errors. */
+static bool report(const struct diags *diags, bool colour) {
+    struct buf out = {0};
+    diags_print(diags, &out, 50, colour);
+    struct str text = buf_view(&out);
+    fwrite(text.s, 1, text.n, stderr);
+    buf_free(&out);
+    return diags->errors != 0;
+}
+
+bool input_read(struct input *in, const struct arguments *args) {
+    *in = (struct input){0};
+    diags_init(&in->diags);
+    graph_init(&in->graph);
+    if (!read_source(&in->source, args->file))
+        return false;
+    bool good =
+        yaml_read(&in->source, args->assignments.v, args->assignments.n, &in->graph, &in->diags) &&
+        plan_make(&in->plan, &in->graph, &args->plan, &in->diags);
+    return !report(&in->diags, args->colour) && good;
+}
+
+void input_free(struct input *in) {
+    plan_free(&in->plan);
+    graph_free(&in->graph);
+    diags_free(&in->diags);
+    free((char *)in->source.text.s);
 }

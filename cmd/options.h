@@ -1,4 +1,4 @@
-/* The command line of `foray run`. */
+/* The command line, and the graph that it names. */
 #ifndef FORAY_CMD_OPTIONS_H
 #define FORAY_CMD_OPTIONS_H
 
@@ -8,26 +8,64 @@
 #include "read/yaml.h"
 #include "run/run.h"
 
-struct run_arguments {
-    struct run_options run;
+#include <getopt.h>
+
+/* What every verb that reads a graph is told. */
+struct arguments {
     const char *file; /* "-": standard input */
-    char *ssh_config; /* the memory of run.ssh_config, where it was made absolute */
-    bool dry_run, quiet, verbose, colour;
+    bool quiet, verbose, colour;
     VEC(struct assignment) assignments;
     str_list targets;
     struct plan_options plan;
+    const char *directory; /* of the last -C */
+};
+
+extern const char common_help[];
+extern const char common_short[]; /* for getopt */
+/* The long options of all of them: for the end of a verb's table. */
+enum { OPT_ONLY = 1000, OPT_EXCEPT, OPT_COLOR, OPT_VERSION };
+#define COMMON_LONG                                                                                \
+    {"file", required_argument, NULL, 'f'}, {"directory", required_argument, NULL, 'C'},           \
+        {"only", required_argument, NULL, OPT_ONLY},                                               \
+        {"except", required_argument, NULL, OPT_EXCEPT}, {"quiet", no_argument, NULL, 'q'},        \
+        {"verbose", no_argument, NULL, 'v'}, {"color", required_argument, NULL, OPT_COLOR},        \
+        {"colour", required_argument, NULL, OPT_COLOR}, {"help", no_argument, NULL, 'h'},          \
+        {"version", no_argument, NULL, OPT_VERSION}, {                                             \
+        NULL, 0, NULL, 0                                                                           \
+    }
+
+void arguments_init(struct arguments *args);
+/* One option that is not the verb's own. -1: go on; else the status to exit with (--help, or a
+ * mistake that has been reported). */
+int arguments_option(struct arguments *args, const struct verb *verb, int option);
+/* After the options: enters the directory of -C, takes the other words, and finds the file. */
+int arguments_rest(struct arguments *args, const struct verb *verb, int argc, char **argv);
+void arguments_free(struct arguments *args);
+
+struct run_arguments {
+    struct arguments common;
+    struct run_options run;
+    char *ssh_config; /* the memory of run.ssh_config, where it was made absolute */
+    bool dry_run;
 };
 
 extern const char run_help[];
 
-/* Reads options, enters the directory of -C and finds the file. -1: go on; else the status to exit
- * with (--help, or a mistake that has been reported). After -1, run_arguments_free gives the memory
- * back. */
+/* Options of `foray run`. As above; after -1, run_arguments_free gives the memory back. */
 int run_arguments_read(struct run_arguments *args, const struct verb *verb, int argc, char **argv);
 void run_arguments_free(struct run_arguments *args);
 
-/* Reads a whole file; reports what is wrong on standard error. source->text.s is the caller's to
- * free. */
-bool read_source(struct source *source, const char *file);
+/* A graph that was read from its file, and what of it belongs to the targets. */
+struct input {
+    struct source source;
+    struct diags diags;
+    struct graph graph;
+    struct plan plan;
+};
+
+/* Reads, and tells on standard error what is wrong. false: nothing can be done with it. In both
+ * cases input_free gives the memory back. */
+bool input_read(struct input *in, const struct arguments *args);
+void input_free(struct input *in);
 
 #endif

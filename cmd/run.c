@@ -23,16 +23,6 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Prints the collected diagnostics; true if there were errors. */
-static bool report(const struct diags *diags, bool colour) {
-    struct buf out = {0};
-    diags_print(diags, &out, 50, colour);
-    struct str text = buf_view(&out);
-    fwrite(text.s, 1, text.n, stderr);
-    buf_free(&out);
-    return diags->errors != 0;
-}
-
 /* What cannot be known before other steps have run: the script as written. */
 static void print_late(const struct rule *rule) {
     struct buf out = {0};
@@ -170,10 +160,10 @@ static int run_plan(const struct run_arguments *args, struct graph *graph, struc
     }
     raise_descriptor_limit();
     struct sink *sink = sink_new(loop);
-    struct plain *plain =
-        plain_new(loop, sink, graph, run_steps(plan),
-                  &(struct plain_options){
-                      .quiet = args->quiet, .verbose = args->verbose, .colour = args->colour});
+    struct plain *plain = plain_new(loop, sink, graph, run_steps(plan),
+                                    &(struct plain_options){.quiet = args->common.quiet,
+                                                            .verbose = args->common.verbose,
+                                                            .colour = args->common.colour});
     struct run_view view = plain_view(plain);
     struct run *run = run_new(loop, graph, plan, &args->run, &view, &watcher);
     struct session s = {.run = run, .plain = plain, .signal_fd = signal_fd, .loop = loop};
@@ -207,31 +197,17 @@ static int run_main(const struct verb *verb, int argc, char **argv) {
     int status = run_arguments_read(&args, verb, argc, argv);
     if (status >= 0)
         return status;
-    struct source source;
-    if (!read_source(&source, args.file)) {
-        run_arguments_free(&args);
-        return STATUS_NOTHING_RUN;
-    }
-    struct diags diags;
-    struct graph graph;
-    struct plan plan = {0};
-    diags_init(&diags);
-    graph_init(&graph);
-    bool good = yaml_read(&source, args.assignments.v, args.assignments.n, &graph, &diags) &&
-                plan_make(&plan, &graph, &args.plan, &diags);
-    if (report(&diags, args.colour) || !good) {
+    struct input in;
+    if (!input_read(&in, &args.common)) {
         status = STATUS_NOTHING_RUN;
     } else if (args.dry_run) {
-        print_plan(&graph, &plan);
+        print_plan(&in.graph, &in.plan);
         status = STATUS_DONE;
     } else {
         args.run.seed = (uint64_t)time(NULL) ^ ((uint64_t)getpid() << 32);
-        status = run_plan(&args, &graph, &plan);
+        status = run_plan(&args, &in.graph, &in.plan);
     }
-    plan_free(&plan);
-    graph_free(&graph);
-    diags_free(&diags);
-    free((char *)source.text.s);
+    input_free(&in);
     run_arguments_free(&args);
     return status;
 }

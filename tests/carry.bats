@@ -217,6 +217,25 @@ Y
     "$fleet" heal node3
 }
 
+@test "speculate: what takes much longer than its like gets a second run, and the first to end counts" {
+    cat >foray.yaml <<'Y'
+hosts: {farm: {hosts: "node[1-3]", slots: 2}}
+steps:
+  a:
+    each: 1..6
+    on: farm
+    speculate: true
+    run: "if [ {{host}} = node2 ]; then sleep 300; fi; echo {{host}} > {{out}}"
+    out: "{{item}}.out"
+  b: {in: "{{a.out}}", run: "cat {{in}}"}
+Y
+    in_background
+    ended_with 30 0
+    [ "$(sort -u <out | tr '\n' ' ')" = "node1 node3 " ]
+    contains err "7 steps done"
+    wait_until 10 no_process_on node2
+}
+
 @test "limit: so many steps at once, on all hosts together" {
     cat >foray.yaml <<'Y'
 hosts: {farm: {hosts: "node[1-3]", slots: 4}}

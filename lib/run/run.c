@@ -189,7 +189,7 @@ static void take_results(struct run *r, struct job *job) {
             fail(job, reason.s);
         buf_free(&reason);
     }
-    if (job->end != JOB_LOST)
+    if (job->end != JOB_LOST && !job->cancelled)
         graph_step_over(r->graph, step, status_of(job), buf_view(&job->written));
 }
 

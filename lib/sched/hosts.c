@@ -133,6 +133,8 @@ void sched_host_lost(struct sched *s, uint32_t id, bool for_good, int64_t now) {
     host_changed(s, id);
     while (h->running.n != 0) {
         uint32_t step = h->running.v[h->running.n - 1];
+        if (copy_lost(s, step, id))
+            continue;
         step_leave(s, step);
         step_conclude(s, step, SCHED_ENDED_LOST);
     }

@@ -173,6 +173,20 @@ static uint32_t choose_room(struct sched *s, struct pool *p, const struct step *
     return NONE;
 }
 
+/* For a second run of a step, if nothing waits for the pool. */
+uint32_t pool_second_host(struct sched *s, uint32_t id) {
+    const struct step *step = &s->steps.v[id];
+    const struct queue *q = &s->queues.v[step->queue];
+    struct pool *p = &s->pools.v[q->pool];
+    for (size_t i = 0; i < p->free.n && p->waiting == 0; i++) {
+        uint32_t host = p->members[p->free.v[i].id].host;
+        const struct host *h = &s->hosts.v[host];
+        if (host != step->host && !h->trial && queue_fits(q, step->queue, h))
+            return host;
+    }
+    return NONE;
+}
+
 static bool is_wide(const struct queue *q) {
     return q->cpus != 0 || q->mem != 0;
 }

@@ -7,7 +7,7 @@ struct sched *sched_new(const struct sched_config *config) {
     s->now = INT64_MIN;
     s->news = s->hungry = NONE;
     s->wake = INT64_MAX;
-    s->choices.indexed = true;
+    s->choices.indexed = s->stragglers.indexed = true;
     s->step_timers.indexed = s->host_timers.indexed = s->pool_timers.indexed = true;
     return s;
 }
@@ -47,6 +47,8 @@ void sched_free(struct sched *s) {
     vec_free(&s->hosts);
     vec_free(&s->pools);
     heap_free(&s->choices);
+    heap_free(&s->stragglers);
+    vec_free(&s->kinds);
     heap_free(&s->step_timers);
     heap_free(&s->host_timers);
     heap_free(&s->pool_timers);
@@ -90,7 +92,10 @@ void sched_step_ended(struct sched *s, uint32_t id, uint32_t attempt, enum sched
                       int64_t now) {
     sched_advance(s, now);
     struct step *step = &s->steps.v[id];
-    if (step->phase != RUNNING || step->attempt != attempt)
+    if (step->phase != RUNNING || copy_ended(s, id, attempt, how))
+        return;
+    bool twice = step->extra != 0 && s->extras.v[step->extra - 1].speculate;
+    if (step->attempt != attempt && !twice)
         return;
     uint32_t host = step->host;
     step_leave(s, id);
@@ -136,6 +141,8 @@ static int64_t earliest(int64_t at, const struct heap *timers) {
 /* Says when to come back, unless it was said before. */
 static bool wake(struct sched *s, struct sched_action *action) {
     int64_t at = earliest(INT64_MAX, &s->step_timers);
+    if (!s->stopped && s->stragglers.n != 0 && s->stragglers.v[0].key > s->now)
+        at = earliest(at, &s->stragglers);
     if (!s->stopped || s->branches)
         at = earliest(earliest(at, &s->host_timers), &s->pool_timers);
     if (at == INT64_MAX || at == s->wake)
@@ -163,7 +170,8 @@ bool sched_next(struct sched *s, struct sched_action *action) {
         *action = (struct sched_action){.kind = SCHED_FINISHED};
         return true;
     }
-    if ((!s->stopped || s->branches) && (pool_start(s, action) || pool_connect(s, action)))
+    if ((!s->stopped || s->branches) && (pool_start(s, action) || pool_connect(s, action) ||
+                                         (!s->stopped && copy_start(s, action))))
         return true;
     if (s->news != NONE) /* what no host is large enough for was given up */
         return sched_next(s, action);

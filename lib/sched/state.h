@@ -4,6 +4,7 @@
  *   steps.c   the life of a step: blocked, ready, running, paused, over
  *   queues.c  steps that want the same: a share of a host of one pool, and limits
  *   pools.c   what waits for the hosts of a pool, which host gets it, when more hosts are needed
+ *   copies.c  second runs of steps that take too long
  *   hosts.c   hosts: connecting, up, lost for a while, not trusted, gone
  *
  * Nothing here looks through all steps, hosts or pools to decide: what may start next stands at the
@@ -34,7 +35,7 @@ enum phase {
     OVER,
 };
 
-enum cancel { CANCEL_NOT, CANCEL_FOR_TIME, CANCEL_FOR_STOP };
+enum cancel { CANCEL_NOT, CANCEL_FOR_TIME, CANCEL_FOR_STOP, CANCEL_OUTRUN };
 
 struct step {
     int64_t height;      /* expected time from its start to the end of what needs it */
@@ -67,6 +68,24 @@ struct extra {
     double backoff;
     int64_t patience;
     int64_t patient_till; /* READY: its pool is waited for; 0: not yet */
+    /* A step that may run twice: copies.c. */
+    bool speculate;
+    uint32_t kind;
+    int64_t started;  /* RUNNING: when */
+    uint32_t attempt; /* RUNNING: the number of its first run */
+    bool gone;        /* RUNNING: that one has succeeded, and the second one is being ended */
+    uint32_t winner;  /* the number of the run that has succeeded; 0: none */
+    struct {
+        bool runs, cancelled, told;
+        uint32_t host, seat, share, attempt;
+        int64_t started;
+    } copy;
+};
+
+/* How long steps that are alike took. */
+struct kind {
+    uint32_t n;
+    int64_t total;
 };
 
 struct edge {
@@ -178,6 +197,8 @@ struct sched {
     VEC(struct edge) edges;
     VEC(uint8_t) whens; /* of the edges */
     VEC(struct extra) extras;
+    VEC(struct kind) kinds;
+    struct heap stragglers; /* steps that may get a second run, by when they may */
     VEC(struct queue) queues;
     struct map queue_names;
     VEC(struct str) names; /* their memory */
@@ -212,6 +233,20 @@ void step_stop_all(struct sched *s, bool cancel);
 void step_skip_rest(struct sched *s);
 bool step_tell(struct sched *s, struct sched_action *action); /* the next news; false: none */
 
+void step_cancel(struct sched *s, uint32_t id, enum cancel why);
+void step_add_news(struct sched *s, uint32_t id);
+void step_leave_seat(struct sched *s, uint32_t host, uint32_t seat);
+
+/* copies.c */
+void copy_watch(struct sched *s, uint32_t step); /* it has just started */
+void copy_learn(struct sched *s, uint32_t step); /* it has ended well */
+bool copy_start(struct sched *s, struct sched_action *action);
+/* An end of one of two runs that is not the end of the step. false: it is. */
+bool copy_ended(struct sched *s, uint32_t step, uint32_t attempt, enum sched_end how);
+bool copy_lost(struct sched *s, uint32_t step, uint32_t host); /* likewise, with its host */
+void copy_cancel(struct sched *s, uint32_t step);              /* the run is being stopped */
+bool copy_tell(struct sched *s, uint32_t step, struct sched_action *action);
+
 /* queues.c */
 uint32_t queue_find(struct sched *s, uint32_t pool, uint32_t cpus, uint64_t mem,
                     const uint32_t *limits, size_t n_limits);
@@ -226,6 +261,7 @@ void queue_give_limits(struct sched *s, uint32_t queue);
 void queue_keep_branches(struct sched *s); /* only these may start from now on */
 
 /* pools.c */
+uint32_t pool_second_host(struct sched *s, uint32_t step); /* a free one; NONE */
 /* What a host counts for has changed, or its load. */
 void pool_member_changed(struct sched *s, struct place place, struct worth old, struct worth now);
 void pool_changed(struct sched *s, uint32_t pool);

@@ -7,7 +7,7 @@
 #define FIRST_PAUSE (250 * MILLISECOND)
 #define LONGEST_PAUSE (30 * SECOND)
 
-static void add_news(struct sched *s, uint32_t id) {
+void step_add_news(struct sched *s, uint32_t id) {
     struct step *step = &s->steps.v[id];
     if (step->has_news)
         return;
@@ -76,12 +76,20 @@ uint32_t sched_add_step(struct sched *s, const struct sched_step *given) {
     step->retries = given->retries;
     step->dependents = NONE;
     step->state = SCHED_STOPPED;
-    if (given->tied || given->wait > 0 || given->backoff > 0 || given->patience > 0) {
+    if (given->tied || given->wait > 0 || given->backoff > 0 || given->patience > 0 ||
+        given->speculate) {
         *vec_push(&s->extras) = (struct extra){.tied = given->tied,
                                                .same = given->same,
                                                .wait = given->wait,
                                                .backoff = given->backoff,
-                                               .patience = given->patience};
+                                               .patience = given->patience,
+                                               .speculate = given->speculate,
+                                               .kind = given->kind};
+        if (given->speculate && given->cost > 0 && s->kinds.n <= given->kind) {
+            while (s->kinds.n <= given->kind)
+                (void)vec_push(&s->kinds);
+            s->kinds.v[given->kind] = (struct kind){.n = 1, .total = given->cost};
+        }
         step->extra = (uint32_t)s->extras.n;
     }
     bool settled = false;
@@ -199,15 +207,27 @@ void step_start(struct sched *s, uint32_t id, uint32_t host, uint32_t share,
                  (struct heap_entry){.key = sum_of_times(s->now, step->timeout), .id = id});
     *action = (struct sched_action){
         .kind = SCHED_START, .step = id, .host = host, .attempt = step->attempt};
+    copy_watch(s, id);
     host_changed(s, host);
+}
+
+/* The last one takes the place of who leaves. Of two runs of a step one is here at most. */
+void step_leave_seat(struct sched *s, uint32_t host, uint32_t seat) {
+    struct host *h = &s->hosts.v[host];
+    uint32_t last = h->running.v[--h->running.n];
+    struct step *step = &s->steps.v[last];
+    h->running.v[seat] = last;
+    if (step->extra != 0 && s->extras.v[step->extra - 1].copy.runs &&
+        s->extras.v[step->extra - 1].copy.host == host)
+        s->extras.v[step->extra - 1].copy.seat = seat;
+    else
+        step->seat = seat;
 }
 
 void step_leave(struct sched *s, uint32_t id) {
     struct step *step = &s->steps.v[id];
     struct host *h = &s->hosts.v[step->host];
-    uint32_t last = h->running.v[--h->running.n];
-    h->running.v[step->seat] = last;
-    s->steps.v[last].seat = step->seat;
+    step_leave_seat(s, step->host, step->seat);
     h->busy -= step->share;
     h->mem_held -= s->queues.v[step->queue].mem;
     s->running--;
@@ -226,7 +246,7 @@ void step_settle(struct sched *s, uint32_t id, enum sched_state state) {
     step->state = (uint8_t)state;
     step->told = false;
     s->over++;
-    add_news(s, id);
+    step_add_news(s, id);
     if (!is_failure(state))
         return;
     s->failed++;
@@ -264,7 +284,7 @@ static void try_failed(struct sched *s, uint32_t id, enum sched_state state) {
     step->state = (uint8_t)state;
     int64_t pause = pause_after(s, step, step->attempt - count_losses(s, step));
     heap_set(&s->step_timers, (struct heap_entry){.key = sum_of_times(s->now, pause), .id = id});
-    add_news(s, id);
+    step_add_news(s, id);
 }
 
 static void try_lost(struct sched *s, uint32_t id) {
@@ -280,13 +300,19 @@ static void try_lost(struct sched *s, uint32_t id) {
     } else if (s->stopped && !(s->branches && step->branch)) {
         step_settle(s, id, step->state);
     } else {
-        add_news(s, id);
+        step_add_news(s, id);
         release(s, id);
     }
 }
 
 void step_conclude(struct sched *s, uint32_t id, enum sched_end how) {
     const struct step *step = &s->steps.v[id];
+    if (step->cancel == CANCEL_OUTRUN) { /* its second run had succeeded */
+        step_settle(s, id, SCHED_DONE);
+        return;
+    }
+    if (how == SCHED_ENDED_OK)
+        copy_learn(s, id);
     if (step->told && step->cancel == CANCEL_FOR_TIME) {
         try_failed(s, id, SCHED_TIMED_OUT);
         return;
@@ -312,17 +338,17 @@ void step_conclude(struct sched *s, uint32_t id, enum sched_end how) {
     }
 }
 
-static void cancel(struct sched *s, uint32_t id, enum cancel why) {
+void step_cancel(struct sched *s, uint32_t id, enum cancel why) {
     struct step *step = &s->steps.v[id];
     step->cancel = (uint8_t)why;
     heap_remove(&s->step_timers, id);
-    add_news(s, id);
+    step_add_news(s, id);
 }
 
 void step_expired(struct sched *s, uint32_t id) {
     struct step *step = &s->steps.v[id];
     if (step->phase == RUNNING) {
-        cancel(s, id, CANCEL_FOR_TIME);
+        step_cancel(s, id, CANCEL_FOR_TIME);
     } else if (step->phase == PAUSED) {
         release(s, id);
     } else { /* its patience is over */
@@ -341,8 +367,10 @@ void step_stop_all(struct sched *s, bool cancel_running) {
     queue_keep_branches(s);
     for (size_t i = 0; i < s->steps.n; i++) {
         struct step *step = &s->steps.v[i];
-        if (step->phase == RUNNING && cancel_running && step->cancel == CANCEL_NOT)
-            cancel(s, (uint32_t)i, CANCEL_FOR_STOP);
+        if (step->phase == RUNNING && cancel_running && step->cancel == CANCEL_NOT) {
+            copy_cancel(s, (uint32_t)i);
+            step_cancel(s, (uint32_t)i, CANCEL_FOR_STOP);
+        }
         if (s->branches && step->branch)
             continue;
         if (is_open(step) && step->state != SCHED_STOPPED) /* it failed, and would be tried again */
@@ -371,25 +399,42 @@ static void spread(struct sched *s, uint32_t id) {
 
 static bool tell_one(struct sched *s, uint32_t id, struct sched_action *action) {
     struct step *step = &s->steps.v[id];
+    const struct extra *extra = step->extra != 0 ? &s->extras.v[step->extra - 1] : NULL;
+    bool twice = extra != NULL && extra->speculate;
     *action = (struct sched_action){.step = id, .host = step->host, .attempt = step->attempt};
     switch ((enum phase)step->phase) {
     case RUNNING:
+        if (copy_tell(s, id, action)) {
+            if (!extra->gone && step->cancel != CANCEL_NOT && !step->told)
+                step_add_news(s, id); /* and the first run */
+            return true;
+        }
+        if (step->cancel == CANCEL_NOT || step->told || (twice && extra->gone))
+            return false;
         step->told = true;
         action->kind = SCHED_CANCEL;
+        action->attempt = twice ? extra->attempt : step->attempt;
         action->timed_out = step->cancel == CANCEL_FOR_TIME;
+        action->outrun = step->cancel == CANCEL_OUTRUN;
         return true;
     case READY:
         action->kind = SCHED_RETRY;
+        action->attempt = twice ? extra->attempt : step->attempt;
         action->at = s->now;
         return !s->stopped || s->branches;
     case PAUSED:
         action->kind = SCHED_RETRY;
+        action->attempt = twice ? extra->attempt : step->attempt;
         action->at = heap_find(&s->step_timers, id)->key;
         return true;
     case OVER:
         step->told = true;
         action->kind = SCHED_SETTLED;
         action->state = step->state;
+        if (twice && extra->winner != 0 && step->state == SCHED_DONE)
+            action->attempt = extra->winner;
+        else if (twice && extra->attempt != 0)
+            action->attempt = extra->attempt;
         spread(s, id);
         return true;
     case BLOCKED:

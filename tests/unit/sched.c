@@ -619,4 +619,104 @@ TEST(free_at_the_end) {
     s = NULL;
 }
 
+/* A pool of three hosts with one slot; three steps of a kind, that may run twice. */
+static void twins(int64_t timeout) {
+    fresh((struct sched_config){0});
+    add_pool(SCHED_LEAST_LOADED, 3, 1);
+    for (int i = 0; i < 3; i++)
+        sched_add_step(s, &(struct sched_step){.speculate = true, .kind = 7, .timeout = timeout});
+    for (uint32_t i = 0; i < 3; i++)
+        sched_host_up(s, i, 1, 0, 0);
+    begin();
+}
+
+/* The host of a step's last start. */
+static uint32_t host_in(const char *said, uint32_t step) {
+    char start[32];
+    snprintf(start, sizeof start, "start %u@", (unsigned)step);
+    const char *at = strstr(said, start);
+    return at != NULL ? (uint32_t)atoi(at + strlen(start)) : UINT32_MAX;
+}
+
+TEST(a_straggler_gets_a_second_run_and_the_first_to_succeed_counts) {
+    twins(0);
+    CHECK_STR(after(500 * MS), "");
+    ok(0);
+    ok(1);
+    CHECK_STR(after(400 * MS), ""); /* not before twice what its kind takes, and a second */
+    const char *said = after(200 * MS);
+    CHECK(host_in(said, 2) < 3 && attempts[2] == 2);
+    sched_step_ended(s, 2, 2, SCHED_ENDED_OK, now);
+    CHECK_STR(answer(), "cancel 2");
+    sched_step_ended(s, 2, 1, SCHED_ENDED_CANCELLED, now);
+    CHECK_STR(answer(), "done 2 finished");
+    twins(0);
+    ok(0);
+    ok(1);
+    after(S);
+    after(S);
+    CHECK(attempts[2] == 2);
+    sched_step_ended(s, 2, 1, SCHED_ENDED_OK, now);
+    CHECK_STR(answer(), "cancel 2");
+    sched_step_ended(s, 2, 2, SCHED_ENDED_LOST, now);
+    CHECK_STR(answer(), "done 2 finished");
+}
+
+TEST(of_two_runs_one_that_fails_is_forgotten) {
+    twins(0);
+    ok(0);
+    ok(1);
+    after(S);
+    after(S);
+    sched_step_ended(s, 2, 1, SCHED_ENDED_FAILED, now);
+    CHECK_STR(answer(), "");
+    sched_step_ended(s, 2, 1, SCHED_ENDED_OK, now); /* late, and of no meaning */
+    CHECK_STR(answer(), "");
+    sched_step_ended(s, 2, 2, SCHED_ENDED_FAILED, now);
+    CHECK_STR(answer(), "failed 2 finished");
+    twins(0);
+    ok(0);
+    ok(1);
+    after(S);
+    uint32_t host = host_in(after(S), 2);
+    CHECK_STR(lost(host, false), "");
+    sched_step_ended(s, 2, 1, SCHED_ENDED_OK, now);
+    CHECK_STR(answer(), "done 2 finished");
+}
+
+TEST(two_runs_end_with_the_run_as_a_whole) {
+    twins(0);
+    ok(0);
+    ok(1);
+    after(S);
+    after(S);
+    CHECK_STR(stop(true), "cancel 2 cancel 2");
+    sched_step_ended(s, 2, 2, SCHED_ENDED_CANCELLED, now);
+    CHECK_STR(answer(), "");
+    sched_step_ended(s, 2, 1, SCHED_ENDED_CANCELLED, now);
+    CHECK_STR(answer(), "cancelled 2 finished");
+    twins(0);
+    ok(0);
+    ok(1);
+    after(S);
+    after(S);
+    stop(true);
+    sched_step_ended(s, 2, 1, SCHED_ENDED_CANCELLED, now);
+    CHECK_STR(answer(), "");
+    sched_step_ended(s, 2, 2, SCHED_ENDED_CANCELLED, now);
+    CHECK_STR(answer(), "cancelled 2 finished");
+}
+
+TEST(no_second_run_while_work_waits_or_nobody_knows_how_long_it_takes) {
+    twins(0);
+    CHECK_STR(after(10 * S), "");
+    CHECK_STR(woken(), "");
+    sched_add_step(s, &(struct sched_step){0});
+    ok(0);
+    CHECK_STR(after(100 * S), "");
+    ok(1);
+    ok(3);
+    CHECK(host_in(after(S), 2) < 3);
+}
+
 UNIT_MAIN

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+enum { GROUPS = 16 };
 enum { HELPED_MAX = 100 }; /* errors that get a suggestion: each is a search through all names */
 
 /* What was asked for, as long as the graph may grow. */
@@ -23,9 +24,11 @@ struct choice {
     const struct graph *graph;
     struct selection *selection;
     struct diags *diags;
-    VEC(bool) wanted;         /* by step id */
-    VEC(struct step *) queue; /* wanted, their needs not yet looked at */
-    VEC(struct rule *) rules; /* late ones, likewise */
+    VEC(bool) wanted;            /* by step id */
+    VEC(struct step *) queue;    /* wanted, their needs not yet looked at */
+    VEC(struct rule *) rules;    /* late ones, likewise */
+    size_t next_step, next_rule; /* in these */
+    uint8_t group;               /* of what is wanted now */
     struct map inputs; /* names that were looked for; a step's use of one needs no other look */
     str_list names;    /* of rules and made files, for suggestions */
 };
@@ -36,6 +39,9 @@ static void want(struct choice *c, struct step *step) {
     if (c->wanted.v[step->id])
         return;
     c->wanted.v[step->id] = true;
+    while (c->plan->group.n <= step->id)
+        *vec_push(&c->plan->group) = 0;
+    c->plan->group.v[step->id] = c->group;
     *vec_push(&c->queue) = step;
 }
 
@@ -350,15 +356,14 @@ static void put_in_order(struct choice *c) {
 
 /* All that what is wanted needs. */
 static void follow(struct choice *c) {
-    size_t step = 0, rule = 0;
-    while (step < c->queue.n || rule < c->rules.n) {
-        if (step < c->queue.n) {
-            const struct step *s = c->queue.v[step++];
+    while (c->next_step < c->queue.n || c->next_rule < c->rules.n) {
+        if (c->next_step < c->queue.n) {
+            const struct step *s = c->queue.v[c->next_step++];
             for (size_t k = 0; k < s->n_needs; k++)
                 if (!plan_has(c->plan, s->needs[k]) && !is_left_out(c, s->needs[k]))
                     want(c, s->needs[k]);
         } else {
-            const struct rule *r = c->rules.v[rule++];
+            const struct rule *r = c->rules.v[c->next_rule++];
             for (size_t k = 0; k < r->n_refs; k++)
                 want_rule(c, r->refs[k]);
         }
@@ -394,8 +399,11 @@ bool plan_make(struct plan *plan, const struct graph *g, const struct plan_optio
     struct choice c = {.plan = plan, .graph = g, .diags = diags, .selection = plan->selection};
     c.selection->everything = options->n_targets == 0;
     compile_all(&c, options);
-    for (size_t i = 0; i < options->n_targets; i++)
+    for (size_t i = 0; i < options->n_targets; i++) {
+        c.group = (uint8_t)(i < GROUPS ? i : GROUPS - 1);
         want_target(&c, options->targets[i]);
+        follow(&c);
+    }
     for (size_t i = 0; i < g->rules.n && options->n_targets == 0; i++)
         want_rule(&c, g->rules.v[i]);
     for (size_t i = 0; i < g->steps.n && options->n_targets == 0; i++)
@@ -450,6 +458,7 @@ void plan_free(struct plan *plan) {
     vec_free(&plan->steps);
     vec_free(&plan->left_out);
     vec_free(&plan->place);
+    vec_free(&plan->group);
     vec_free(&plan->late);
     *plan = (struct plan){0};
 }

@@ -416,6 +416,7 @@ static void add_step(struct run *r, uint32_t place) {
         .patience = rule->patience,
         .timeout = r->options.timeout >= 0 ? r->options.timeout : rule->timeout,
         .kind = rule->id,
+        .group = step->id < r->plan->group.n ? r->plan->group.v[step->id] : 0,
         .speculate = rule->speculate && elsewhere,
     };
     if (s.tied)

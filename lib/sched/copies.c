@@ -31,7 +31,6 @@ void copy_watch(struct sched *s, uint32_t id) {
     struct extra *extra = extra_of(s, id);
     if (extra == NULL)
         return;
-    extra->started = s->now;
     extra->attempt = s->steps.v[id].attempt;
     extra->gone = false;
     extra->winner = 0;
@@ -47,7 +46,7 @@ void copy_learn(struct sched *s, uint32_t id) {
         return;
     struct kind *kind = kind_of(s, extra->kind);
     kind->n++;
-    kind->total = sum_of_times(kind->total, s->now - extra->started);
+    kind->total = sum_of_times(kind->total, s->now - s->steps.v[id].started);
     heap_remove(&s->stragglers, id);
 }
 
@@ -62,7 +61,7 @@ bool copy_start(struct sched *s, struct sched_action *action) {
         }
         int64_t wait = patience_with(s, extra);
         uint32_t host = NONE;
-        if (wait != INT64_MAX && s->now - extra->started >= wait)
+        if (wait != INT64_MAX && s->now - s->steps.v[id].started >= wait)
             host = pool_second_host(s, id);
         if (host == NONE || !queue_take_limits(s, step->queue)) {
             heap_set(&s->stragglers,
@@ -112,11 +111,11 @@ static void take_over(struct sched *s, uint32_t id, struct extra *extra) {
     step->cancel = CANCEL_NOT;
     step->told = false;
     extra->attempt = extra->copy.attempt;
-    extra->started = extra->copy.started;
+    step->started = extra->copy.started;
     extra->copy.runs = false;
     if (step->timeout != 0)
         heap_set(&s->step_timers,
-                 (struct heap_entry){.key = sum_of_times(extra->started, step->timeout), .id = id});
+                 (struct heap_entry){.key = sum_of_times(step->started, step->timeout), .id = id});
 }
 
 /* The copy is over, for the good or not. */

@@ -149,3 +149,16 @@ void sched_host_load(struct sched *s, uint32_t id, double load, int64_t now) {
     h->since = 0;
     host_changed(s, id);
 }
+
+void sched_host_holds(struct sched *s, uint32_t host, uint32_t datum, bool holds) {
+    while (s->data.n <= datum)
+        (void)vec_push(&s->data);
+    struct datum *d = &s->data.v[datum];
+    size_t i = 0;
+    while (i < d->hosts.n && d->hosts.v[i] != host)
+        i++;
+    if (holds && i == d->hosts.n)
+        *vec_push(&d->hosts) = host;
+    else if (!holds && i < d->hosts.n)
+        d->hosts.v[i] = d->hosts.v[--d->hosts.n];
+}

@@ -191,6 +191,55 @@ static bool is_wide(const struct queue *q) {
     return q->cpus != 0 || q->mem != 0;
 }
 
+/* Of hosts that are as busy for their slots as the best one, that which holds most of what the step
+ * reads. Only the few that hold something are looked at. */
+static uint32_t nearer(const struct sched *s, const struct pool *p, const struct step *step,
+                       uint32_t best, const struct losses *l) {
+    enum { HOLDERS = 16, LOOKED_AT = 256 };
+    const struct extra *extra = step->extra != 0 ? &s->extras.v[step->extra - 1] : NULL;
+    struct {
+        uint32_t host;
+        uint64_t bytes;
+    } holders[HOLDERS];
+    uint32_t n = 0, looked = 0;
+    if (extra == NULL || extra->n_data == 0)
+        return best;
+    for (size_t i = 0; i < extra->n_data; i++) {
+        const struct sched_datum *datum = &extra->data[i];
+        const struct datum *d = datum->id < s->data.n ? &s->data.v[datum->id] : NULL;
+        for (size_t k = 0; d != NULL && k < d->hosts.n && looked++ < LOOKED_AT; k++) {
+            uint32_t at = 0;
+            while (at < n && holders[at].host != d->hosts.v[k])
+                at++;
+            if (at == n && n == HOLDERS)
+                continue;
+            if (at == n) {
+                holders[n].host = d->hosts.v[k];
+                holders[n++].bytes = 0;
+            }
+            holders[at].bytes += datum->bytes;
+        }
+    }
+    const struct host *first = &s->hosts.v[p->members[best].host];
+    uint64_t most = 0;
+    for (uint32_t i = 0; i < n; i++)
+        if (holders[i].host == p->members[best].host)
+            most = holders[i].bytes;
+    for (uint32_t i = 0; i < n; i++) {
+        const struct host *h = &s->hosts.v[holders[i].host];
+        bool equal = h->worth.free != 0 &&
+                     (uint64_t)h->busy * first->slots <= (uint64_t)first->busy * h->slots;
+        if (!equal || holders[i].bytes <= most || shuns(l, holders[i].host))
+            continue;
+        for (size_t k = 0; k < h->places.n; k++)
+            if (&s->pools.v[h->places.v[k].pool] == p) {
+                best = h->places.v[k].member;
+                most = holders[i].bytes;
+            }
+    }
+    return best;
+}
+
 /* The member that gets a step; NONE: none that is free will do. */
 static uint32_t choose(struct sched *s, struct pool *p, const struct step *step) {
     const struct losses *l = shunned(s, p, step);
@@ -221,7 +270,7 @@ static uint32_t choose(struct sched *s, struct pool *p, const struct step *step)
     }
     while (n > 0)
         heap_push(&p->free, set_aside[--n]);
-    return chosen;
+    return chosen != NONE && p->pick == SCHED_LEAST_LOADED ? nearer(s, p, step, chosen, l) : chosen;
 }
 
 /* Looks again for what found no room: the first few that wait. As they start or are given up, the
@@ -365,11 +414,22 @@ void pool_changed(struct sched *s, uint32_t id) {
         make_hungry(s, id);
 }
 
+/* The queue whose turn it is: the highest step; of several groups, of that which has had least. */
+static uint32_t next_queue(const struct sched *s, const struct pool *p) {
+    uint32_t best = p->queues.v[p->eligible.v[0].id];
+    for (size_t i = 1; i < p->eligible.n && s->groups.n > 1; i++) {
+        uint32_t other = p->queues.v[p->eligible.v[i].id];
+        if (s->groups.v[s->queues.v[other].group].used < s->groups.v[s->queues.v[best].group].used)
+            best = other;
+    }
+    return best;
+}
+
 bool pool_start(struct sched *s, struct sched_action *action) {
     while (s->choices.n != 0 && sched_headroom(s) != 0) {
         uint32_t id = s->choices.v[0].id;
         struct pool *p = &s->pools.v[id];
-        uint32_t queue = p->queues.v[p->eligible.v[0].id];
+        uint32_t queue = next_queue(s, p);
         struct queue *q = &s->queues.v[queue];
         uint32_t step = q->ready.v[0].id;
         if (!queue_take_limits(s, queue))

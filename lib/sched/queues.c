@@ -4,29 +4,34 @@
 
 /* --- which queue --- */
 
-static struct str name_of(uint32_t pool, uint32_t cpus, uint64_t mem, const uint32_t *limits,
-                          size_t n_limits, uint32_t *words) {
+enum { WORDS = 5 }; /* of a name, before those of the limits */
+
+static struct str name_of(uint32_t pool, uint32_t group, uint32_t cpus, uint64_t mem,
+                          const uint32_t *limits, size_t n_limits, uint32_t *words) {
     words[0] = pool;
     words[1] = cpus;
     words[2] = (uint32_t)mem;
     words[3] = (uint32_t)(mem >> 32);
     for (size_t i = 0; i < n_limits; i++)
-        words[4 + i] = limits[i];
-    return (struct str){(const char *)words, (4 + n_limits) * sizeof *words};
+        words[WORDS + i] = limits[i];
+    words[4] = group;
+    return (struct str){(const char *)words, (WORDS + n_limits) * sizeof *words};
 }
 
-uint32_t queue_find(struct sched *s, uint32_t pool, uint32_t cpus, uint64_t mem,
+uint32_t queue_find(struct sched *s, uint32_t pool, uint32_t group, uint32_t cpus, uint64_t mem,
                     const uint32_t *limits, size_t n_limits) {
     struct pool *p = &s->pools.v[pool];
-    bool plain = cpus == 0 && mem == 0 && n_limits == 0;
+    bool plain = group == 0 && cpus == 0 && mem == 0 && n_limits == 0;
+    while (s->groups.n <= group)
+        (void)vec_push(&s->groups);
     if (plain && p->queues.n != 0)
         return p->queues.v[0]; /* the first one is always the plain one */
     if (!plain && p->queues.n == 0) {
-        queue_find(s, pool, 0, 0, NULL, 0);
+        queue_find(s, pool, 0, 0, 0, NULL, 0);
         p = &s->pools.v[pool];
     }
-    uint32_t *words = mem_array(NULL, 4 + n_limits, sizeof *words);
-    struct str name = name_of(pool, cpus, mem, limits, n_limits, words);
+    uint32_t *words = mem_array(NULL, WORDS + n_limits, sizeof *words);
+    struct str name = name_of(pool, group, cpus, mem, limits, n_limits, words);
     void **known = map_put(&s->queue_names, name);
     if (*known != NULL) {
         free(words);
@@ -40,7 +45,8 @@ uint32_t queue_find(struct sched *s, uint32_t pool, uint32_t cpus, uint64_t mem,
                         .place = (uint32_t)p->queues.n,
                         .cpus = cpus,
                         .mem = mem,
-                        .limits = words + 4,
+                        .group = group,
+                        .limits = words + WORDS,
                         .n_limits = (uint32_t)n_limits};
     *vec_push(&p->queues) = id;
     return id;

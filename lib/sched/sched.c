@@ -39,6 +39,8 @@ void sched_free(struct sched *s) {
     map_free(&s->queue_names);
     vec_free(&s->queues);
     vec_free(&s->limits);
+    for (size_t i = 0; i < s->extras.n; i++)
+        free((struct sched_datum *)s->extras.v[i].data);
     vec_free(&s->extras);
     vec_free(&s->whens);
     vec_free(&s->steps);
@@ -49,6 +51,10 @@ void sched_free(struct sched *s) {
     heap_free(&s->choices);
     heap_free(&s->stragglers);
     vec_free(&s->kinds);
+    vec_free(&s->groups);
+    for (size_t i = 0; i < s->data.n; i++)
+        vec_free(&s->data.v[i].hosts);
+    vec_free(&s->data);
     heap_free(&s->step_timers);
     heap_free(&s->host_timers);
     heap_free(&s->pool_timers);

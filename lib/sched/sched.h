@@ -116,8 +116,8 @@ uint32_t sched_add_host(struct sched *s, uint32_t slots);
 uint32_t sched_add_pool(struct sched *s, enum sched_pick pick, const uint32_t *hosts, size_t n);
 /* n: how many steps may hold it at once, at least 1. */
 uint32_t sched_add_limit(struct sched *s, uint32_t n);
-/* Of two groups that both could start a step, the one that has used less time of slots so far
- * goes first; within a group the longest path. One group only: as if there were none. */
+/* Of two groups that both could start a step in a pool, the one that has used less time of slots so
+ * far goes first; within a group the longest path. One group only: as if there were none. */
 uint32_t sched_add_step(struct sched *s, const struct sched_step *step);
 
 /* How a try of a step ended, as far as what ran it can tell. After a SCHED_CANCEL for its time

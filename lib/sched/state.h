@@ -47,6 +47,7 @@ struct step {
     uint32_t host;       /* RUNNING: where */
     uint32_t seat;       /* RUNNING: its place in host.running */
     uint32_t share;      /* RUNNING: the slots it takes */
+    int64_t started;     /* RUNNING: when */
     uint32_t news;       /* the next one in sched.news */
     uint32_t attempt;    /* tries so far */
     uint32_t retries;    /* left */
@@ -71,7 +72,6 @@ struct extra {
     /* A step that may run twice: copies.c. */
     bool speculate;
     uint32_t kind;
-    int64_t started;  /* RUNNING: when */
     uint32_t attempt; /* RUNNING: the number of its first run */
     bool gone;        /* RUNNING: that one has succeeded, and the second one is being ended */
     uint32_t winner;  /* the number of the run that has succeeded; 0: none */
@@ -80,6 +80,18 @@ struct extra {
         uint32_t host, seat, share, attempt;
         int64_t started;
     } copy;
+    const struct sched_datum *data; /* what it reads */
+    size_t n_data;
+};
+
+/* Steps of one target, which get their turns beside those of others. */
+struct group {
+    int64_t used; /* time of slots; of what runs, a guess */
+};
+
+/* Something that steps read, and who has it. */
+struct datum {
+    VEC(uint32_t) hosts;
 };
 
 /* How long steps that are alike took. */
@@ -97,6 +109,7 @@ struct queue {
     uint32_t pool, place; /* its index in pool.queues */
     uint32_t cpus;
     uint64_t mem;
+    uint32_t group;
     const uint32_t *limits;
     uint32_t n_limits;
     struct heap ready;
@@ -198,6 +211,8 @@ struct sched {
     VEC(uint8_t) whens; /* of the edges */
     VEC(struct extra) extras;
     VEC(struct kind) kinds;
+    VEC(struct group) groups;
+    VEC(struct datum) data; /* by id */
     struct heap stragglers; /* steps that may get a second run, by when they may */
     VEC(struct queue) queues;
     struct map queue_names;
@@ -248,7 +263,7 @@ void copy_cancel(struct sched *s, uint32_t step);              /* the run is bei
 bool copy_tell(struct sched *s, uint32_t step, struct sched_action *action);
 
 /* queues.c */
-uint32_t queue_find(struct sched *s, uint32_t pool, uint32_t cpus, uint64_t mem,
+uint32_t queue_find(struct sched *s, uint32_t pool, uint32_t group, uint32_t cpus, uint64_t mem,
                     const uint32_t *limits, size_t n_limits);
 void queue_push(struct sched *s, uint32_t step);  /* a ready one */
 void queue_leave(struct sched *s, uint32_t step); /* it starts, or settles: it waits no more */

@@ -66,24 +66,33 @@ static void all_needs_over(struct sched *s, uint32_t id) {
         release(s, id);
 }
 
+static const struct sched_datum *copy_data(const struct sched_step *given) {
+    struct sched_datum *copy = mem_array(NULL, given->n_data + 1, sizeof *copy);
+    for (size_t i = 0; i < given->n_data; i++)
+        copy[i] = given->data[i];
+    return copy;
+}
+
 uint32_t sched_add_step(struct sched *s, const struct sched_step *given) {
     uint32_t id = (uint32_t)s->steps.n;
     struct step *step = vec_push(&s->steps);
     step->height = given->cost > 0 ? given->cost : UNKNOWN_COST;
     step->timeout = given->timeout > 0 ? given->timeout : 0;
-    step->queue =
-        queue_find(s, given->pool, given->cpus, given->mem, given->limits, given->n_limits);
+    step->queue = queue_find(s, given->pool, given->group, given->cpus, given->mem, given->limits,
+                             given->n_limits);
     step->retries = given->retries;
     step->dependents = NONE;
     step->state = SCHED_STOPPED;
-    if (given->tied || given->wait > 0 || given->backoff > 0 || given->patience > 0 ||
-        given->speculate) {
+    if (given->n_data != 0 || given->tied || given->wait > 0 || given->backoff > 0 ||
+        given->patience > 0 || given->speculate) {
         *vec_push(&s->extras) = (struct extra){.tied = given->tied,
                                                .same = given->same,
                                                .wait = given->wait,
                                                .backoff = given->backoff,
                                                .patience = given->patience,
                                                .speculate = given->speculate,
+                                               .data = copy_data(given),
+                                               .n_data = given->n_data,
                                                .kind = given->kind};
         if (given->speculate && given->cost > 0 && s->kinds.n <= given->kind) {
             while (s->kinds.n <= given->kind)
@@ -136,7 +145,7 @@ static void tie(struct sched *s, struct step *step, const struct extra *extra) {
         s->hosts.v[host].alone = sched_add_pool(s, SCHED_LEAST_LOADED, &host, 1) + 1;
     const struct queue q = s->queues.v[step->queue];
     uint32_t pool = s->hosts.v[host].alone - 1;
-    step->queue = queue_find(s, pool, q.cpus, q.mem, q.limits, q.n_limits);
+    step->queue = queue_find(s, pool, q.group, q.cpus, q.mem, q.limits, q.n_limits);
 }
 
 /* Whether a step may wait though no host of its pool is of use: for one that may come up yet. */
@@ -190,6 +199,8 @@ void step_start(struct sched *s, uint32_t id, uint32_t host, uint32_t share,
     queue_leave(s, id);
     count_branch(s, step, false);
     heap_remove(&s->step_timers, id);
+    step->started = s->now;
+    s->groups.v[s->queues.v[step->queue].group].used += UNKNOWN_COST;
     h->busy += step->share = share;
     h->mem_held += s->queues.v[step->queue].mem;
     step->phase = RUNNING;
@@ -228,6 +239,9 @@ void step_leave(struct sched *s, uint32_t id) {
     struct step *step = &s->steps.v[id];
     struct host *h = &s->hosts.v[step->host];
     step_leave_seat(s, step->host, step->seat);
+    struct group *group = &s->groups.v[s->queues.v[step->queue].group];
+    group->used = sum_of_times(group->used - UNKNOWN_COST,
+                               (s->now - step->started) / 1024 * step->share * 1024);
     h->busy -= step->share;
     h->mem_held -= s->queues.v[step->queue].mem;
     s->running--;

@@ -719,4 +719,37 @@ TEST(no_second_run_while_work_waits_or_nobody_knows_how_long_it_takes) {
     CHECK(host_in(after(S), 2) < 3);
 }
 
+TEST(of_equal_hosts_the_one_that_holds_the_data_gets_the_step) {
+    fresh((struct sched_config){0});
+    add_pool(SCHED_LEAST_LOADED, 4, 2);
+    struct sched_datum data[] = {{.id = 3, .bytes = 1000}, {.id = 5, .bytes = 1500}};
+    sched_host_holds(s, 1, 3, true);
+    sched_host_holds(s, 2, 5, true);
+    sched_host_holds(s, 3, 5, true);
+    sched_host_holds(s, 3, 3, true);
+    sched_host_holds(s, 3, 3, false);
+    sched_host_holds(s, 2, 3, true);
+    for (int i = 0; i < 3; i++)
+        sched_add_step(s, &(struct sched_step){.data = data, .n_data = 2});
+    for (uint32_t i = 0; i < 4; i++)
+        sched_host_up(s, i, 2, 0, 0);
+    /* 2 holds all; then it is busier than 3, which holds more than 1. */
+    CHECK_STR(begin(), "start 0@2 start 1@3 start 2@1");
+}
+
+TEST(groups_take_turns_by_the_time_they_use) {
+    here((struct sched_config){0}, 1);
+    for (uint32_t i = 0; i < 3; i++)
+        sched_add_step(s, &(struct sched_step){.group = 0, .cost = 100 * S});
+    for (uint32_t i = 0; i < 6; i++)
+        sched_add_step(s, &(struct sched_step){.group = 1, .cost = 1 * S});
+    CHECK_STR(begin(), "start 0@0");
+    now += 2 * S;
+    CHECK_STR(ok(0), "done 0 start 3@0"); /* long as the others are, they have had their turn */
+    now += S;
+    CHECK_STR(ok(3), "done 3 start 4@0");
+    now += 2 * S;
+    CHECK_STR(ok(4), "done 4 start 1@0");
+}
+
 UNIT_MAIN

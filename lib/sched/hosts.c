@@ -73,6 +73,25 @@ void host_proved(struct sched *s, uint32_t id) {
     h->quarantined = h->trial = false;
 }
 
+/* Where costs are known hosts can be told apart by their speed, whatever it comes from: their
+ * processor, their disk, or others who work there. Steps of a fifth, so that chance does not count.
+ */
+void host_learn(struct sched *s, uint32_t id, const struct step *step) {
+    struct host *h = &s->hosts.v[id];
+    int64_t took = s->now - step->started;
+    if (!(step->cost > 0) || took <= 0)
+        return;
+    h->cost = h->cost * 0.9 + (double)step->cost;
+    h->took = h->took * 0.9 + (double)took;
+    double speed = h->cost / h->took;
+    int8_t class = 0;
+    for (; speed > 1.1 && class < MAX_SPEED; class ++)
+        speed /= 1.2;
+    for (; speed < 0.91 && class > -MAX_SPEED; class --)
+        speed *= 1.2;
+    h->speed = class;
+}
+
 void host_lost_step(struct sched *s, uint32_t id) {
     struct host *h = &s->hosts.v[id];
     h->lost++;

@@ -102,7 +102,10 @@ static struct heap_entry rank(const struct pool *p, uint32_t member, const struc
     if (p->pick == SCHED_LEAST_LOADED) {
         double load = h->load >= 0 ? (h->load + h->since) / h->cores * 1024 : 0;
         int64_t fine = load < UINT32_MAX ? (int64_t)load : UINT32_MAX;
-        e.key = (int64_t)(((uint64_t)h->busy << 31) / h->slots) << 32 | fine;
+        uint64_t busy =
+            h->busy < h->slots ? ((uint64_t)h->busy << 24) / h->slots : UINT64_C(1) << 24;
+        /* The fast ones first, as far as that is known. */
+        e.key = (int64_t)(MAX_SPEED - h->speed) << 57 | (int64_t)(busy << 32) | fine;
         e.tie = h->used;
     } else if (p->pick == SCHED_ROUND_ROBIN) {
         const struct heap_entry *old = heap_find(&p->free, member);

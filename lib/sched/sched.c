@@ -104,6 +104,8 @@ void sched_step_ended(struct sched *s, uint32_t id, uint32_t attempt, enum sched
     if (step->attempt != attempt && !twice)
         return;
     uint32_t host = step->host;
+    if (how == SCHED_ENDED_OK)
+        host_learn(s, host, step);
     step_leave(s, id);
     if (how == SCHED_ENDED_LOST)
         host_lost_step(s, host);

@@ -24,6 +24,7 @@
 
 enum {
     MAX_LOSSES = 5,   /* of one step, then it is not tried again */
+    MAX_SPEED = 15,   /* and slowness, of a host */
     MAX_FAILURES = 3, /* of a host in a row: then no step waits for it any more */
 };
 
@@ -40,6 +41,7 @@ enum cancel { CANCEL_NOT, CANCEL_FOR_TIME, CANCEL_FOR_STOP, CANCEL_OUTRUN };
 struct step {
     int64_t height;      /* expected time from its start to the end of what needs it */
     int64_t timeout;     /* 0: none */
+    float cost;          /* as expected, ns; 0: not known */
     uint32_t queue;      /* where it waits when it is READY */
     uint32_t extra;      /* its entry in sched.extras, + 1; 0: nothing is unusual about it */
     uint32_t blocked;    /* how many needs are not over as they should be */
@@ -153,11 +155,14 @@ struct host {
     uint32_t cores;
     uint32_t busy;          /* slots that are taken */
     uint64_t mem, mem_held; /* 0: not known, enough for all */
-    uint32_t reserved;      /* for the steps of this queue, that need more than is free; NONE */
-    uint32_t alone;         /* a pool of this host alone, + 1; 0: none was made */
-    uint32_t used;          /* when, in starts of the whole run, it got its last step */
-    uint32_t since;         /* steps started since the load was sampled */
-    double load;            /* < 0: never sampled */
+    double cost,
+        took;     /* of steps that ended here lately: what was expected, and how long it took */
+    int8_t speed; /* from that, in steps of a fifth; 0: as expected, or not known */
+    uint32_t reserved; /* for the steps of this queue, that need more than is free; NONE */
+    uint32_t alone;    /* a pool of this host alone, + 1; 0: none was made */
+    uint32_t used;     /* when, in starts of the whole run, it got its last step */
+    uint32_t since;    /* steps started since the load was sampled */
+    double load;       /* < 0: never sampled */
     uint32_t failures; /* times that it failed as a whole, without a step that ended well or badly
                           in between */
     uint32_t lost;     /* steps lost here, likewise */
@@ -289,6 +294,7 @@ bool pool_connect(struct sched *s, struct sched_action *action);
 /* hosts.c */
 void host_changed(struct sched *s, uint32_t id); /* tells its pools what it counts for now */
 void host_proved(struct sched *s, uint32_t id);  /* a step ended there by itself */
+void host_learn(struct sched *s, uint32_t id, const struct step *step); /* it ended well there */
 void host_lost_step(struct sched *s, uint32_t id);
 void host_ask(struct sched *s, uint32_t id);
 void host_expired(struct sched *s, uint32_t id);

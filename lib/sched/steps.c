@@ -78,6 +78,7 @@ uint32_t sched_add_step(struct sched *s, const struct sched_step *given) {
     struct step *step = vec_push(&s->steps);
     step->height = given->cost > 0 ? given->cost : UNKNOWN_COST;
     step->timeout = given->timeout > 0 ? given->timeout : 0;
+    step->cost = given->cost > 0 ? (float)given->cost : 0;
     step->queue = queue_find(s, given->pool, given->group, given->cpus, given->mem, given->limits,
                              given->n_limits);
     step->retries = given->retries;

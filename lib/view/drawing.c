@@ -5,7 +5,8 @@
 #include <jansson.h>
 #include <stdlib.h>
 
-/* A step, or with --rules a rule; what only stands for all steps of a rule is looked through. */
+/* A step, or what stands for all steps of a rule where others need them all; with --rules a rule.
+ */
 struct node {
     struct str name;
     const struct rule *rule;
@@ -40,7 +41,8 @@ static uint32_t add_node(struct drawing *d, struct str name, const struct rule *
 }
 
 static uint32_t node_of(const struct drawing *d, const struct step *step) {
-    return d->options->rules ? d->of_rule[step->rule->id] : d->of_step[step->id];
+    return d->options->rules && !is_stand_in(step) ? d->of_rule[step->rule->id]
+                                                   : d->of_step[step->id];
 }
 
 struct edges {
@@ -60,14 +62,14 @@ static void add_edge(struct edges *e, uint32_t to, uint8_t when) {
     e->d->nodes.v[to].needed = true;
 }
 
-/* Stand-ins may need stand-ins. */
+/* With --rules stand-ins are looked through; they may need stand-ins. */
 static void add_needs(struct edges *e, const struct step *step) {
     VEC(const struct step *) through = {0};
     *vec_push(&through) = step;
     for (size_t i = 0; i < through.n; i++)
         for (size_t k = 0; k < through.v[i]->n_needs; k++) {
             const struct step *need = through.v[i]->needs[k];
-            if (is_stand_in(need))
+            if (is_stand_in(need) && e->d->options->rules)
                 *vec_push(&through) = need;
             else
                 add_edge(e, node_of(e->d, need),
@@ -86,7 +88,7 @@ static void collect(struct drawing *d) {
         d->of_rule[i] = UINT32_MAX;
     for (size_t i = 0; i < d->plan->steps.n; i++) {
         const struct step *step = d->plan->steps.v[i];
-        if (is_stand_in(step))
+        if (is_stand_in(step) && d->options->rules)
             continue;
         if (!d->options->rules)
             d->of_step[step->id] = add_node(d, step->name, step->rule, step);
@@ -149,6 +151,8 @@ static bool is_late(const struct node *node) {
 static void add_title(const struct node *node, struct buf *out) {
     const struct pool *pool = pool_of(node);
     buf_visible(out, node->name);
+    if (node->step != NULL && is_stand_in(node->step))
+        buf_puts(out, " (all)");
     if (node->step == NULL && node->rule->n_steps > 1)
         buf_printf(out, " x %zu", node->rule->n_steps);
     if (pool != NULL) {
@@ -357,6 +361,8 @@ static json_t *json_of(const struct drawing *d, const struct node *node) {
         json_object_set_new(object, "steps", json_integer((json_int_t)node->rule->n_steps));
     if (is_late(node))
         json_object_set_new(object, "late", json_true());
+    if (node->step != NULL && is_stand_in(node->step))
+        json_object_set_new(object, "all", json_true());
     if (node->step != NULL) {
         add_files(object, "in", node->step->in, node->step->n_in);
         add_files(object, "out", node->step->out, node->step->n_out);

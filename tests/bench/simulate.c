@@ -1,7 +1,9 @@
 /* How good and how fast the scheduler decides, in virtual time. Prints
  *   makespan over its lower bound max(critical path, work / capacity), median and worst of many
- * seeds, for the scheduler as it is and with one thing taken away at a time; microseconds for one
- * decision and bytes for one step, with a million steps on ten thousand hosts. */
+ * seeds, for the scheduler as it is and with one thing taken away at a time, on hosts that are
+ * alike and on a mixed lot: of different speed, busy with other things, some slow to answer and
+ * some dead, where what another host made has to be carried first; microseconds for one decision
+ * and bytes for one step, with a million steps on ten thousand hosts. */
 #include "base/vec.h"
 #include "sched/heap.h"
 #include "sched/sched.h"
@@ -39,22 +41,40 @@ static int64_t heavy_tailed(void) {
 /* Layers of random width; a step needs up to three of the layer before it. */
 struct workload {
     uint32_t n, n_hosts;
-    int64_t *duration;
-    uint32_t (*needs)[3];
+    bool mixed;
+    int64_t *duration; /* on a host of speed 1 */
+    struct sched_need (*needs)[3];
     uint8_t *n_needs;
     uint32_t *slots;
-    uint64_t capacity;
+    double *speed;    /* 0: dead */
+    int64_t *answers; /* after so long */
+    double capacity, fastest;
 };
 
-static struct workload make(uint64_t seed, uint32_t n, uint32_t n_hosts, uint32_t widest) {
+/* To carry what another host made. */
+#define CARRY (2 * MS)
+
+static struct workload make(uint64_t seed, uint32_t n, uint32_t n_hosts, uint32_t widest,
+                            bool mixed) {
     state = seed;
-    struct workload w = {.n = n, .n_hosts = n_hosts};
+    struct workload w = {.n = n, .n_hosts = n_hosts, .mixed = mixed};
     w.duration = mem_array(NULL, n, sizeof *w.duration);
     w.needs = mem_array(NULL, n, sizeof *w.needs);
     w.n_needs = mem_array(NULL, n, sizeof *w.n_needs);
     w.slots = mem_array(NULL, n_hosts, sizeof *w.slots);
-    for (uint32_t h = 0; h < n_hosts; h++)
-        w.capacity += w.slots[h] = 1U << below(5);
+    w.speed = mem_array(NULL, n_hosts, sizeof *w.speed);
+    w.answers = mem_array(NULL, n_hosts, sizeof *w.answers);
+    for (uint32_t h = 0; h < n_hosts; h++) {
+        w.slots[h] = 1U << below(5);
+        w.speed[h] = mixed ? 0.5 + below(1000) / 666.0 : 1;
+        w.answers[h] = 10 * MS;
+        if (mixed && below(20) == 0)
+            w.speed[h] = 0;
+        else if (mixed && below(20) == 0)
+            w.answers[h] = 3000 * MS;
+        w.capacity += w.slots[h] * w.speed[h];
+        w.fastest = w.speed[h] > w.fastest ? w.speed[h] : w.fastest;
+    }
     uint32_t layer = 0, before = 0, end = 0;
     for (uint32_t i = 0; i < n; i++) {
         if (i == end) {
@@ -62,10 +82,10 @@ static struct workload make(uint64_t seed, uint32_t n, uint32_t n_hosts, uint32_
             layer = i;
             end = i + 1 + below(widest);
         }
-        w.duration[i] = heavy_tailed();
+        w.duration[i] = heavy_tailed() * (mixed ? 10 : 1);
         w.n_needs[i] = layer == 0 ? 0 : (uint8_t)below(4);
         for (uint32_t k = 0; k < w.n_needs[i]; k++)
-            w.needs[i][k] = before + below(layer - before);
+            w.needs[i][k] = (struct sched_need){.step = before + below(layer - before)};
     }
     return w;
 }
@@ -75,6 +95,8 @@ static void unmake(struct workload *w) {
     free(w->needs);
     free(w->n_needs);
     free(w->slots);
+    free(w->speed);
+    free(w->answers);
 }
 
 static double lower_bound(const struct workload *w) {
@@ -82,13 +104,14 @@ static double lower_bound(const struct workload *w) {
     for (uint32_t i = 0; i < w->n; i++) {
         double start = 0;
         for (uint32_t k = 0; k < w->n_needs[i]; k++)
-            start = end[w->needs[i][k]] > start ? end[w->needs[i][k]] : start;
+            start = end[w->needs[i][k].step] > start ? end[w->needs[i][k].step] : start;
         end[i] = start + (double)w->duration[i];
         critical = end[i] > critical ? end[i] : critical;
         work += (double)w->duration[i];
     }
     free(end);
-    work /= (double)w->capacity;
+    work /= w->capacity;
+    critical /= w->fastest;
     return critical > work ? critical : work;
 }
 
@@ -112,12 +135,27 @@ static double seconds(void) {
 }
 
 static void add_steps(struct sched *s, const struct workload *w, enum costs costs) {
-    for (uint32_t i = 0; i < w->n; i++)
+    for (uint32_t i = 0; i < w->n; i++) {
+        struct sched_datum data[3];
+        for (uint32_t k = 0; k < w->n_needs[i]; k++)
+            data[k] = (struct sched_datum){.id = w->needs[i][k].step, .bytes = 1};
         sched_add_step(s, &(struct sched_step){
                               .needs = w->needs[i],
                               .n_needs = w->n_needs[i],
                               .cost = costs == KNOWN ? w->duration[i] : 0,
+                              .data = data,
+                              .n_data = w->mixed ? w->n_needs[i] : 0,
                           });
+    }
+}
+
+/* What a step takes on a host, with what has to be carried there. */
+static int64_t time_there(const struct workload *w, const uint32_t *made_on, uint32_t step,
+                          uint32_t host) {
+    int64_t t = (int64_t)((double)w->duration[step] / w->speed[host]);
+    for (uint32_t k = 0; w->mixed && k < w->n_needs[step]; k++)
+        t += made_on[w->needs[step][k].step] != host ? CARRY : 0;
+    return t;
 }
 
 static struct result play(const struct workload *w, uint64_t seed, enum sched_pick pick,
@@ -141,15 +179,19 @@ static struct result play(const struct workload *w, uint64_t seed, enum sched_pi
     r.adding = seconds() - began;
     began = seconds();
     struct heap ends = {0}; /* tie: a step, or the number of steps + a host */
+    uint32_t *made_on = mem_zalloc(w->n * sizeof *made_on);
     bool finished = false;
     while (!finished) {
         struct sched_action a;
         while (sched_next(s, &a)) {
             if (a.kind == SCHED_START) {
-                heap_push(&ends, (struct heap_entry){now + w->duration[a.step], a.step, 0});
+                made_on[a.step] = a.host;
+                heap_push(&ends, (struct heap_entry){now + time_there(w, made_on, a.step, a.host),
+                                                     a.step, 0});
                 r.decisions++;
             } else if (a.kind == SCHED_CONNECT) {
-                heap_push(&ends, (struct heap_entry){now + 10 * MS, w->n + a.host, 0});
+                int64_t answers = w->speed[a.host] > 0 ? w->answers[a.host] : 15000 * MS;
+                heap_push(&ends, (struct heap_entry){now + answers, w->n + a.host, 0});
             } else if (a.kind == SCHED_WAKE) {
                 heap_push(&ends, (struct heap_entry){a.at, UINT32_MAX, 0});
             } else if (a.kind == SCHED_FINISHED) {
@@ -163,14 +205,23 @@ static struct result play(const struct workload *w, uint64_t seed, enum sched_pi
         now = e.key;
         if (e.tie == UINT32_MAX)
             sched_tick(s, now);
-        else if (e.tie >= w->n)
-            sched_host_up(s, e.tie - w->n, 1, 0, now);
-        else
+        else if (e.tie >= w->n && w->speed[e.tie - w->n] <= 0)
+            sched_host_lost(s, e.tie - w->n, false, now);
+        else if (e.tie >= w->n) {
+            uint32_t host = e.tie - w->n;
+            sched_host_up(s, host, w->slots[host], 0, now);
+            if (w->mixed) /* who is slow is so because of others */
+                sched_host_load(s, host, (2 - w->speed[host]) * w->slots[host], now);
+        } else {
+            if (w->mixed)
+                sched_host_holds(s, made_on[e.tie], e.tie, true);
             sched_step_ended(s, e.tie, 1, SCHED_ENDED_OK, now);
+        }
     }
     r.deciding = seconds() - began;
     r.makespan = (double)now;
     heap_free(&ends);
+    free(made_on);
     sched_free(s);
     return r;
 }
@@ -180,26 +231,31 @@ static int compare(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-static void makespans(const char *name, enum sched_pick pick, enum costs costs) {
+static void makespans(const char *name, enum sched_pick pick, enum costs costs, bool mixed) {
     double ratios[SEEDS];
     for (uint64_t seed = 1; seed <= SEEDS; seed++) {
-        struct workload w = make(seed, STEPS, HOSTS, 2 + (uint32_t)seed % 10 * 500);
+        struct workload w = make(seed, STEPS, HOSTS, 2 + (uint32_t)seed % 10 * 500, mixed);
         ratios[seed - 1] = play(&w, seed, pick, costs).makespan / lower_bound(&w);
         unmake(&w);
     }
     qsort(ratios, SEEDS, sizeof *ratios, compare);
     printf("makespan, %s: %.3f x the lower bound in the median, %.3f at worst\n", name,
            ratios[SEEDS / 2], ratios[SEEDS - 1]);
+    fflush(stdout);
 }
 
 int main(void) {
     printf("seeds 1 to %d, %d steps in layers on %d hosts of 1 to 16 slots\n", SEEDS, STEPS, HOSTS);
-    makespans("longest path first, least loaded", SCHED_LEAST_LOADED, KNOWN);
-    makespans("with unknown costs", SCHED_LEAST_LOADED, UNKNOWN);
-    makespans("first come, first served", SCHED_LEAST_LOADED, FIFO);
-    makespans("random hosts", SCHED_RANDOM, KNOWN);
-    makespans("hosts in turn", SCHED_ROUND_ROBIN, KNOWN);
-    struct workload w = make(1, 1000000, 10000, 400000);
+    for (int mixed = 0; mixed <= 1; mixed++) {
+        puts(mixed ? "hosts of speed 0.5 to 2, some slow to answer or dead, with data to carry:"
+                   : "hosts that are alike:");
+        makespans("longest path first, least loaded", SCHED_LEAST_LOADED, KNOWN, mixed);
+        makespans("with unknown costs", SCHED_LEAST_LOADED, UNKNOWN, mixed);
+        makespans("first come, first served", SCHED_LEAST_LOADED, FIFO, mixed);
+        makespans("random hosts", SCHED_RANDOM, KNOWN, mixed);
+        makespans("hosts in turn", SCHED_ROUND_ROBIN, KNOWN, mixed);
+    }
+    struct workload w = make(1, 1000000, 10000, 400000, false);
     for (int pick = SCHED_LEAST_LOADED; pick <= SCHED_ROUND_ROBIN; pick++) {
         static const char *const names[] = {"least loaded", "random", "in turn"};
         struct result r = play(&w, 1, (enum sched_pick)pick, KNOWN);

@@ -84,7 +84,7 @@ example() { # NAME
 }
 
 @test "the README's file is one" {
-    sed -n '/^    hosts:/,/^`foray/p' "$top/README" | sed '$d; s/^    //' >foray.yaml
+    sed -n '/^    hosts:/,/^[^ ]/p' "$top/README" | sed '$d; s/^    //' >foray.yaml
     seq 100 >corpus.txt
     run -0 "$FORAY" -n
     [[ $output == *"# total"* ]]

@@ -150,7 +150,7 @@ void connect_drafts(struct unfolding *u, const draft_rules *drafts);
 /* Makes the steps of a rule, but for what they read and need. */
 void make_steps(struct unfolding *u, struct draft_rule *d);
 /* What they read and need; after the steps of all it refers to are made. */
-void find_needs(struct unfolding *u, struct draft_rule *d);
+void find_edges(struct unfolding *u, struct draft_rule *d);
 /* Where a step runs: a pool or host of that name; NULL: here. false, told, if there is none.
  * (steps.c) */
 bool find_place_to_run(struct draft_rule *d, struct str name, struct pool **pool);

@@ -131,7 +131,7 @@ static void unfold_ready(struct unfolding *u) {
         struct draft_rule *d = u->batch.v[i];
         size_t errors = diags->errors;
         if (d->refs.n != 0 || d->in.n != 0)
-            find_needs(u, d);
+            find_edges(u, d);
         if (g->running && errors != diags->errors)
             break_steps(u, d);
     }

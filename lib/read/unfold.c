@@ -499,7 +499,7 @@ static bool is_edge_per_step(const struct draft_rule *d) {
     return false;
 }
 
-void find_needs(struct unfolding *u, struct draft_rule *d) {
+void find_edges(struct unfolding *u, struct draft_rule *d) {
     struct graph *g = d->reader->graph;
     struct edges edges = {0};
     struct step **shared = NULL;

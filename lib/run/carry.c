@@ -1,4 +1,4 @@
-#include "run/carry.h"
+#include "run/carry_state.h"
 
 #include "base/map.h"
 #include "base/mem.h"
@@ -7,75 +7,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <fnmatch.h>
-#include <libssh2_sftp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-enum { CHUNK = 512 * 1024 };
-
-/* A file or link that has been fetched under a temporary name. */
-struct fetched {
-    struct buf temporary;
-    struct str name; /* an item's */
-    int fd;          /* open until it is synced; -1: a link */
-};
-
-/* A directory there that is to be looked through: for what matches the rest of a pattern, or, where
- * that is empty, for everything. */
-struct look {
-    struct buf dir, to; /* the names as they are asked for; to: of trees */
-    struct str rest;
-    const struct cargo *cargo;
-    unsigned depth;
-};
-
-struct carrier {
-    struct loop *loop;
-    struct connection *connection;
-    struct carrier_events events;
-    struct party party;
-    LIBSSH2_SFTP *sftp;
-    bool refused;
-    struct errand *first, **last;
-    /* The errand that is under way. */
-    enum {
-        IDLE,
-        LOOK,     /* at what is there: what kind it is */
-        LOOK_IN,  /* opens a directory there */
-        LOOK_ALL, /* reads it */
-        MAKE_DIRECTORIES,
-        OPEN_FILE,
-        WRITE_FILE,
-        READ_FILE,
-        CLOSE_FILE,
-        SYNC
-    } state;
-    VEC(struct look) looks; /* the last one first */
-    cargo_list items;
-    str_list directories; /* still to be made, from `directory` on */
-    size_t directory;
-    size_t item;  /* the one that is carried */
-    size_t cargo; /* FETCH: the next one to look for */
-    size_t found; /* of the items, those of earlier cargo */
-    LIBSSH2_SFTP_HANDLE *handle;
-    int local; /* the file here, -1: none */
-    struct buf path;
-    char *chunk; /* from chunk_at to chunk_n: read here, not yet taken there */
-    size_t chunk_at, chunk_n;
-    bool at_end;
-    enum { LINK_MAKE, LINK_LOOK, LINK_REMOVE, LINK_MAKE_AGAIN, LINK_LOOK_AGAIN } linking;
-    bool pending; /* the last call waits for its answer */
-    uint64_t size, moved;
-    enum carried verdict; /* with why.n != 0: what goes wrong with the file, for when it has been
-                             closed there */
-    struct buf why;
-    VEC(struct fetched) fetched;
-    struct sync *syncing;
-};
 
 static bool advance(void *arg);
 
@@ -148,9 +84,6 @@ static void sync_files(void *arg) {
     }
 }
 
-static void end_errand(struct carrier *k, enum carried how, const char *fmt, ...)
-    __attribute__((format(printf, 3, 4)));
-
 static void synced(void *arg) {
     struct sync *s = arg;
     struct carrier *k = s->k;
@@ -173,9 +106,9 @@ static void synced(void *arg) {
     buf_visible(&name, s->failed);
     free(s);
     if (error != 0)
-        end_errand(k, CARRY_LOST, "cannot keep %s: %s", name.s, strerror(error));
+        carry_end(k, CARRY_LOST, "cannot keep %s: %s", name.s, strerror(error));
     else
-        end_errand(k, CARRIED, "done");
+        carry_end(k, CARRIED, "done");
     buf_free(&name);
     connection_kick(k->connection);
 }
@@ -191,7 +124,7 @@ static void start_sync(struct carrier *k) {
 /* --- errands --- */
 
 /* The open file there must be closed before the errand can end. */
-static bool trouble(struct carrier *k, enum carried verdict, const char *why) {
+bool carry_trouble(struct carrier *k, enum carried verdict, const char *why) {
     k->verdict = verdict;
     buf_clear(&k->why);
     buf_puts(&k->why, why);
@@ -200,7 +133,7 @@ static bool trouble(struct carrier *k, enum carried verdict, const char *why) {
 }
 
 /* Ends the one under way and begins the next. */
-static void end_errand(struct carrier *k, enum carried how, const char *fmt, ...) {
+void carry_end(struct carrier *k, enum carried how, const char *fmt, ...) {
     struct buf reason = {0};
     va_list ap;
     va_start(ap, fmt);
@@ -277,11 +210,16 @@ struct errand *carrier_take_back(struct carrier *k) {
     return rest;
 }
 
-static bool would_wait(struct carrier *k) {
+bool carry_would_wait(struct carrier *k) {
     return libssh2_session_last_errno(connection_session(k->connection)) == LIBSSH2_ERROR_EAGAIN;
 }
 
-static const char *sftp_reason(struct carrier *k) {
+bool carry_was_refused(struct carrier *k) {
+    return libssh2_session_last_errno(connection_session(k->connection)) ==
+           LIBSSH2_ERROR_SFTP_PROTOCOL;
+}
+
+const char *carry_reason(struct carrier *k) {
     static const char *const reasons[] = {
         [LIBSSH2_FX_OK] = "failed",
         [LIBSSH2_FX_EOF] = "unexpected end",
@@ -295,7 +233,7 @@ static const char *sftp_reason(struct carrier *k) {
     return code == LIBSSH2_FX_NO_SPACE_ON_FILESYSTEM ? "no space left on the device" : "refused";
 }
 
-static void full_path(struct carrier *k, struct str name) {
+void carry_path(struct carrier *k, struct str name) {
     struct str where = k->first->where;
     buf_clear(&k->path);
     if (name.n != 0 && name.s[0] == '/') {
@@ -317,7 +255,7 @@ static void list_parents(struct carrier *k, struct str name, struct map *seen) {
         if (map_get(seen, parent) != NULL)
             continue;
         *map_put(seen, parent) = k;
-        full_path(k, parent);
+        carry_path(k, parent);
         struct buf copy = {0};
         buf_str(&copy, buf_view(&k->path));
         *vec_push(&k->directories) = (struct str){copy.s, copy.n};
@@ -328,7 +266,7 @@ static void list_directory(struct carrier *k, struct str name, struct map *seen)
     if (map_get(seen, name) != NULL)
         return;
     *map_put(seen, name) = k;
-    full_path(k, name);
+    carry_path(k, name);
     struct buf copy = {0};
     buf_str(&copy, buf_view(&k->path));
     *vec_push(&k->directories) = (struct str){copy.s, copy.n};
@@ -339,7 +277,7 @@ static void begin_to_send(struct carrier *k) {
     struct buf why = {0};
     for (size_t i = 0; i < e->n_cargo; i++)
         if (!cargo_expand(&e->cargo[i], &k->items, &why)) {
-            end_errand(k, CARRY_FAILED, "%s", why.s);
+            carry_end(k, CARRY_FAILED, "%s", why.s);
             buf_free(&why);
             return;
         }
@@ -370,283 +308,6 @@ static void begin(struct carrier *k) {
         k->state = LOOK;
 }
 
-/* --- looking at what is there --- */
-
-static bool is_excepted(const struct carrier *k, struct str name) {
-    for (size_t i = 0; i < k->first->n_except; i++)
-        if (str_eq(k->first->except[i], name))
-            return true;
-    return false;
-}
-
-static struct look *add_look(struct carrier *k, const struct cargo *c, struct str dir,
-                             struct str rest, unsigned depth) {
-    struct look *look = vec_push(&k->looks);
-    look->cargo = c;
-    look->rest = rest;
-    look->depth = depth;
-    buf_str(&look->dir, dir);
-    buf_add(&look->dir, "", 0);
-    buf_add(&look->to, "", 0);
-    return look;
-}
-
-static void add_found(struct carrier *k, const struct cargo *c, struct str from,
-                      enum cargo_kind kind, struct str to) {
-    struct buf place = {0};
-    if (to.n == 0)
-        cargo_place(c, from, &place);
-    else
-        buf_str(&place, to);
-    cargo_add(&k->items, kind, from, buf_view(&place));
-    k->items.v[k->items.n - 1].found = true;
-    buf_free(&place);
-}
-
-/* The part of a pattern that has nothing to look for goes with the directory. */
-static void begin_pattern(struct carrier *k, const struct cargo *c) {
-    struct str rest = c->from;
-    struct buf dir = {0};
-    bool wild = false;
-    while (rest.n != 0) {
-        if (rest.s[0] == '/') {
-            buf_putc(&dir, '/');
-            rest = (struct str){rest.s + 1, rest.n - 1};
-            continue;
-        }
-        size_t n = cargo_component(rest, &wild);
-        if (wild || n == rest.n)
-            break;
-        cargo_unescape((struct str){rest.s, n}, &dir);
-        rest = (struct str){rest.s + n, rest.n - n};
-    }
-    if (!wild) { /* a plain name that may not be there */
-        cargo_unescape(rest, &dir);
-        struct buf to = {0};
-        cargo_place(c, buf_view(&dir), &to);
-        cargo_add(&k->items, CARGO_FILE, buf_view(&dir), buf_view(&to));
-        k->items.v[k->items.n - 1].optional = c->optional;
-        k->items.v[k->items.n - 1].found = true;
-        buf_free(&to);
-    } else {
-        add_look(k, c, buf_view(&dir), rest, 0);
-    }
-    buf_free(&dir);
-}
-
-/* Makes a directory of a fetched tree here. A link in its place is not followed: the host may have
- * sent it before. */
-static int make_here(struct str name) {
-    struct stat st;
-    int error = files_make_parents(name);
-    if (error != 0)
-        return error;
-    if (mkdir(name.s, 0777) == 0)
-        return 0;
-    if (errno != EEXIST)
-        return errno;
-    if (lstat(name.s, &st) != 0)
-        return errno;
-    return S_ISDIR(st.st_mode) ? 0 : ENOTDIR;
-}
-
-/* What the earlier cargo came to is known: on to the next. */
-static bool look_further(struct carrier *k) {
-    struct errand *e = k->first;
-    if (k->cargo != 0 && k->items.n == k->found && !e->cargo[k->cargo - 1].optional) {
-        struct buf name = {0};
-        buf_visible(&name, e->cargo[k->cargo - 1].from);
-        end_errand(k, CARRY_FAILED,
-                   e->cargo[k->cargo - 1].to.n == 0 ? "it made nothing that matches %s"
-                                                    : "nothing there matches %s",
-                   name.s);
-        buf_free(&name);
-        return true;
-    }
-    k->found = k->items.n;
-    if (k->cargo == e->n_cargo) {
-        k->state = OPEN_FILE;
-        return true;
-    }
-    const struct cargo *c = &e->cargo[k->cargo++];
-    if (c->pattern) {
-        begin_pattern(k, c);
-    } else if (c->tree) {
-        struct look *look = add_look(k, c, c->from, STR(""), 0);
-        cargo_place(c, c->from, &look->to);
-    } else {
-        struct buf to = {0};
-        cargo_place(c, c->from, &to);
-        cargo_add(&k->items, CARGO_FILE, c->from, buf_view(&to));
-        k->items.v[k->items.n - 1].optional = c->optional;
-        buf_free(&to);
-    }
-    return true;
-}
-
-static void drop_look(struct carrier *k) {
-    struct look *look = &k->looks.v[--k->looks.n];
-    buf_free(&look->dir);
-    buf_free(&look->to);
-}
-
-static bool is_protocol_error(struct carrier *k) {
-    return libssh2_session_last_errno(connection_session(k->connection)) ==
-           LIBSSH2_ERROR_SFTP_PROTOCOL;
-}
-
-/* The root of a tree may be a mere file. */
-static bool look(struct carrier *k) {
-    if (k->looks.n == 0)
-        return look_further(k);
-    struct look *look = &k->looks.v[k->looks.n - 1];
-    if (look->rest.n != 0 || look->depth != 0) {
-        k->state = LOOK_IN;
-        return true;
-    }
-    LIBSSH2_SFTP_ATTRIBUTES attributes = {0};
-    full_path(k, buf_view(&look->dir));
-    int rc = libssh2_sftp_stat_ex(k->sftp, k->path.s, (unsigned)k->path.n, LIBSSH2_SFTP_STAT,
-                                  &attributes);
-    if (rc == LIBSSH2_ERROR_EAGAIN)
-        return false;
-    if (rc != 0 && !is_protocol_error(k)) {
-        connection_fail(k->connection, "cannot look at a file there");
-        return false;
-    }
-    bool directory = rc == 0 && (attributes.flags & LIBSSH2_SFTP_ATTR_PERMISSIONS) != 0 &&
-                     LIBSSH2_SFTP_S_ISDIR(attributes.permissions);
-    if (directory) {
-        k->state = LOOK_IN;
-        return true;
-    }
-    add_found(k, look->cargo, buf_view(&look->dir), CARGO_FILE, buf_view(&look->to));
-    drop_look(k);
-    return true;
-}
-
-static bool look_in(struct carrier *k) {
-    struct look *look = &k->looks.v[k->looks.n - 1];
-    full_path(k, look->dir.n != 0 ? buf_view(&look->dir) : STR("."));
-    k->handle =
-        libssh2_sftp_open_ex(k->sftp, k->path.s, (unsigned)k->path.n, 0, 0, LIBSSH2_SFTP_OPENDIR);
-    if (k->handle == NULL && would_wait(k))
-        return false;
-    if (k->handle == NULL && !is_protocol_error(k)) {
-        connection_fail(k->connection, "cannot open a directory there");
-        return false;
-    }
-    struct buf name = {0};
-    buf_visible(&name, buf_view(&look->dir));
-    int error = 0;
-    if (k->handle == NULL && look->rest.n != 0) { /* then nothing in it matches */
-        drop_look(k);
-        k->state = LOOK;
-    } else if (k->handle == NULL) {
-        end_errand(k, CARRY_FAILED, "cannot fetch %s: %s", name.s, sftp_reason(k));
-    } else {
-        k->state = LOOK_ALL;
-        if (look->rest.n == 0) {
-            error = make_here(buf_view(&look->to));
-            add_found(k, look->cargo, buf_view(&look->dir), CARGO_DIRECTORY, buf_view(&look->to));
-        }
-        if (error != 0)
-            trouble(k, CARRY_LOST, strerror(error));
-    }
-    buf_free(&name);
-    return true;
-}
-
-/* One entry of a directory there, as the host tells it: nothing of that is trusted. */
-static bool take_entry(struct carrier *k, struct str name,
-                       const LIBSSH2_SFTP_ATTRIBUTES *attributes) {
-    struct look *look = &k->looks.v[k->looks.n - 1];
-    bool typed = (attributes->flags & LIBSSH2_SFTP_ATTR_PERMISSIONS) != 0;
-    bool regular = !typed || LIBSSH2_SFTP_S_ISREG(attributes->permissions);
-    bool directory = typed && LIBSSH2_SFTP_S_ISDIR(attributes->permissions);
-    bool link = typed && LIBSSH2_SFTP_S_ISLNK(attributes->permissions);
-    if (str_eq(name, STR(".")) || str_eq(name, STR("..")))
-        return true;
-    if (!cargo_is_plain(name))
-        return !trouble(k, CARRY_FAILED, "the host gives a name that is none");
-    if (k->items.n + k->looks.n >= CARGO_MOST)
-        return !trouble(k, CARRY_FAILED, "there are too many files");
-    if (look->depth >= CARGO_DEPTH)
-        return !trouble(k, CARRY_FAILED, "the directories are too deep");
-    struct buf from = {0}, to = {0};
-    const struct cargo *c = look->cargo;
-    struct str rest = look->rest;
-    unsigned depth = look->depth + 1;
-    bool good = true;
-    if (look->dir.n != 0)
-        cargo_join(buf_view(&look->dir), name, &from);
-    else
-        buf_str(&from, name);
-    if (rest.n != 0) {
-        bool wild;
-        size_t n = cargo_component(rest, &wild);
-        struct buf component = {0}, text = {0};
-        buf_str(&component, (struct str){rest.s, n});
-        buf_str(&text, name);
-        bool match = wild ? fnmatch(component.s, text.s, FNM_PERIOD) == 0 : false;
-        if (!wild) {
-            buf_clear(&component);
-            cargo_unescape((struct str){rest.s, n}, &component);
-            match = str_eq(buf_view(&component), name);
-        }
-        buf_free(&component);
-        buf_free(&text);
-        if (match && n == rest.n && regular && !is_excepted(k, buf_view(&from)))
-            add_found(k, c, buf_view(&from), CARGO_FILE, STR(""));
-        else if (match && n == rest.n && directory && c->tree)
-            cargo_place(c, buf_view(&from), &add_look(k, c, buf_view(&from), STR(""), depth)->to);
-        else if (match && n < rest.n && directory)
-            add_look(k, c, buf_view(&from), (struct str){rest.s + n + 1, rest.n - n - 1}, depth);
-    } else {
-        cargo_join(buf_view(&look->to), name, &to);
-        if (directory)
-            buf_str(&add_look(k, c, buf_view(&from), STR(""), depth)->to, buf_view(&to));
-        else if (regular || link)
-            add_found(k, c, buf_view(&from), link ? CARGO_LINK : CARGO_FILE, buf_view(&to));
-        else
-            good =
-                !trouble(k, CARRY_FAILED, "there is something that is no file, directory or link");
-    }
-    buf_free(&from);
-    buf_free(&to);
-    return good;
-}
-
-/* The directory that is read stands last but for those it has added: it is taken out when it is
- * done, and these keep their order. */
-static bool look_all(struct carrier *k) {
-    char name[1024];
-    LIBSSH2_SFTP_ATTRIBUTES attributes = {0};
-    int n = libssh2_sftp_readdir_ex(k->handle, name, sizeof name - 1, NULL, 0, &attributes);
-    if (n == LIBSSH2_ERROR_EAGAIN)
-        return false;
-    if (n < 0 && n != LIBSSH2_ERROR_SFTP_PROTOCOL && n != LIBSSH2_ERROR_BUFFER_TOO_SMALL) {
-        connection_fail(k->connection, "cannot read a directory there");
-        return false;
-    }
-    if (n == LIBSSH2_ERROR_BUFFER_TOO_SMALL)
-        return trouble(k, CARRY_FAILED, "the host gives a name that is none");
-    if (n <= 0) {
-        if (n < 0)
-            return trouble(k, CARRY_LOST, sftp_reason(k));
-        k->state = CLOSE_FILE;
-        return true;
-    }
-    struct look own = k->looks.v[k->looks.n - 1];
-    size_t before = k->looks.n;
-    take_entry(k, (struct str){name, (size_t)n}, &attributes);
-    if (k->looks.n != before) { /* it stays the last one while it is read */
-        k->looks.v[before - 1] = k->looks.v[k->looks.n - 1];
-        k->looks.v[k->looks.n - 1] = own;
-    }
-    return true;
-}
-
 static bool make_directory(struct carrier *k) {
     if (k->directory == k->directories.n) {
         k->state = OPEN_FILE;
@@ -664,8 +325,8 @@ static bool make_directory(struct carrier *k) {
     /* Where the step has a directory of its own, those in it may stand already; if not, opening a
      * file will tell. */
     if (rc != 0 && scratch)
-        end_errand(k, CARRY_LOST, "cannot make the scratch directory %.*s: %s", STR_FMT(path),
-                   sftp_reason(k));
+        carry_end(k, CARRY_LOST, "cannot make the scratch directory %.*s: %s", STR_FMT(path),
+                  carry_reason(k));
     else
         k->directory++;
     return true;
@@ -691,10 +352,10 @@ static bool open_input(struct carrier *k, const struct cargo_item *f) {
         k->local = open(f->from.s, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     bool good = k->local >= 0 && is_same_file(k, f->from.s, &st) && S_ISREG(st.st_mode);
     if (k->local < 0)
-        end_errand(k, CARRY_FAILED, "cannot read its input %s: %s", name.s, strerror(errno));
+        carry_end(k, CARRY_FAILED, "cannot read its input %s: %s", name.s, strerror(errno));
     else if (!good)
-        end_errand(k, CARRY_FAILED, "its input %s is not a regular file: only those can be carried",
-                   name.s);
+        carry_end(k, CARRY_FAILED, "its input %s is not a regular file: only those can be carried",
+                  name.s);
     buf_free(&name);
     return good;
 }
@@ -702,7 +363,7 @@ static bool open_input(struct carrier *k, const struct cargo_item *f) {
 static bool link_failed(struct carrier *k, const struct cargo_item *f, const char *why) {
     struct buf name = {0};
     buf_visible(&name, f->from);
-    end_errand(k, CARRY_LOST, "cannot send %s: %s", name.s, why);
+    carry_end(k, CARRY_LOST, "cannot send %s: %s", name.s, why);
     buf_free(&name);
     return true;
 }
@@ -714,7 +375,7 @@ static bool send_link(struct carrier *k, const struct cargo_item *f) {
     ssize_t n = readlink(f->from.s, target, sizeof target);
     if (n <= 0 || (size_t)n == sizeof target)
         return link_failed(k, f, strerror(n < 0 ? errno : EINVAL));
-    full_path(k, f->to);
+    carry_path(k, f->to);
     char *path = k->path.s;
     unsigned length = (unsigned)k->path.n;
     int rc = 0;
@@ -736,7 +397,7 @@ static bool send_link(struct carrier *k, const struct cargo_item *f) {
     }
     if (rc == LIBSSH2_ERROR_EAGAIN)
         return false;
-    if (rc < 0 && !is_protocol_error(k)) {
+    if (rc < 0 && !carry_was_refused(k)) {
         connection_fail(k->connection, "cannot make a link there");
         return true;
     }
@@ -748,7 +409,7 @@ static bool send_link(struct carrier *k, const struct cargo_item *f) {
         k->item++;
     } else if (k->linking == LINK_LOOK_AGAIN || (k->linking == LINK_LOOK && rc < 0) ||
                (k->linking == LINK_REMOVE && rc < 0)) {
-        const char *why = k->linking == LINK_LOOK ? "something else stands there" : sftp_reason(k);
+        const char *why = k->linking == LINK_LOOK ? "something else stands there" : carry_reason(k);
         k->linking = LINK_MAKE;
         return link_failed(k, f, why);
     } else {
@@ -760,7 +421,7 @@ static bool send_link(struct carrier *k, const struct cargo_item *f) {
 static bool open_to_send(struct carrier *k) {
     struct cargo_item *f = current(k);
     if (f == NULL) {
-        end_errand(k, CARRIED, "done");
+        carry_end(k, CARRIED, "done");
         return true;
     }
     if (f->kind == CARGO_LINK)
@@ -769,18 +430,18 @@ static bool open_to_send(struct carrier *k) {
         return true;
     struct stat st;
     long mode = fstat(k->local, &st) == 0 ? (long)(st.st_mode & 0777) : 0644;
-    full_path(k, f->to);
+    carry_path(k, f->to);
     k->handle = libssh2_sftp_open_ex(k->sftp, k->path.s, (unsigned)k->path.n,
                                      LIBSSH2_FXF_WRITE | LIBSSH2_FXF_CREAT | LIBSSH2_FXF_TRUNC,
                                      mode | 0200, LIBSSH2_SFTP_OPENFILE);
     if (k->handle == NULL) {
-        if (would_wait(k))
+        if (carry_would_wait(k))
             return false;
         if (libssh2_session_last_errno(connection_session(k->connection)) !=
             LIBSSH2_ERROR_SFTP_PROTOCOL)
             connection_fail(k->connection, "cannot write a file there");
         else
-            end_errand(k, CARRY_LOST, "cannot write %s there: %s", k->path.s, sftp_reason(k));
+            carry_end(k, CARRY_LOST, "cannot write %s there: %s", k->path.s, carry_reason(k));
         return true;
     }
     k->chunk_at = k->chunk_n = 0;
@@ -816,7 +477,7 @@ static bool fill_chunk(struct carrier *k) {
 
 static bool write_file(struct carrier *k) {
     if (!fill_chunk(k))
-        return trouble(k, CARRY_FAILED, strerror(errno));
+        return carry_trouble(k, CARRY_FAILED, strerror(errno));
     if (k->chunk_at == k->chunk_n) {
         k->state = CLOSE_FILE;
         return true;
@@ -831,7 +492,7 @@ static bool write_file(struct carrier *k) {
             connection_fail(k->connection, "cannot write a file there");
             return false;
         }
-        return trouble(k, CARRY_LOST, sftp_reason(k));
+        return carry_trouble(k, CARRY_LOST, carry_reason(k));
     }
     k->chunk_at += (size_t)n;
     k->moved += (uint64_t)n;
@@ -850,7 +511,7 @@ static void forget_item(struct carrier *k) {
 /* A link comes as a link, wherever it points to: nothing here goes through it. */
 static bool fetch_link(struct carrier *k, const struct cargo_item *f) {
     char target[4096];
-    full_path(k, f->from);
+    carry_path(k, f->from);
     int n = libssh2_sftp_symlink_ex(k->sftp, k->path.s, (unsigned)k->path.n, target,
                                     sizeof target - 1, LIBSSH2_SFTP_READLINK);
     if (n == LIBSSH2_ERROR_EAGAIN)
@@ -860,7 +521,7 @@ static bool fetch_link(struct carrier *k, const struct cargo_item *f) {
     if (n <= 0 && n != LIBSSH2_ERROR_SFTP_PROTOCOL) {
         connection_fail(k->connection, "cannot read a link there");
     } else if (n <= 0 || memchr(target, '\0', (size_t)n) != NULL) {
-        end_errand(k, CARRY_FAILED, "cannot fetch %s: %s", name.s, sftp_reason(k));
+        carry_end(k, CARRY_FAILED, "cannot fetch %s: %s", name.s, carry_reason(k));
     } else {
         struct fetched *to = vec_push(&k->fetched);
         *to = (struct fetched){.name = f->to, .fd = -1};
@@ -868,7 +529,7 @@ static bool fetch_link(struct carrier *k, const struct cargo_item *f) {
         int error = files_link_temporary(f->to, target, &to->temporary);
         if (error != 0) {
             buf_clear(&to->temporary);
-            end_errand(k, CARRY_LOST, "cannot keep %s: %s", name.s, strerror(error));
+            carry_end(k, CARRY_LOST, "cannot keep %s: %s", name.s, strerror(error));
         } else {
             k->item++;
         }
@@ -885,23 +546,23 @@ static bool open_to_fetch(struct carrier *k) {
     }
     if (f->kind == CARGO_LINK)
         return fetch_link(k, f);
-    full_path(k, f->from);
+    carry_path(k, f->from);
     struct buf shown = {0};
     buf_visible(&shown, f->from);
     if (k->handle == NULL) {
         k->handle = libssh2_sftp_open_ex(k->sftp, k->path.s, (unsigned)k->path.n, LIBSSH2_FXF_READ,
                                          0, LIBSSH2_SFTP_OPENFILE);
-        if (k->handle == NULL && !would_wait(k)) {
+        if (k->handle == NULL && !carry_would_wait(k)) {
             if (libssh2_session_last_errno(connection_session(k->connection)) !=
                 LIBSSH2_ERROR_SFTP_PROTOCOL)
                 connection_fail(k->connection, "cannot read a file there");
             else if (libssh2_sftp_last_error(k->sftp) == LIBSSH2_FX_NO_SUCH_FILE && f->optional)
                 forget_item(k);
             else if (libssh2_sftp_last_error(k->sftp) == LIBSSH2_FX_NO_SUCH_FILE)
-                end_errand(k, CARRY_FAILED,
-                           f->from.s[0] == '/' ? "%s is not there" : "it did not make %s", shown.s);
+                carry_end(k, CARRY_FAILED,
+                          f->from.s[0] == '/' ? "%s is not there" : "it did not make %s", shown.s);
             else
-                end_errand(k, CARRY_FAILED, "cannot fetch %s: %s", shown.s, sftp_reason(k));
+                carry_end(k, CARRY_FAILED, "cannot fetch %s: %s", shown.s, carry_reason(k));
             buf_free(&shown);
             return true;
         }
@@ -922,12 +583,13 @@ static bool open_to_fetch(struct carrier *k) {
                       ? (mode_t)attributes.permissions & 0777
                       : 0666;
     if (!regular)
-        return trouble(k, CARRY_FAILED, "it is not a regular file, and only those can be carried");
+        return carry_trouble(k, CARRY_FAILED,
+                             "it is not a regular file, and only those can be carried");
     to->fd = files_open_temporary(f->to, mode, &to->temporary);
     if (to->fd < 0) {
         int error = errno;
         buf_clear(&to->temporary);
-        return trouble(k, CARRY_LOST, strerror(error));
+        return carry_trouble(k, CARRY_LOST, strerror(error));
     }
     k->state = READ_FILE;
     return true;
@@ -949,11 +611,11 @@ static bool read_file(struct carrier *k) {
     int error = files_write_all(to->fd, (struct str){k->chunk, (size_t)n});
     k->moved += (uint64_t)n;
     if (error != 0)
-        return trouble(k, CARRY_LOST, strerror(error));
+        return carry_trouble(k, CARRY_LOST, strerror(error));
     /* More than was announced: a file that still grows, or a host that means ill; there is an end
      * to it. */
     if (k->moved > k->size)
-        return trouble(k, CARRY_FAILED, "it still grew while it was read");
+        return carry_trouble(k, CARRY_FAILED, "it still grew while it was read");
     return true;
 }
 
@@ -966,7 +628,7 @@ static bool close_file(struct carrier *k) {
     struct buf name = {0};
     if (k->looks.n != 0) { /* a directory that was looked through */
         buf_visible(&name, buf_view(&k->looks.v[k->looks.n - 1].dir));
-        drop_look(k);
+        carry_drop_look(k);
         k->state = LOOK;
         k->moved = k->size = 0;
     } else {
@@ -979,11 +641,11 @@ static bool close_file(struct carrier *k) {
         k->local = -1;
     }
     if (k->why.n != 0)
-        end_errand(k, k->verdict, "cannot %s %s: %s", verb, name.s, k->why.s);
+        carry_end(k, k->verdict, "cannot %s %s: %s", verb, name.s, k->why.s);
     else if (k->moved != k->size)
-        end_errand(k, sending ? CARRY_FAILED : CARRY_LOST,
-                   "%s changed while it was carried (%llu bytes of %llu)", name.s,
-                   (unsigned long long)k->moved, (unsigned long long)k->size);
+        carry_end(k, sending ? CARRY_FAILED : CARRY_LOST,
+                  "%s changed while it was carried (%llu bytes of %llu)", name.s,
+                  (unsigned long long)k->moved, (unsigned long long)k->size);
     buf_free(&name);
     return true;
 }
@@ -994,13 +656,13 @@ static bool give_up(struct carrier *k) {
     static const char why[] = "given up";
     bool between = k->state == IDLE || k->handle == NULL;
     if (between && !k->pending && k->state != SYNC) {
-        end_errand(k, CARRY_LOST, "%s", why);
+        carry_end(k, CARRY_LOST, "%s", why);
         return true;
     }
     if (k->state == READ_FILE || (k->state == LOOK_ALL && !k->pending)) {
-        trouble(k, CARRY_LOST, why);
+        carry_trouble(k, CARRY_LOST, why);
     } else if (k->state == WRITE_FILE && !k->at_end) {
-        trouble(k, CARRY_LOST, why);
+        carry_trouble(k, CARRY_LOST, why);
         k->state = WRITE_FILE; /* until what libssh2 has begun to send is through */
         k->at_end = true;
     }
@@ -1015,7 +677,7 @@ static bool advance(void *arg) {
         if (!connection_may_open(k->connection, &k->party))
             return false;
         k->sftp = libssh2_sftp_init(connection_session(k->connection));
-        if (k->sftp == NULL && would_wait(k))
+        if (k->sftp == NULL && carry_would_wait(k))
             return false;
         connection_opened(k->connection, &k->party);
         if (k->sftp == NULL) {
@@ -1034,13 +696,13 @@ static bool advance(void *arg) {
         moved = true;
         break;
     case LOOK:
-        moved = look(k);
+        moved = carry_look(k);
         break;
     case LOOK_IN:
-        moved = look_in(k);
+        moved = carry_look_in(k);
         break;
     case LOOK_ALL:
-        moved = look_all(k);
+        moved = carry_look_all(k);
         break;
     case MAKE_DIRECTORIES:
         moved = make_directory(k);

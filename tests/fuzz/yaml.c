@@ -44,6 +44,33 @@ static void check_plan(const struct graph *g, const struct plan *plan) {
     free(done);
 }
 
+/* As if it ran: every step ends well or not, has written something, and the graph grows by it. */
+static void grow(struct graph *g, struct plan *plan, const uint8_t *data, size_t size) {
+    static const char *const written[] = {"a\nb c\n", "", "x: {run: y}\n",
+                                          "a: {each: 1..3, run: z}\n"};
+    enum { MOST = 300 };
+    g->running = true;
+    for (size_t i = 0; i < plan->steps.n && i < MOST && g->growth != NULL; i++) {
+        struct step *step = plan->steps.v[i];
+        unsigned choice = size != 0 ? data[i % size] : 0;
+        struct str text = str_of(written[choice % 4]);
+        size_t first = g->steps.n;
+        struct diags diags;
+        diags_init(&diags);
+        bool well = choice % 16 != 0 && !step->broken;
+        if (well && step->rule->yields)
+            well = g->growth->listed(g->growth, step, text, &diags);
+        graph_step_over(g, step, well ? 0 : 1, text);
+        g->growth->over(g->growth, step, well, &diags);
+        plan_grow(plan, first, &diags);
+        for (size_t k = first; k < g->steps.n; k++)
+            for (size_t n = 0; n < g->steps.v[k]->n_needs; n++)
+                require(g->steps.v[k]->broken || g->steps.v[k]->needs[n]->id < g->steps.n);
+        diags_free(&diags);
+    }
+    require(plan->steps.n <= g->steps.n);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     /* A copy of its own, so that a byte read behind its end is seen. */
     char *text = mem_alloc(size);
@@ -60,6 +87,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     require(good == (diags.errors == 0));
     if (good && plan_make(&plan, &graph, &(struct plan_options){0}, &diags))
         check_plan(&graph, &plan);
+    if (good && diags.errors == 0)
+        grow(&graph, &plan, data, size);
     struct buf out = {0};
     diags_print(&diags, &out, 0, true);
     for (size_t i = 0; i < out.n; i++)

@@ -23,7 +23,7 @@ static int64_t patience_with(struct sched *s, const struct extra *extra) {
     const struct kind *kind = kind_of(s, extra->kind);
     if (kind->n == 0)
         return INT64_MAX;
-    int64_t wait = kind->total / kind->n * 2;
+    int64_t mean = kind->total / kind->n, wait = sum_of_times(mean, mean);
     return wait > LEAST_WAIT ? wait : LEAST_WAIT;
 }
 

@@ -88,7 +88,7 @@ struct extra {
 
 /* Steps of one target, which get their turns beside those of others. */
 struct group {
-    int64_t used; /* time of slots; of what runs, a guess */
+    double used; /* ns of slots; of what runs, a guess */
 };
 
 /* Something that steps read, and who has it. */

@@ -201,7 +201,7 @@ void step_start(struct sched *s, uint32_t id, uint32_t host, uint32_t share,
     count_branch(s, step, false);
     heap_remove(&s->step_timers, id);
     step->started = s->now;
-    s->groups.v[s->queues.v[step->queue].group].used += UNKNOWN_COST;
+    s->groups.v[s->queues.v[step->queue].group].used += (double)UNKNOWN_COST;
     h->busy += step->share = share;
     h->mem_held += s->queues.v[step->queue].mem;
     step->phase = RUNNING;
@@ -240,9 +240,8 @@ void step_leave(struct sched *s, uint32_t id) {
     struct step *step = &s->steps.v[id];
     struct host *h = &s->hosts.v[step->host];
     step_leave_seat(s, step->host, step->seat);
-    struct group *group = &s->groups.v[s->queues.v[step->queue].group];
-    group->used = sum_of_times(group->used - UNKNOWN_COST,
-                               (s->now - step->started) / 1024 * step->share * 1024);
+    s->groups.v[s->queues.v[step->queue].group].used +=
+        (double)(s->now - step->started) * step->share - (double)UNKNOWN_COST;
     h->busy -= step->share;
     h->mem_held -= s->queues.v[step->queue].mem;
     s->running--;

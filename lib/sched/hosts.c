@@ -81,6 +81,11 @@ void host_learn(struct sched *s, uint32_t id, const struct step *step) {
     int64_t took = s->now - step->started;
     if (!(step->cost > 0) || took <= 0)
         return;
+    for (size_t i = 0; i < h->places.n; i++) {
+        struct pool *p = &s->pools.v[h->places.v[i].pool];
+        p->known += !(h->took > 0);
+        p->speeds -= h->speed;
+    }
     h->cost = h->cost * 0.9 + (double)step->cost;
     h->took = h->took * 0.9 + (double)took;
     double speed = h->cost / h->took;
@@ -90,6 +95,8 @@ void host_learn(struct sched *s, uint32_t id, const struct step *step) {
     for (; speed < 0.91 && class > -MAX_SPEED; class --)
         speed *= 1.2;
     h->speed = class;
+    for (size_t i = 0; i < h->places.n; i++)
+        s->pools.v[h->places.v[i].pool].speeds += class;
 }
 
 void host_lost_step(struct sched *s, uint32_t id) {

@@ -38,6 +38,11 @@ uint32_t sched_add_pool(struct sched *s, enum sched_pick pick, const uint32_t *h
     }
     p->idle_n = p->n;
     for (uint32_t i = 0; i < p->n; i++) {
+        const struct host *h = &s->hosts.v[p->members[i].host];
+        p->known += h->took > 0;
+        p->speeds += h->speed;
+    }
+    for (uint32_t i = 0; i < p->n; i++) {
         p->members[i].queued = true;
         pool_member_changed(s, (struct place){.pool = id, .member = i}, (struct worth){0},
                             s->hosts.v[p->members[i].host].worth);
@@ -428,6 +433,23 @@ static uint32_t next_queue(const struct sched *s, const struct pool *p) {
     return best;
 }
 
+/* The step that a host gets: the highest. A host that is known to be slower than most of its pool
+ * gets one from the other end, while there are many: what is urgent would hold up all that comes
+ * after it there, and goes to the next slot of a fast one. (The last entry of the heap is one of
+ * the lowest, and taking it costs nothing.) */
+static uint32_t take_step(struct sched *s, const struct pool *p, struct queue *q, uint32_t host) {
+    enum { MANY = 64 };
+    const struct host *h = &s->hosts.v[host];
+    bool slow = p->known != 0 && h->took > 0 && (2 * h->speed + 1) * p->known < 2 * p->speeds;
+    uint32_t id = q->ready.v[0].id, last = q->ready.v[q->ready.n - 1].id;
+    if (slow && q->ready.n > MANY && s->steps.v[last].queued && s->steps.v[last].losses == 0) {
+        q->ready.n--;
+        return last;
+    }
+    heap_pop(&q->ready);
+    return id;
+}
+
 bool pool_start(struct sched *s, struct sched_action *action) {
     while (s->choices.n != 0 && sched_headroom(s) != 0) {
         uint32_t id = s->choices.v[0].id;
@@ -441,7 +463,7 @@ bool pool_start(struct sched *s, struct sched_action *action) {
         if (member != NONE) {
             uint32_t host = p->members[member].host;
             uint32_t share = queue_share(q, &s->hosts.v[host]);
-            heap_pop(&q->ready);
+            step = take_step(s, p, q, host);
             step_start(s, step, host, share, action);
             if (p->reserving == queue)
                 pool_unreserve(s, p);

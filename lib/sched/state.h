@@ -188,6 +188,7 @@ struct pool {
     VEC(uint32_t) queues;
     struct heap eligible;      /* those with steps that could start, by place: highest first */
     struct heap no_room;       /* those that are held by that */
+    int32_t known, speeds;     /* members whose speed is known, and the sum of these */
     uint32_t reserving;        /* the queue that a host is kept free for; NONE */
     uint32_t waiting, patient; /* READY steps; those among them that wait for any host to answer */
     VEC(uint32_t) aside;       /* steps that could, but only on hosts where they were lost before */

@@ -14,7 +14,7 @@
 
 #define MS INT64_C(1000000)
 
-enum { SEEDS = 100, HOSTS = 100, STEPS = 10000 };
+enum { SEEDS = 100, HOSTS = 100, STEPS = 10000, MANY_STEPS = 50000 };
 
 static uint64_t state;
 
@@ -231,10 +231,23 @@ static int compare(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-static void makespans(const char *name, enum sched_pick pick, enum costs costs, bool mixed) {
+/* Hosts that are alike; a mixed lot, with so many steps that work counts; and with so few at a time
+ * that the longest path counts, whose lower bound takes it for granted that the one fastest host
+ * has slots for all of it. */
+enum lot { ALIKE, MIXED_WIDE, MIXED_NARROW };
+
+static struct workload make_lot(enum lot lot, uint64_t seed) {
+    uint32_t tenth = (uint32_t)seed % 10;
+    if (lot == ALIKE)
+        return make(seed, STEPS, HOSTS, 2 + tenth * 500, false);
+    return make(seed, MANY_STEPS, HOSTS,
+                lot == MIXED_WIDE ? 6000 + tenth * 2000 : 500 + tenth * 500, true);
+}
+
+static void makespans(const char *name, enum sched_pick pick, enum costs costs, enum lot lot) {
     double ratios[SEEDS];
     for (uint64_t seed = 1; seed <= SEEDS; seed++) {
-        struct workload w = make(seed, STEPS, HOSTS, 2 + (uint32_t)seed % 10 * 500, mixed);
+        struct workload w = make_lot(lot, seed);
         ratios[seed - 1] = play(&w, seed, pick, costs).makespan / lower_bound(&w);
         unmake(&w);
     }
@@ -245,15 +258,21 @@ static void makespans(const char *name, enum sched_pick pick, enum costs costs, 
 }
 
 int main(void) {
-    printf("seeds 1 to %d, %d steps in layers on %d hosts of 1 to 16 slots\n", SEEDS, STEPS, HOSTS);
-    for (int mixed = 0; mixed <= 1; mixed++) {
-        puts(mixed ? "hosts of speed 0.5 to 2, some slow to answer or dead, with data to carry:"
-                   : "hosts that are alike:");
-        makespans("longest path first, least loaded", SCHED_LEAST_LOADED, KNOWN, mixed);
-        makespans("with unknown costs", SCHED_LEAST_LOADED, UNKNOWN, mixed);
-        makespans("first come, first served", SCHED_LEAST_LOADED, FIFO, mixed);
-        makespans("random hosts", SCHED_RANDOM, KNOWN, mixed);
-        makespans("hosts in turn", SCHED_ROUND_ROBIN, KNOWN, mixed);
+    static const char *const lots[] = {
+        [ALIKE] = "10000 steps, hosts that are alike but for their 1 to 16 slots",
+        [MIXED_WIDE] =
+            "50000 steps in layers of up to 6000 to 24000; hosts also of speed 0.5 to 2, "
+            "some slow to answer or dead, and data to carry",
+        [MIXED_NARROW] = "the same in layers of up to 500 to 5000: the longest path counts",
+    };
+    printf("random layered graphs with heavy tails on %d hosts, seeds 1 to %d\n", HOSTS, SEEDS);
+    for (enum lot lot = ALIKE; lot <= MIXED_NARROW; lot++) {
+        puts(lots[lot]);
+        makespans("longest path first, least loaded", SCHED_LEAST_LOADED, KNOWN, lot);
+        makespans("with unknown costs", SCHED_LEAST_LOADED, UNKNOWN, lot);
+        makespans("first come, first served", SCHED_LEAST_LOADED, FIFO, lot);
+        makespans("random hosts", SCHED_RANDOM, KNOWN, lot);
+        makespans("hosts in turn", SCHED_ROUND_ROBIN, KNOWN, lot);
     }
     struct workload w = make(1, 1000000, 10000, 400000, false);
     for (int pick = SCHED_LEAST_LOADED; pick <= SCHED_ROUND_ROBIN; pick++) {

@@ -34,7 +34,7 @@ some_graph() {
     cat >foray.yaml <<'Y'
 hosts: {farm: "node[1-3]"}
 steps:
-  make: {run: echo, out: [x, y]}
+  make: {run: echo, out: [x, y], describe: what is made}
   use: {each: [1, 2], on: farm, in: x, run: echo}
   end: {needs: use, run: echo}
   undo: {needs: {use: failure}, run: echo}
@@ -64,6 +64,7 @@ Y
     [ "$(json 'sum(len(s["needs"]) for s in d)')" = "$(draw dot | grep -c -- ' -> ')" ]
     [ "$(json '[n["when"] for s in d if s["name"] == "undo" for n in s["needs"]]')" = "['failure', 'failure']" ]
     [ "$(json '[s["out"] for s in d if s["name"] == "make"][0]')" = "['x', 'y']" ]
+    [ "$(json '[s["describe"] for s in d if "describe" in s]')" = "['what is made']" ]
     [ "$(json '[s["late"] for s in d if s["name"] == "late"]')" = "[True]" ]
     run -2 draw svg
     [[ $output == *'--format wants tree, dot, mermaid or json'* ]]

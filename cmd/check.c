@@ -38,7 +38,7 @@ static int check_main(const struct verb *verb, int argc, char **argv) {
         status = arguments_rest(&args, verb, argc, argv);
     if (status < 0) {
         struct input in;
-        bool good = input_read(&in, &args);
+        bool good = input_read(&in, &args) && input_plan(&in, &args);
         if (good && !args.quiet)
             tell(&in, &args);
         status = good ? STATUS_DONE : STATUS_NOTHING_RUN;

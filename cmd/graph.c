@@ -55,7 +55,7 @@ static int graph_main(const struct verb *verb, int argc, char **argv) {
     if (status < 0) {
         struct input in;
         status = STATUS_NOTHING_RUN;
-        if (input_read(&in, &args)) {
+        if (input_read(&in, &args) && input_plan(&in, &args)) {
             setlocale(LC_CTYPE, "");
             options.ascii = strcmp(nl_langinfo(CODESET), "UTF-8") != 0;
             drawing_print(&in.plan, &options, stdout);

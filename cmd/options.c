@@ -19,7 +19,11 @@ const char run_help[] =
     "                        cores bound what runs here, each host's slots what runs there\n"
     "  -k, --keep-going[=N]  go on after failures with what does not need them, until N failed\n"
     "  -K, --kill            end everything at the first failure\n"
-    "  -n, --dry-run         print what would run, run nothing\n"
+    "  -n, --dry-run         print what would run, run nothing; with -v also why\n"
+    "  -B, --always-make     run also what is up to date\n"
+    "      --resume          go on with the last run, if it was cut short: what ended well in it "
+    "is\n"
+    "                        not run again, steps without outputs neither\n"
     "      --retry=N         try every failing step N times more\n"
     "      --timeout=TIME    end every step that takes longer: 90, 10m, 1h30m\n"
     "  -F, --ssh-config=FILE an ssh configuration, as in ssh (also FORAY_SSH_CONFIG)\n"
@@ -42,7 +46,7 @@ const char common_help[] =
 
 const char common_short[] = "C:f:qvh";
 
-enum { OPT_RETRY = 256, OPT_TIMEOUT, OPT_KEEP_SCRATCH };
+enum { OPT_RETRY = 256, OPT_TIMEOUT, OPT_KEEP_SCRATCH, OPT_RESUME };
 
 static const struct option long_options[] = {
     {"jobs", required_argument, NULL, 'j'},
@@ -50,6 +54,8 @@ static const struct option long_options[] = {
     {"kill", no_argument, NULL, 'K'},
     {"dry-run", no_argument, NULL, 'n'},
     {"just-print", no_argument, NULL, 'n'},
+    {"always-make", no_argument, NULL, 'B'},
+    {"resume", no_argument, NULL, OPT_RESUME},
     {"retry", required_argument, NULL, OPT_RETRY},
     {"timeout", required_argument, NULL, OPT_TIMEOUT},
     {"ssh-config", required_argument, NULL, 'F'},
@@ -202,6 +208,12 @@ static int read_option(struct run_arguments *args, const struct verb *verb, int 
     case 'n':
         args->dry_run = true;
         return -1;
+    case 'B':
+        args->fresh.always = true;
+        return -1;
+    case OPT_RESUME:
+        args->fresh.resume = true;
+        return -1;
     case OPT_RETRY:
         if (!parse_count(optarg, &n))
             return usage_error(verb, "--retry wants a number of tries, not `%s`", optarg);
@@ -241,7 +253,7 @@ int run_arguments_read(struct run_arguments *args, const struct verb *verb, int 
         args->run.ssh_config = getenv("FORAY_SSH_CONFIG");
     int status = -1;
     optind = 1;
-    for (int option; status < 0 && (option = getopt_long(argc, argv, "j:k::KnC:f:F:qvh",
+    for (int option; status < 0 && (option = getopt_long(argc, argv, "j:k::KnBC:f:F:qvh",
                                                          long_options, NULL)) != -1;)
         status = read_option(args, verb, option);
     if (status < 0) {
@@ -290,14 +302,15 @@ static bool read_source(struct source *source, const char *file) {
     return true;
 }
 
-/* Prints the collected diagnostics; true if there were errors. */
-static bool report(const struct diags *diags, bool colour) {
+bool input_report(struct input *in, const struct arguments *args) {
     struct buf out = {0};
-    diags_print(diags, &out, 50, colour);
-    struct str text = buf_view(&out);
-    fwrite(text.s, 1, text.n, stderr);
+    bool errors = in->diags.errors != 0;
+    diags_print(&in->diags, &out, 50, args->colour);
+    fwrite(out.s, 1, out.n, stderr);
     buf_free(&out);
-    return diags->errors != 0;
+    diags_free(&in->diags);
+    diags_init(&in->diags);
+    return errors;
 }
 
 bool input_read(struct input *in, const struct arguments *args) {
@@ -307,9 +320,13 @@ bool input_read(struct input *in, const struct arguments *args) {
     if (!read_source(&in->source, args->file))
         return false;
     bool good =
-        yaml_read(&in->source, args->assignments.v, args->assignments.n, &in->graph, &in->diags) &&
-        plan_make(&in->plan, &in->graph, &args->plan, &in->diags);
-    return !report(&in->diags, args->colour) && good;
+        yaml_read(&in->source, args->assignments.v, args->assignments.n, &in->graph, &in->diags);
+    return !input_report(in, args) && good;
+}
+
+bool input_plan(struct input *in, const struct arguments *args) {
+    bool good = plan_make(&in->plan, &in->graph, &args->plan, &in->diags);
+    return !input_report(in, args) && good;
 }
 
 void input_free(struct input *in) {

@@ -45,6 +45,7 @@ void arguments_free(struct arguments *args);
 struct run_arguments {
     struct arguments common;
     struct run_options run;
+    struct fresh_options fresh;
     char *ssh_config; /* the memory of run.ssh_config, where it was made absolute */
     bool dry_run;
 };
@@ -63,9 +64,13 @@ struct input {
     struct plan plan;
 };
 
-/* Reads, and tells on standard error what is wrong. false: nothing can be done with it. In both
- * cases input_free gives the memory back. */
+/* Reads the graph, and tells on standard error what is wrong. false: nothing can be done with it.
+ * In both cases input_free gives the memory back. */
 bool input_read(struct input *in, const struct arguments *args);
+/* Then the plan, likewise. */
+bool input_plan(struct input *in, const struct arguments *args);
 void input_free(struct input *in);
+/* Prints what was collected, and forgets it; true if there were errors. */
+bool input_report(struct input *in, const struct arguments *args);
 
 #endif

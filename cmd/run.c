@@ -5,12 +5,14 @@
 #include "base/duration.h"
 #include "base/mem.h"
 #include "cmd/options.h"
+#include "cmd/state.h"
 #include "plan/plan.h"
 #include "read/yaml.h"
 #include "run/run.h"
 #include "run/signals.h"
 #include "run/watcher.h"
 #include "view/plain.h"
+#include "view/why.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -46,12 +48,31 @@ static void print_late(const struct rule *rule) {
     buf_free(&out);
 }
 
+/* Why, as a comment. */
+static void print_why(const struct state *state, const struct step *step, struct buf *out) {
+    struct buf why = {0};
+    struct judgement j = fresh_judge(state->fresh, step, NULL);
+    if (j.verdict == IS_FRESH)
+        buf_puts(&why, "what it needs runs first; it may turn out to be up to date then");
+    else
+        why_say(state->fresh, step, &j, &why);
+    buf_puts(out, "#   ");
+    for (size_t i = 0; i < why.n; i++) {
+        buf_putc(out, why.s[i]);
+        if (why.s[i] == '\n')
+            buf_puts(out, "#");
+    }
+    buf_putc(out, '\n');
+    buf_free(&why);
+}
+
 /* What would run, in an order in which it could, as a script to read. */
-static void print_plan(const struct graph *graph, const struct plan *plan) {
+static void print_plan(const struct state *state, const struct input *in, bool verbose) {
     struct buf out = {0};
-    for (size_t i = 0; i < plan->steps.n; i++) {
-        const struct step *step = plan->steps.v[i];
-        if (step->rule->script_at.line == 0)
+    const struct graph *graph = &in->graph;
+    for (size_t i = 0; i < in->plan.steps.n; i++) {
+        const struct step *step = in->plan.steps.v[i];
+        if (step->rule->script_at.line == 0 || fresh_is_pruned(state->fresh, step))
             continue;
         buf_puts(&out, "# ");
         buf_visible(&out, step->name);
@@ -60,6 +81,8 @@ static void print_plan(const struct graph *graph, const struct plan *plan) {
             buf_visible(&out, step->pool->name);
         }
         buf_putc(&out, '\n');
+        if (verbose)
+            print_why(state, step, &out);
         struct buf dir = {0};
         graph_dir(graph, step, STR(""), &dir);
         if (dir.n != 0) {
@@ -74,8 +97,9 @@ static void print_plan(const struct graph *graph, const struct plan *plan) {
         fwrite(out.s, 1, out.n, stdout);
         buf_clear(&out);
     }
-    for (size_t i = 0; i < plan->late.n; i++)
-        print_late(plan->late.v[i]);
+    for (size_t i = 0; i < in->plan.late.n; i++)
+        if (in->plan.late.v[i]->n_steps == 0)
+            print_late(in->plan.late.v[i]);
     buf_free(&out);
 }
 
@@ -135,7 +159,8 @@ static int exit_status(const struct session *s, const struct sink *sink) {
     if (run_count(s->run, SCHED_FAILED) + run_count(s->run, SCHED_TIMED_OUT) != 0)
         return STATUS_STEP_FAILED;
     enum stream where;
-    if (run_count(s->run, SCHED_NO_HOST) != 0 || sink_error(sink, &where) != 0)
+    if (run_count(s->run, SCHED_NO_HOST) != 0 || sink_error(sink, &where) != 0 ||
+        run_is_forgetful(s->run))
         return STATUS_HOSTS_FAILED;
     return STATUS_DONE;
 }
@@ -149,9 +174,26 @@ static void raise_descriptor_limit(void) {
     }
 }
 
-static int run_plan(const struct run_arguments *args, struct graph *graph, struct plan *plan) {
+/* What is said of a run in the journal. */
+static bool end_run(struct fresh *fresh, const struct run *run, size_t fresh_steps, int status) {
+    uint32_t failed = (uint32_t)(run_count(run, SCHED_FAILED) + run_count(run, SCHED_TIMED_OUT) +
+                                 run_count(run, SCHED_NO_HOST));
+    uint32_t other = 0;
+    for (int i = SCHED_NO_HOST + 1; i < SCHED_STATES; i++)
+        other += (uint32_t)run_count(run, (enum sched_state)i);
+    return fresh_end_run(fresh, &(struct record_run_end){
+                                    .status = status,
+                                    .done = (uint32_t)(run_count(run, SCHED_DONE) - run_fresh(run)),
+                                    .fresh = (uint32_t)(fresh_steps + run_fresh(run)),
+                                    .failed = failed,
+                                    .other = other,
+                                });
+}
+
+static int run_plan(const struct run_arguments *args, struct graph *graph, struct plan *plan,
+                    struct state *state, size_t fresh_steps) {
     struct watcher watcher;
-    int error = watcher_start(&watcher);
+    int error = watcher_start(&watcher, state->lock);
     struct loop *loop = error == 0 ? loop_new() : NULL;
     int signal_fd = loop != NULL ? signals_catch() : -1;
     if (signal_fd < 0) {
@@ -161,11 +203,12 @@ static int run_plan(const struct run_arguments *args, struct graph *graph, struc
     raise_descriptor_limit();
     struct sink *sink = sink_new(loop);
     struct plain *plain = plain_new(loop, sink, graph, run_steps(plan),
-                                    &(struct plain_options){.quiet = args->common.quiet,
+                                    &(struct plain_options){.fresh = fresh_steps,
+                                                            .quiet = args->common.quiet,
                                                             .verbose = args->common.verbose,
                                                             .colour = args->common.colour});
     struct run_view view = plain_view(plain);
-    struct run *run = run_new(loop, graph, plan, &args->run, &view, &watcher);
+    struct run *run = run_new(loop, graph, plan, state->fresh, &args->run, &view, &watcher);
     struct session s = {.run = run, .plain = plain, .signal_fd = signal_fd, .loop = loop};
     s.patience = (struct timer){.expired = out_of_patience, .arg = &s.over};
     s.signals = (struct watch){.fd = signal_fd, .events = POLLIN, .ready = signals_came, .arg = &s};
@@ -183,6 +226,7 @@ static int run_plan(const struct run_arguments *args, struct graph *graph, struc
     if (sink_error(sink, &where) != 0)
         fprintf(stderr, "foray: cannot write to standard %s: %s\n",
                 where == STREAM_OUT ? "output" : "error", strerror(sink_error(sink, &where)));
+    end_run(state->fresh, run, fresh_steps, status);
     run_free(run);
     plain_free(plain);
     sink_free(sink);
@@ -192,20 +236,75 @@ static int run_plan(const struct run_arguments *args, struct graph *graph, struc
     return status;
 }
 
+/* Targets and variables, as typed. */
+static void join_words(const struct arguments *args, struct buf *out) {
+    for (size_t i = 0; i < args->assignments.n; i++) {
+        buf_str(out, args->assignments.v[i].name);
+        buf_putc(out, '=');
+        buf_str(out, args->assignments.v[i].value);
+        buf_putc(out, ' ');
+    }
+    for (size_t i = 0; i < args->targets.n; i++) {
+        buf_str(out, args->targets.v[i]);
+        buf_putc(out, ' ');
+    }
+    if (out->n != 0)
+        out->n--;
+}
+
+static int nothing_to_do(const struct run_arguments *args, size_t fresh_steps) {
+    if (!args->common.quiet && fresh_steps == 1)
+        fputs("foray: nothing to do: the step is up to date\n", stderr);
+    else if (!args->common.quiet && fresh_steps != 0)
+        fprintf(stderr, "foray: nothing to do: all %zu steps are up to date\n", fresh_steps);
+    else if (!args->common.quiet)
+        fputs("foray: nothing to do\n", stderr);
+    return STATUS_DONE;
+}
+
+/* With the graph read and what is remembered at hand. */
+static int run_input(const struct run_arguments *args, struct input *in, struct state *state) {
+    fresh_link(state->fresh, &in->diags);
+    if (!input_plan(in, &args->common))
+        return STATUS_NOTHING_RUN;
+    size_t fresh_steps = fresh_prune(state->fresh, &in->plan, &in->diags);
+    if (input_report(in, &args->common))
+        return STATUS_NOTHING_RUN;
+    if (args->dry_run) {
+        print_plan(state, in, args->common.verbose);
+        return STATUS_DONE;
+    }
+    if (run_steps(&in->plan) == 0)
+        return nothing_to_do(args, fresh_steps);
+    struct buf words = {0};
+    join_words(&args->common, &words);
+    bool begun = fresh_begin_run(state->fresh, buf_view(&words));
+    buf_free(&words);
+    if (begun)
+        return run_plan(args, &in->graph, &in->plan, state, fresh_steps);
+    return STATUS_HOSTS_FAILED;
+}
+
 static int run_main(const struct verb *verb, int argc, char **argv) {
     struct run_arguments args;
     int status = run_arguments_read(&args, verb, argc, argv);
     if (status >= 0)
         return status;
+    args.run.seed = (uint64_t)time(NULL) ^ ((uint64_t)getpid() << 32);
     struct input in;
-    if (!input_read(&in, &args.common)) {
+    struct state state;
+    if (!input_read(&in, &args.common))
         status = STATUS_NOTHING_RUN;
-    } else if (args.dry_run) {
-        print_plan(&in.graph, &in.plan);
-        status = STATUS_DONE;
-    } else {
-        args.run.seed = (uint64_t)time(NULL) ^ ((uint64_t)getpid() << 32);
-        status = run_plan(&args, &in.graph, &in.plan);
+    else
+        status = state_open(&state, &in.graph, &args.common, &args.fresh, !args.dry_run);
+    if (status < 0) {
+        status = run_input(&args, &in, &state);
+        int error = state_close(&state);
+        if (error != 0) {
+            fprintf(stderr, "foray: cannot write " STATE_DIRECTORY "/journal: %s\n",
+                    strerror(error));
+            status = status == STATUS_DONE ? STATUS_HOSTS_FAILED : status;
+        }
     }
     input_free(&in);
     run_arguments_free(&args);

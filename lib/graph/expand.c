@@ -215,6 +215,13 @@ void graph_dir(const struct graph *g, const struct step *step, struct str host, 
     arena_free(&arena);
 }
 
+void graph_deps(const struct graph *g, const struct step *step, struct buf *out) {
+    struct arena arena = {0};
+    struct scope scope = scope_of(g, step, STR(""), STR(""), &arena);
+    template_text(&step->rule->deps, scope_lookup, &scope, out);
+    arena_free(&arena);
+}
+
 static void add_files(struct file *const *files, size_t n, struct str name, struct str prefix,
                       void (*add)(void *context, struct str name, struct str value),
                       void *context) {

@@ -21,7 +21,19 @@ void graph_free(struct graph *g) {
     vec_free(&g->variables);
     vec_free(&g->rules);
     vec_free(&g->steps);
+    vec_free(&g->files);
     arena_free(&g->arena);
+}
+
+struct pool *graph_host_pool(struct graph *g, struct host *host) {
+    if (host->alone != NULL)
+        return host->alone;
+    struct pool *pool = arena_alloc(&g->arena, sizeof *pool);
+    *pool = (struct pool){.id = (uint32_t)g->pools.n, .name = host->name, .n_hosts = 1};
+    pool->hosts = arena_copy(&g->arena, &host, sizeof host);
+    *vec_push(&g->pools) = pool;
+    host->alone = pool;
+    return pool;
 }
 
 /* One file has one name here: "./a//b/../c" is "a/c". ".." that leads out of the directory stays.
@@ -92,6 +104,8 @@ struct file *graph_file(struct graph *g, struct str name) {
         f->name = arena_str(&g->arena, buf_view(&b));
         buf_free(&b);
     }
+    f->id = (uint32_t)g->files.n;
+    *vec_push(&g->files) = f;
     *map_put(&g->file_names, f->name) = f;
     return f;
 }

@@ -86,11 +86,14 @@ struct rule {
     uint64_t mem;           /* bytes that it needs; 0: not said */
     struct limit **limits;  /* it holds one of each while it runs */
     size_t n_limits;
-    int64_t patience; /* ns that it waits for a host that does not answer yet; 0: not */
-    bool console;     /* it has the terminal for itself */
-    bool speculate;   /* safe to run twice */
-    bool captured;    /* somebody uses what it writes to its standard output */
-    bool yields;      /* what it writes there is steps */
+    int64_t patience;     /* ns that it waits for a host that does not answer yet; 0: not */
+    bool console;         /* it has the terminal for itself */
+    bool speculate;       /* safe to run twice */
+    bool captured;        /* somebody uses what it writes to its standard output */
+    bool yields;          /* what it writes there is steps */
+    bool contents;        /* of files with equal contents it says that they are the same */
+    bool keep;            /* what it leaves when it fails stays */
+    struct template deps; /* the file in which it tells what else it has read; n == 0: none */
     struct str describe;
     struct step **steps; /* what it made, in the order of the items */
     size_t n_steps;
@@ -103,6 +106,7 @@ struct rule {
 };
 
 struct file {
+    uint32_t id;     /* its index in graph.files */
     struct str name; /* as a relative or absolute path, normalised: no "./", no "//", no "x/.." */
     struct step *maker; /* NULL: nobody, it must be there */
     bool read;          /* a step has it as `in` */
@@ -180,6 +184,7 @@ struct graph {
     VEC(struct variable *) variables;
     VEC(struct rule *) rules;
     VEC(struct step *) steps;
+    VEC(struct file *) files;
     struct growth *growth; /* NULL: it does not grow */
     bool running;          /* what steps leave is known as far as it will be when it is asked for */
     struct map host_names, pool_names, variable_names, rule_names, step_names, file_names,
@@ -190,6 +195,8 @@ struct graph {
 void graph_init(struct graph *g);
 void graph_free(struct graph *g);
 
+/* The pool of that host alone, made if there is none. */
+struct pool *graph_host_pool(struct graph *g, struct host *host);
 /* The file of that name, made if there is none; the name is normalised and copied. */
 struct file *graph_file(struct graph *g, struct str name);
 /* NULL if there is none of that (normalised) name. */
@@ -202,6 +209,14 @@ struct step *graph_add_step(struct graph *g, struct rule *rule, struct str item,
  * cycles among them (each printed as a path). No recursion: graphs may be deep. false if there were
  * errors. */
 bool graph_link(struct graph *g, size_t first, struct diags *diags);
+
+/* A step also waits for another one. */
+struct edge {
+    struct step *step, *need;
+};
+/* Adds such edges (those that are there already count once). false, and nothing is changed: they
+ * would make a cycle. */
+bool graph_add_needs(struct graph *g, const struct edge *edges, size_t n);
 
 /* The files that the step's patterns stood for, now that it has run: they become files it makes.
  * false, with a reason, if another step makes one of them. */
@@ -224,5 +239,7 @@ void graph_environment(const struct graph *g, const struct step *step, struct st
                        void *context);
 /* The step's `dir`, expanded; empty if it has none. Owned by the caller. */
 void graph_dir(const struct graph *g, const struct step *step, struct str host, struct buf *out);
+/* Likewise its `deps`, a file's name. */
+void graph_deps(const struct graph *g, const struct step *step, struct buf *out);
 
 #endif

@@ -286,3 +286,54 @@ bool graph_link(struct graph *g, size_t first, struct diags *diags) {
         find_cycles(g, first, diags);
     return diags->errors == errors;
 }
+
+/* --- later --- */
+
+struct needs_before {
+    struct step *step, **needs;
+    uint8_t *when;
+    size_t n_needs;
+};
+
+static bool add_need(struct graph *g, struct step *step, struct step *need) {
+    size_t at = 0;
+    while (at < step->n_needs && step->needs[at]->id < need->id)
+        at++;
+    if (step == need || (at < step->n_needs && step->needs[at] == need))
+        return false;
+    struct step **needs = arena_alloc(&g->arena, (step->n_needs + 1) * sizeof(struct step *));
+    uint8_t *when = step->when != NULL ? arena_alloc(&g->arena, step->n_needs + 1) : NULL;
+    for (size_t i = 0; i <= step->n_needs; i++) {
+        needs[i] = i < at ? step->needs[i] : i == at ? need : step->needs[i - 1];
+        if (when != NULL)
+            when[i] = i < at ? step->when[i] : i == at ? WHEN_SUCCESS : step->when[i - 1];
+    }
+    step->needs = needs;
+    step->when = when;
+    step->n_needs++;
+    return true;
+}
+
+bool graph_add_needs(struct graph *g, const struct edge *edges, size_t n) {
+    VEC(struct needs_before) before = {0};
+    for (size_t i = 0; i < n; i++) {
+        struct step *step = edges[i].step;
+        struct needs_before was = {step, step->needs, step->when, step->n_needs};
+        if (add_need(g, step, edges[i].need))
+            *vec_push(&before) = was;
+    }
+    struct diags diags;
+    diags_init(&diags);
+    if (before.n != 0)
+        find_cycles(g, 0, &diags);
+    bool good = diags.errors == 0;
+    diags_free(&diags);
+    while (!good && before.n != 0) {
+        const struct needs_before *was = &before.v[--before.n];
+        was->step->needs = was->needs;
+        was->step->when = was->when;
+        was->step->n_needs = was->n_needs;
+    }
+    vec_free(&before);
+    return good;
+}

@@ -440,6 +440,10 @@ void plan_grow(struct plan *plan, size_t first, struct diags *diags) {
     free_choice(&c);
 }
 
+void plan_leave(struct plan *plan, const struct step *step) {
+    plan->place.v[step->id] = UINT32_MAX - 1;
+}
+
 bool plan_has(const struct plan *plan, const struct step *step) {
     return step->id < plan->place.n && plan->place.v[step->id] < UINT32_MAX - 1;
 }

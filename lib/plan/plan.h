@@ -36,6 +36,8 @@ bool plan_make(struct plan *plan, const struct graph *g, const struct plan_optio
 /* The graph has grown: of its steps from `first` on, those that belong to the plan come to its end.
  * What they miss makes them `broken`. */
 void plan_grow(struct plan *plan, size_t first, struct diags *diags);
+/* Takes a step out, which then counts as done; the caller takes it out of plan->steps. */
+void plan_leave(struct plan *plan, const struct step *step);
 bool plan_has(const struct plan *plan, const struct step *step);
 void plan_free(struct plan *plan);
 

@@ -409,25 +409,12 @@ void read_hosts(struct reader *r) {
     map_free(&all.hosts);
 }
 
-static struct pool *pool_of_one(struct graph *g, struct host *host) {
-    struct pool *pool = arena_alloc(&g->arena, sizeof *pool);
-    *pool = (struct pool){.id = (uint32_t)g->pools.n, .name = host->name, .n_hosts = 1};
-    pool->hosts = arena_copy(&g->arena, &host, sizeof host);
-    *vec_push(&g->pools) = pool;
-    host->alone = pool;
-    return pool;
-}
-
-struct pool *find_host_pool(struct graph *g, struct host *host) {
-    return host->alone != NULL ? host->alone : pool_of_one(g, host);
-}
-
 struct pool *find_pool(struct graph *g, struct str name) {
     struct pool *pool = map_get(&g->pool_names, name);
     struct host *host = pool == NULL ? map_get(&g->host_names, name) : NULL;
     if (host == NULL)
         return pool;
-    pool = find_host_pool(g, host);
+    pool = graph_host_pool(g, host);
     *map_put(&g->pool_names, host->name) = pool;
     return pool;
 }

@@ -67,7 +67,5 @@ void read_steps(struct reader *r);
 
 /* The pool of that name, or one of a single host of that name; NULL if there is none. */
 struct pool *find_pool(struct graph *g, struct str name);
-/* The pool of that host alone. */
-struct pool *find_host_pool(struct graph *g, struct host *host);
 
 #endif

@@ -510,6 +510,30 @@ static void key_speculate(void *context, const struct node *value) {
     want_bool(value, "`speculate`", &d->rule->speculate, d->reader->diags);
 }
 
+static void key_check(void *context, const struct node *value) {
+    struct draft_rule *d = context;
+    struct diags *diags = d->reader->diags;
+    struct str text;
+    if (!want_text(value, "`check`", &text, diags))
+        return;
+    d->rule->contents = str_eq(text, STR("content"));
+    if (!d->rule->contents && !str_eq(text, STR("time")))
+        diag_error(diags, value->at, "`check` must be time or content, not `%s`",
+                   diag_name(diags, text));
+}
+
+static void key_deps(void *context, const struct node *value) {
+    struct draft_rule *d = context;
+    struct str text;
+    if (want_name(value, "`deps`", &text, d->reader->diags))
+        d->rule->deps = parse_text(d->reader, value);
+}
+
+static void key_keep(void *context, const struct node *value) {
+    struct draft_rule *d = context;
+    want_bool(value, "`keep`", &d->rule->keep, d->reader->diags);
+}
+
 static void key_yields(void *context, const struct node *value) {
     struct draft_rule *d = context;
     struct diags *diags = d->reader->diags;
@@ -548,6 +572,9 @@ static const struct key step_keys[] = {
     {"mem", key_mem, KEY_TEXT | KEY_NUMBER},
     {"limit", key_limit, KEY_TEXT | KEY_LIST},
     {"speculate", key_speculate, KEY_BOOL},
+    {"check", key_check, KEY_TEXT},
+    {"deps", key_deps, KEY_TEXT},
+    {"keep", key_keep, KEY_BOOL},
     {"console", key_console, KEY_BOOL},
     {"yields", key_yields, KEY_TEXT},
     {"describe", key_describe, KEY_TEXT},
@@ -567,6 +594,8 @@ static const struct key default_keys[] = {
     {"mem", key_mem, KEY_TEXT | KEY_NUMBER},
     {"limit", key_limit, KEY_TEXT | KEY_LIST},
     {"speculate", key_speculate, KEY_BOOL},
+    {"check", key_check, KEY_TEXT},
+    {"keep", key_keep, KEY_BOOL},
 };
 
 #define TABLE(keys)                                                                                \

@@ -108,6 +108,7 @@ static void connect(struct unfolding *u, struct draft_rule *d) {
         copy->to.bad = !check_references(r, d, &copy->to.t, names | SEES_STEPS);
     }
     check_references(r, d, &rule->dir, own | SEES_HOST);
+    check_references(r, d, &rule->deps, own);
     check_references(r, d, &rule->script, all);
     refer_to_needs(u, d);
     refer(u, d, &rule->script, false, true);
@@ -383,7 +384,7 @@ void make_steps(struct unfolding *u, struct draft_rule *d) {
         if (every == NULL)
             make_step(u, d, &items.v[i], d->pool);
         for (size_t h = 0; every != NULL && h < every->n_hosts; h++)
-            make_step(u, d, &items.v[i], find_host_pool(g, every->hosts[h]));
+            make_step(u, d, &items.v[i], graph_host_pool(g, every->hosts[h]));
     }
     d->left = d->rule->n_steps = g->steps.n - first;
     if (d->rule->n_steps != 0)

@@ -22,7 +22,7 @@ enum job_end {
 
 /* One try of one step. */
 struct job {
-    const struct graph *graph;
+    struct graph *graph;
     const struct step *step;
     struct host *host; /* NULL: here */
     uint32_t id;       /* the step's, for the scheduler */
@@ -36,6 +36,8 @@ struct job {
     bool overflowed;      /* it wrote more than can be captured */
     struct found *before; /* what stood there before it started that its patterns match: files.h */
     str_list made;        /* what the patterns of its step stood for; the names are the job's own */
+    struct memo *memo;    /* what it started from: plan/fresh.h; NULL: that was written down */
+    str_list removed;     /* outputs that it had touched when it failed */
     struct job *twin;     /* another try of the step, that runs at the same time elsewhere */
     void *executing;      /* the executor's */
     void *shown;          /* the view's */

@@ -161,6 +161,17 @@ bool files_match_made(const struct step *step, const struct found *before, str_l
     return true;
 }
 
+void files_touched(const struct job *job, str_list *names) {
+    for (size_t i = 0; i < job->step->n_patterns && job->before != NULL; i++) {
+        struct matching m = {.step = job->step, .before = job->before};
+        match(&job->step->patterns[i], take, &m);
+        for (size_t k = 0; k < m.touched.n; k++)
+            *vec_push(names) = arena_str(&job->graph->arena, m.touched.v[k]);
+        files_free_names(&m.touched);
+        files_free_names(&m.untouched);
+    }
+}
+
 void files_check_made(struct job *job) {
     for (size_t i = 0; i < job->step->n_out; i++) {
         struct stat st;

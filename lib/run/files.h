@@ -17,6 +17,9 @@ void files_check_made(struct job *job);
 /* Before it starts here: notes in job->before what stands there that its patterns match. What the
  * step has not touched then is not what it made, unless it has touched none of it. */
 void files_note_before(struct job *job);
+/* Files that the step's patterns match and that it has made or touched since then; the names live
+ * as long as the graph. */
+void files_touched(const struct job *job, str_list *names);
 void files_free_found(struct found *before);
 /* The files that the step's patterns stand for, without what it reads; the names are the caller's
  * to free. false, with a reason, if one stands for nothing and may not. */

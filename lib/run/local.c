@@ -193,6 +193,9 @@ static bool overridden(const char *variable, const str_list *own) {
 /* The inherited environment and the step's own; own holds the memory. */
 static char **environment(const struct job *job, struct str prefix, str_list *own) {
     job_variables(job, prefix, own);
+    struct buf pid = {0};
+    buf_printf(&pid, "FORAY_PID=%ld", (long)getpid());
+    *vec_push(own) = (struct str){pid.s, pid.n};
     VEC(char *) all = {0};
     for (char **e = environ; *e != NULL; e++)
         if (!overridden(*e, own))

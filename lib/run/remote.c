@@ -21,6 +21,7 @@ struct remote {
     struct buf where;    /* where it runs: a scratch directory, or the step's own */
     bool scratch, dirty; /* it is a scratch directory; it is not empty any more */
     bool give_up;
+    struct buf deps;   /* the name of its file of dependencies */
     struct buf broken; /* why the slot is gone */
     struct errand errand;
     VEC(struct cargo) cargo;
@@ -135,6 +136,9 @@ static void load_to_fetch(struct remote *r) {
     r->cargo.n = r->names.n = 0;
     for (size_t i = 0; i < step->n_out; i++)
         *vec_push(&r->cargo) = plain(step->out[i]);
+    graph_deps(r->job->graph, step, &r->deps);
+    if (r->deps.n != 0)
+        *vec_push(&r->cargo) = (struct cargo){.from = buf_view(&r->deps), .to = buf_view(&r->deps)};
     for (size_t i = 0; i < step->n_patterns; i++)
         *vec_push(&r->cargo) = (struct cargo){.from = step->patterns[i].text,
                                               .pattern = true,
@@ -252,6 +256,7 @@ void remote_free(struct remote *r) {
     vec_free(&r->names);
     files_free_names(&r->made);
     buf_free(&r->where);
+    buf_free(&r->deps);
     buf_free(&r->broken);
     free(r);
 }

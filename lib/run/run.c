@@ -1,40 +1,15 @@
-#include "run/run.h"
+#include "run/run_state.h"
 
 #include "base/mem.h"
 #include "run/local.h"
 #include "run/ssh.h"
 
-#include "run/files.h"
-
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-/* Hosts and pools of the scheduler: number 0 is here, then those of the graph. Limits: number 0 is
- * the terminal, then those of the graph. */
-enum { HERE = 0, TERMINAL = 0 };
-
 /* What can be captured of a step: as a value, and as a list of steps. */
 enum { VALUE_MAX = 1024 * 1024, LIST_MAX = 64 * 1024 * 1024 };
-
-struct run {
-    struct loop *loop;
-    struct graph *graph;
-    struct plan *plan;
-    struct run_options options;
-    const struct run_view *view;
-    struct sched *sched;
-    struct executor *local, *ssh;
-    struct executor_events events;
-    VEC(struct job *) jobs; /* by place in the plan: the try that runs, or has just ended */
-    size_t pools;           /* of the graph, that the scheduler knows */
-    bool pumping, finished, stopped, abandoned;
-    struct timer wake;
-    size_t counts[SCHED_STATES];
-    size_t shown; /* steps that have something to run */
-};
-
-static void pump(struct run *r);
 
 static struct executor *executor_of(struct run *r, const struct host *host) {
     return host != NULL ? r->ssh : r->local;
@@ -45,11 +20,13 @@ static void free_job(struct job *job) {
     buf_free(&job->written);
     files_free_names(&job->made);
     files_free_found(job->before);
+    fresh_drop(job->memo);
+    vec_free(&job->removed);
     free(job);
 }
 
 /* The try of a step with this number; NULL: it is gone. */
-static struct job *find_job(const struct run *r, uint32_t id, uint32_t attempt) {
+struct job *run_find_job(const struct run *r, uint32_t id, uint32_t attempt) {
     struct job *job = r->jobs.v[id];
     while (job != NULL && job->attempt != attempt)
         job = job->twin;
@@ -101,13 +78,14 @@ static void start(struct run *r, const struct sched_action *a) {
         on_ended(r, job);
         return;
     }
+    results_begin(r, job);
     struct executor *x = executor_of(r, job->host);
     x->table->start(x, job);
 }
 
 static void cancel(struct run *r, const struct sched_action *a) {
-    struct job *job = find_job(r, a->step, a->attempt);
-    if (job == NULL)
+    struct job *job = run_find_job(r, a->step, a->attempt);
+    if (job == NULL || job->ended != 0)
         return;
     job->timed_out = a->timed_out;
     job->cancelled = !a->timed_out;
@@ -142,60 +120,9 @@ static void grow(struct run *r, struct step *step, bool well) {
     diags_free(&diags);
 }
 
-static void fail(struct job *job, const char *reason) {
-    job->end = JOB_FAILED;
-    buf_puts(&job->reason, reason);
-}
-
-/* What it has written becomes a value, or steps. */
-static void take_written(struct run *r, struct job *job) {
-    const struct rule *rule = job->step->rule;
-    struct str text = buf_view(&job->written);
-    if (job->overflowed) {
-        fail(job, rule->yields
-                      ? "it listed more than 64 MiB of steps"
-                      : "it wrote more than 1 MiB, which is as much as {{STEP.stdout}} can "
-                        "hold: let it write a file, and say `out`");
-    } else if (text.n != 0 && memchr(text.s, '\0', text.n) != NULL) {
-        fail(job,
-             "it wrote a NUL byte, which no value can hold: let it write a file, and say `out`");
-    } else if (rule->yields) {
-        struct diags diags;
-        diags_init(&diags);
-        if (!r->graph->growth->listed(r->graph->growth, r->plan->steps.v[job->id], text, &diags))
-            fail(job, "what it wrote is no list of steps, see above");
-        if (diags.n != 0)
-            r->view->told(r->view->context, &diags);
-        diags_free(&diags);
-    }
-}
-
-static int status_of(const struct job *job) {
-    if (job->timed_out)
-        return 124; /* as timeout(1) has it */
-    if (job->end == JOB_EXITED)
-        return job->status;
-    return job->end == JOB_SIGNALED ? 128 + job->status : 1;
-}
-
-/* Looks at what a step has left, after it has ended well. */
-static void take_results(struct run *r, struct job *job) {
-    struct step *step = r->plan->steps.v[job->id];
-    if (job_succeeded(job) && (step->rule->captured || step->rule->yields))
-        take_written(r, job);
-    if (job_succeeded(job) && job->made.n != 0) {
-        struct buf reason = {0};
-        if (!graph_settle(r->graph, step, job->made.v, job->made.n, &reason))
-            fail(job, reason.s);
-        buf_free(&reason);
-    }
-    if (job->end != JOB_LOST && !job->cancelled)
-        graph_step_over(r->graph, step, status_of(job), buf_view(&job->written));
-}
-
 static void settled(struct run *r, const struct sched_action *a) {
     struct step *step = r->plan->steps.v[a->step];
-    struct job *last = find_job(r, a->step, a->attempt);
+    struct job *last = run_find_job(r, a->step, a->attempt);
     for (struct job *job = r->jobs.v[a->step], *next; job != NULL; job = next) {
         next = job->twin;
         if (job != last)
@@ -203,6 +130,7 @@ static void settled(struct run *r, const struct sched_action *a) {
     }
     if (runs(step)) {
         r->counts[a->state]++;
+        r->fresh_steps += a->state == SCHED_DONE && last == NULL;
         r->view->settled(r->view->context, step, last, a->state);
         grow(r, step, a->state == SCHED_DONE);
     }
@@ -212,7 +140,7 @@ static void settled(struct run *r, const struct sched_action *a) {
 }
 
 static void tried(struct run *r, const struct sched_action *a) {
-    struct job *job = find_job(r, a->step, a->attempt);
+    struct job *job = run_find_job(r, a->step, a->attempt);
     if (job == NULL)
         return;
     unlink_job(r, job);
@@ -224,6 +152,9 @@ static void act(struct run *r, const struct sched_action *a) {
     switch (a->kind) {
     case SCHED_START:
         start(r, a);
+        break;
+    case SCHED_ASK:
+        results_ask(r, a->step);
         break;
     case SCHED_CANCEL:
         cancel(r, a);
@@ -249,7 +180,7 @@ static void act(struct run *r, const struct sched_action *a) {
 
 /* Does what the scheduler says until it says nothing more. Executors may report from within: then
  * the loop below, that is already going, goes on with what follows from it. */
-static void pump(struct run *r) {
+void run_pump(struct run *r) {
     if (r->pumping || r->abandoned)
         return;
     r->pumping = true;
@@ -272,6 +203,14 @@ static void on_output(void *context, struct job *job, enum stream stream, struct
         buf_str(&job->written, bytes);
 }
 
+bool run_has_twin(const struct run *r, const struct job *job, bool running) {
+    for (const struct job *other = r->jobs.v[job->id]; other != NULL; other = other->twin)
+        if (other != job &&
+            ((running && other->ended == 0) || (other->ended != 0 && job_succeeded(other))))
+            return true;
+    return false;
+}
+
 static bool other_runs(const struct run *r, const struct job *job) {
     for (const struct job *other = r->jobs.v[job->id]; other != NULL; other = other->twin)
         if (other != job && other->ended == 0)
@@ -279,10 +218,7 @@ static bool other_runs(const struct run *r, const struct job *job) {
     return false;
 }
 
-static void on_ended(void *context, struct job *job) {
-    struct run *r = context;
-    job->ended = loop_now(r->loop);
-    take_results(r, job);
+void run_job_ended(struct run *r, struct job *job) {
     const struct rule *rule = job->step->rule;
     enum sched_end how = SCHED_ENDED_FAILED;
     if (job->timed_out || job->cancelled)
@@ -292,19 +228,25 @@ static void on_ended(void *context, struct job *job) {
     else if (job_succeeded(job))
         how = SCHED_ENDED_OK;
     else if (job->step->broken ||
-             (rule->retry_on != NULL && !codes_have(rule->retry_on, status_of(job))))
+             (rule->retry_on != NULL && !codes_have(rule->retry_on, run_status_of(job))))
         how = SCHED_ENDED_FAILED_FOR_GOOD;
     bool drop = how != SCHED_ENDED_OK && other_runs(r, job);
     sched_step_ended(r->sched, job->id, job->attempt, how, loop_now(r->loop));
     if (drop)
         drop_job(r, job);
-    pump(r);
+    run_pump(r);
+}
+
+static void on_ended(void *context, struct job *job) {
+    struct run *r = context;
+    job->ended = loop_now(r->loop);
+    results_take(r, job);
 }
 
 static void on_host_up(void *context, struct host *host, uint32_t cores, uint64_t memory) {
     struct run *r = context;
     sched_host_up(r->sched, host->id + 1, cores, memory, loop_now(r->loop));
-    pump(r);
+    run_pump(r);
 }
 
 static void on_host_lost(void *context, struct host *host, bool for_good, const char *reason) {
@@ -317,6 +259,7 @@ static void on_host_lost(void *context, struct host *host, bool for_good, const 
             job->end = JOB_LOST;
             job->ended = loop_now(r->loop);
             buf_puts(&job->reason, reason);
+            results_lost(r, job);
             if (other_runs(r, job))
                 *vec_push(&lost) = job;
         }
@@ -326,19 +269,19 @@ static void on_host_lost(void *context, struct host *host, bool for_good, const 
     for (size_t i = 0; i < lost.n; i++)
         drop_job(r, lost.v[i]);
     vec_free(&lost);
-    pump(r);
+    run_pump(r);
 }
 
 static void on_host_load(void *context, struct host *host, double load) {
     struct run *r = context;
     sched_host_load(r->sched, host->id + 1, load, loop_now(r->loop));
-    pump(r);
+    run_pump(r);
 }
 
 static void woken(void *arg) {
     struct run *r = arg;
     sched_tick(r->sched, loop_now(r->loop));
-    pump(r);
+    run_pump(r);
 }
 
 static enum sched_pick pick_of(const struct pool *pool) {
@@ -387,6 +330,20 @@ static enum sched_when when_of(const struct step *step, size_t need) {
     return step->when != NULL ? whens[step->when[need]] : SCHED_ON_SUCCESS;
 }
 
+/* A step that runs where another one did, which was up to date: where that ran when it did. */
+static const struct pool *place_of(struct run *r, const struct step *step) {
+    struct str name;
+    if (step->same == NULL || plan_has(r->plan, step->same))
+        return step->pool;
+    fresh_cost(r->fresh, step->same, &name);
+    struct host *host = name.n != 0 ? map_get(&r->graph->host_names, name) : NULL;
+    if (host == NULL)
+        return step->pool;
+    const struct pool *pool = graph_host_pool(r->graph, host);
+    add_pools(r);
+    return pool;
+}
+
 static void add_step(struct run *r, uint32_t place) {
     const struct step *step = r->plan->steps.v[place];
     const struct rule *rule = step->rule;
@@ -401,10 +358,12 @@ static void add_step(struct run *r, uint32_t place) {
     if (rule->console)
         *vec_push(&limits) = TERMINAL;
     bool elsewhere = step->pool != NULL && runs(step) && !step->broken;
+    struct str last_host;
+    const struct pool *pool = place_of(r, step);
     struct sched_step s = {
         .needs = needs.v,
         .n_needs = needs.n,
-        .pool = elsewhere ? step->pool->id + 1 : HERE,
+        .pool = elsewhere ? pool->id + 1 : HERE,
         .tied = step->same != NULL && plan_has(r->plan, step->same),
         .cpus = rule->cpus,
         .mem = rule->mem,
@@ -415,7 +374,9 @@ static void add_step(struct run *r, uint32_t place) {
         .backoff = rule->retry_backoff,
         .patience = rule->patience,
         .timeout = r->options.timeout >= 0 ? r->options.timeout : rule->timeout,
+        .cost = runs(step) ? fresh_cost(r->fresh, step, &last_host) : 0,
         .kind = rule->id,
+        .ask = runs(step) && !step->broken && fresh_may_be(r->fresh, step),
         .group = step->id < r->plan->group.n ? r->plan->group.v[step->id] : 0,
         .speculate = rule->speculate && elsewhere,
     };
@@ -449,12 +410,16 @@ size_t run_steps(const struct plan *plan) {
     return n;
 }
 
-struct run *run_new(struct loop *loop, struct graph *graph, struct plan *plan,
+struct run *run_new(struct loop *loop, struct graph *graph, struct plan *plan, struct fresh *fresh,
                     const struct run_options *options, const struct run_view *view,
                     const struct watcher *watcher) {
     struct run *r = mem_zalloc(sizeof *r);
-    *r =
-        (struct run){.loop = loop, .graph = graph, .plan = plan, .options = *options, .view = view};
+    *r = (struct run){.loop = loop,
+                      .graph = graph,
+                      .plan = plan,
+                      .fresh = fresh,
+                      .options = *options,
+                      .view = view};
     r->events =
         (struct executor_events){r, on_output, on_ended, on_host_up, on_host_lost, on_host_load};
     r->wake = (struct timer){.expired = woken, .arg = r};
@@ -491,7 +456,7 @@ void run_begin(struct run *r) {
     sched_host_up(r->sched, HERE, cores > 0 ? (uint32_t)cores : 1, memory_here(),
                   loop_now(r->loop));
     sched_begin(r->sched, loop_now(r->loop));
-    pump(r);
+    run_pump(r);
 }
 
 bool run_finished(const struct run *r) {
@@ -502,7 +467,7 @@ void run_stop(struct run *r, bool cancel) {
     bool again = r->stopped && cancel;
     r->stopped = r->stopped || cancel;
     sched_stop(r->sched, cancel, loop_now(r->loop));
-    pump(r);
+    run_pump(r);
     for (size_t i = 0; again && i < r->jobs.n; i++)
         for (struct job *job = r->jobs.v[i], *next; job != NULL; job = next) {
             struct executor *x = executor_of(r, job->host);
@@ -530,8 +495,9 @@ void run_child_ended(struct run *r) {
 }
 
 bool run_close(struct run *r) {
+    loop_timer_clear(r->loop, &r->sync);
     bool local = r->local->table->close(r->local), ssh = r->ssh->table->close(r->ssh);
-    return local && ssh;
+    return local && ssh && !r->syncing;
 }
 
 void run_free(struct run *r) {
@@ -540,6 +506,7 @@ void run_free(struct run *r) {
     r->ssh->table->free(r->ssh);
     r->local->table->free(r->local);
     loop_timer_clear(r->loop, &r->wake);
+    loop_timer_clear(r->loop, &r->sync);
     sched_free(r->sched);
     for (size_t i = 0; i < r->jobs.n; i++)
         for (struct job *job = r->jobs.v[i], *next; job != NULL; job = next) {
@@ -548,6 +515,14 @@ void run_free(struct run *r) {
         }
     vec_free(&r->jobs);
     free(r);
+}
+
+size_t run_fresh(const struct run *r) {
+    return r->fresh_steps;
+}
+
+bool run_is_forgetful(const struct run *r) {
+    return r->forgetful;
 }
 
 size_t run_count(const struct run *r, enum sched_state state) {

@@ -3,6 +3,7 @@
 #ifndef FORAY_RUN_RUN_H
 #define FORAY_RUN_RUN_H
 
+#include "plan/fresh.h"
 #include "plan/plan.h"
 #include "run/executor.h"
 #include "run/loop.h"
@@ -30,7 +31,8 @@ struct run_view {
     /* A try failed or was lost; the next one starts in `wait` ns or as soon as it can. The job goes
      * away after this. */
     void (*tried)(void *context, struct job *job, int64_t wait);
-    /* A step is over; job is its last try, NULL if none was made. The job goes away after this. */
+    /* A step is over; job is its last try, NULL if none was made (SCHED_DONE: it was up to date).
+     * The job goes away after this. */
     void (*settled)(void *context, const struct step *step, struct job *job,
                     enum sched_state state);
     /* A try goes away that counts for nothing: the step also runs, or ran, elsewhere. */
@@ -45,8 +47,9 @@ struct run_view {
 
 struct run;
 
-/* The graph, which may grow, the plan, the view and the watcher must outlive it. */
-struct run *run_new(struct loop *loop, struct graph *graph, struct plan *plan,
+/* The graph, which may grow, the plan, what is remembered (its run has begun), the view and the
+ * watcher must outlive it. */
+struct run *run_new(struct loop *loop, struct graph *graph, struct plan *plan, struct fresh *fresh,
                     const struct run_options *options, const struct run_view *view,
                     const struct watcher *watcher);
 void run_begin(struct run *r);
@@ -60,7 +63,9 @@ void run_child_ended(struct run *r); /* on SIGCHLD */
 bool run_close(
     struct run *r); /* after it has finished: true when hosts are tidy; else again after a turn */
 void run_free(struct run *r);
-size_t run_steps(const struct plan *plan); /* those that have something to run */
+size_t run_steps(const struct plan *plan);  /* those that have something to run */
+size_t run_fresh(const struct run *r);      /* settled steps that were up to date */
+bool run_is_forgetful(const struct run *r); /* the journal could not be written */
 size_t run_count(const struct run *r,
                  enum sched_state state); /* settled steps that have a script */
 

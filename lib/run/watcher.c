@@ -59,7 +59,7 @@ static _Noreturn void watch(int fd) {
     _exit(0);
 }
 
-int watcher_start(struct watcher *w) {
+int watcher_start(struct watcher *w, int keep) {
     int ends[2];
     *w = (struct watcher){.pipe = -1};
     if (pipe(ends) != 0)
@@ -78,7 +78,8 @@ int watcher_start(struct watcher *w) {
         int fd = dup2(ends[0], 0);
         long max = sysconf(_SC_OPEN_MAX);
         for (int i = 1; i < (max > 0 && max < 1024 ? (int)max : 1024); i++)
-            close(i);
+            if (i != keep)
+                close(i);
         int ignored[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE};
         for (size_t i = 0; i < sizeof ignored / sizeof *ignored; i++)
             signal(ignored[i], SIG_IGN);

@@ -11,7 +11,9 @@ struct watcher {
     pid_t pid;
 };
 
-int watcher_start(struct watcher *w); /* 0, or errno; call it before the first thread */
+/* keep: a descriptor that it holds as long as it lives; -1: none. So a lock on it is free only when
+ * no step runs any more. 0, or errno; call it before the first thread. */
+int watcher_start(struct watcher *w, int keep);
 void watcher_add(const struct watcher *w, pid_t group);
 void watcher_remove(const struct watcher *w,
                     pid_t group);     /* call it before the group's leader is reaped */

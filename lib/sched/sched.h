@@ -100,7 +100,8 @@ struct sched_step {
     int64_t cost;     /* expected duration; 0: unknown */
     uint32_t kind;    /* steps of one kind (those of a rule) take about as long as one another */
     uint32_t group;   /* groups of steps get their turns fairly: see sched_add_step */
-    bool speculate;   /* safe to run twice: a straggler gets a second run on another host */
+    bool ask;       /* whether it has to run is known only when what it needs is over: SCHED_ASK */
+    bool speculate; /* safe to run twice: a straggler gets a second run on another host */
     const struct sched_datum *data; /* what it reads */
     size_t n_data;
 };
@@ -135,6 +136,9 @@ void sched_begin(struct sched *s, int64_t now); /* all steps known so far are th
 /* attempt: as SCHED_START gave it: of a step that runs twice, which of both. */
 void sched_step_ended(struct sched *s, uint32_t step, uint32_t attempt, enum sched_end how,
                       int64_t now);
+/* The answer to SCHED_ASK, at once or later. fresh: the step need not run, and counts as done;
+ * host: where it ran when it did, for those that are tied to it; SCHED_NONE: that is not known. */
+void sched_step_known(struct sched *s, uint32_t step, bool fresh, uint32_t host, int64_t now);
 /* A host can be used. cores: its slots if it was added with 0; also what its load is measured
  * against; 0 counts as 1. mem: its memory in bytes; 0: not known, it is enough for any step. */
 void sched_host_up(struct sched *s, uint32_t host, uint32_t cores, uint64_t mem, int64_t now);
@@ -157,6 +161,8 @@ void sched_stop(struct sched *s, bool cancel, int64_t now);
 enum sched_action_kind {
     SCHED_START,   /* start step on host; again while it runs elsewhere: a second run of a straggler
                     */
+    SCHED_ASK,     /* what step needs is over: answer with sched_step_known. It holds nothing
+                      meanwhile; a stop settles it without an answer */
     SCHED_CANCEL,  /* end that attempt of step, that runs on host; report its end with
                       SCHED_ENDED_CANCELLED */
     SCHED_CONNECT, /* connect to host, answer with up or lost */

@@ -30,6 +30,7 @@ enum {
 
 enum phase {
     BLOCKED, /* by steps that it needs */
+    ASKED,   /* whether it has to run */
     READY,
     RUNNING,
     PAUSED, /* between two tries: a timer is set */
@@ -46,7 +47,7 @@ struct step {
     uint32_t extra;      /* its entry in sched.extras, + 1; 0: nothing is unusual about it */
     uint32_t blocked;    /* how many needs are not over as they should be */
     uint32_t dependents; /* first of its edges */
-    uint32_t host;       /* RUNNING: where */
+    uint32_t host;       /* where it runs or ran last; NONE */
     uint32_t seat;       /* RUNNING: its place in host.running */
     uint32_t share;      /* RUNNING: the slots it takes */
     int64_t started;     /* RUNNING: when */
@@ -59,6 +60,7 @@ struct step {
     bool branch : 1; /* it has a need other than ON_SUCCESS, or needs such a step: see sched.h */
     bool on_failure : 1, failure_seen : 1; /* it waits for a failure; which has come */
     bool queued : 1;                       /* READY: it counts as waiting in its pool */
+    bool ask : 1;                          /* BLOCKED: it will be ASKED */
     bool has_news;                         /* it stands in sched.news */
     bool told; /* RUNNING: that it is to be cancelled; OVER: that it is over */
 };

@@ -57,11 +57,29 @@ static bool take_need(struct sched *s, uint32_t id, enum sched_state state, enum
 
 /* Nothing that it needs holds it back any more. */
 static void release(struct sched *s, uint32_t id);
+static void count_branch(struct sched *s, const struct step *step, bool open);
 
 static void all_needs_over(struct sched *s, uint32_t id) {
-    const struct step *step = &s->steps.v[id];
-    if (step->on_failure && !step->failure_seen)
+    struct step *step = &s->steps.v[id];
+    if (step->on_failure && !step->failure_seen) {
         step_settle(s, id, SCHED_UNNEEDED);
+    } else if (step->ask) {
+        count_branch(s, step, true);
+        step->phase = ASKED;
+        step_add_news(s, id);
+    } else {
+        release(s, id);
+    }
+}
+
+void sched_step_known(struct sched *s, uint32_t id, bool fresh, uint32_t host, int64_t now) {
+    sched_advance(s, now);
+    struct step *step = &s->steps.v[id];
+    if (step->phase != ASKED)
+        return;
+    step->host = host;
+    if (fresh)
+        step_settle(s, id, SCHED_DONE);
     else
         release(s, id);
 }
@@ -82,7 +100,8 @@ uint32_t sched_add_step(struct sched *s, const struct sched_step *given) {
     step->queue = queue_find(s, given->pool, given->group, given->cpus, given->mem, given->limits,
                              given->n_limits);
     step->retries = given->retries;
-    step->dependents = NONE;
+    step->dependents = step->host = NONE;
+    step->ask = given->ask;
     step->state = SCHED_STOPPED;
     if (given->n_data != 0 || given->tied || given->wait > 0 || given->backoff > 0 ||
         given->patience > 0 || given->speculate) {
@@ -138,10 +157,9 @@ void step_begin_all(struct sched *s) {
 
 /* A step that must run where another one did waits in the pool of that host alone. */
 static void tie(struct sched *s, struct step *step, const struct extra *extra) {
-    const struct step *same = &s->steps.v[extra->same];
-    if (same->attempt == 0)
+    uint32_t host = s->steps.v[extra->same].host;
+    if (host == NONE)
         return;
-    uint32_t host = same->host;
     if (s->hosts.v[host].alone == 0)
         s->hosts.v[host].alone = sched_add_pool(s, SCHED_LEAST_LOADED, &host, 1) + 1;
     const struct queue q = s->queues.v[step->queue];
@@ -173,7 +191,7 @@ static void count_branch(struct sched *s, const struct step *step, bool open) {
 }
 
 static bool is_open(const struct step *step) {
-    return step->phase == READY || step->phase == PAUSED;
+    return step->phase == READY || step->phase == PAUSED || step->phase == ASKED;
 }
 
 static void release(struct sched *s, uint32_t id) {
@@ -431,6 +449,9 @@ static bool tell_one(struct sched *s, uint32_t id, struct sched_action *action) 
         action->timed_out = step->cancel == CANCEL_FOR_TIME;
         action->outrun = step->cancel == CANCEL_OUTRUN;
         return true;
+    case ASKED:
+        action->kind = SCHED_ASK;
+        return !s->stopped || (s->branches && step->branch);
     case READY:
         action->kind = SCHED_RETRY;
         action->attempt = twice ? extra->attempt : step->attempt;

@@ -22,6 +22,7 @@ struct plain {
     int64_t began;
     size_t steps, ended;
     size_t counts[SCHED_STATES];
+    size_t fresh; /* up to date, none of SCHED_DONE */
     size_t hosts_lost;
     VEC(struct failure) failures; /* the first ones, in the order in which they failed */
     size_t failures_not_shown;
@@ -148,6 +149,19 @@ static void let_go(struct plain *p, const struct job *job) {
         sink_hold(p->sink, false);
 }
 
+/* Outputs that are gone since the step failed in the midst of them. */
+static void say_removed(struct plain *p, const struct job *job, struct buf *out) {
+    for (size_t i = 0; i < job->removed.n; i++) {
+        paint(p, out, YELLOW);
+        buf_puts(out, "removed ");
+        paint(p, out, PLAIN);
+        buf_visible(out, job->removed.v[i]);
+        buf_puts(out, ", which ");
+        buf_visible(out, job->step->name);
+        buf_puts(out, " may have left half-made\n");
+    }
+}
+
 static void tried(void *context, struct job *job, int64_t wait) {
     struct plain *p = context;
     let_go(p, job);
@@ -166,6 +180,7 @@ static void tried(void *context, struct job *job, int64_t wait) {
         duration_print(&line, wait > 0 ? wait : 0);
     }
     buf_putc(&line, '\n');
+    say_removed(p, job, &line);
     say(p, &line);
     if (job->end != JOB_LOST)
         capture_show(job->shown, p->sink);
@@ -192,6 +207,10 @@ static void settled(void *context, const struct step *step, struct job *job,
     struct buf line = {0};
     let_go(p, job);
     p->ended++;
+    if (state == SCHED_DONE && job == NULL) {
+        p->fresh++;
+        return;
+    }
     p->counts[state]++;
     bool failed = state == SCHED_FAILED || state == SCHED_TIMED_OUT || state == SCHED_NO_HOST;
     bool silent =
@@ -199,6 +218,10 @@ static void settled(void *context, const struct step *step, struct job *job,
         state == SCHED_CANCELLED ||
         (state == SCHED_DONE && p->options.quiet && (job == NULL || capture_is_empty(job->shown)));
     if (silent) {
+        if (job != NULL)
+            say_removed(p, job, &line);
+        if (line.n != 0)
+            say(p, &line);
         forget(job);
         return;
     }
@@ -239,6 +262,10 @@ static void settled(void *context, const struct step *step, struct job *job,
     say(p, &line);
     if (job != NULL)
         capture_show(job->shown, p->sink);
+    if (job != NULL && job->removed.n != 0) {
+        say_removed(p, job, &line);
+        say(p, &line);
+    }
     forget(job);
 }
 
@@ -281,7 +308,8 @@ struct plain *plain_new(struct loop *loop, struct sink *sink, const struct graph
                         .graph = graph,
                         .options = *options,
                         .began = loop_now(loop),
-                        .steps = steps};
+                        .steps = steps,
+                        .fresh = options->fresh};
     return p;
 }
 
@@ -355,6 +383,7 @@ void plain_summary(struct plain *p) {
     if (failed != 0 || !p->options.quiet) {
         size_t done = p->counts[SCHED_DONE];
         buf_printf(&out, "foray: %zu step%s done", done, done == 1 ? "" : "s");
+        add_count(&out, p->fresh, "up to date");
         add_count(&out, failed, "failed");
         add_count(&out, p->counts[SCHED_CANCELLED], "ended because the run was stopped");
         add_count(&out, p->counts[SCHED_SKIPPED] + p->counts[SCHED_STOPPED], "not run");

@@ -9,6 +9,7 @@
 #include "view/sink.h"
 
 struct plain_options {
+    size_t fresh; /* steps that were found to be up to date before the run began */
     bool quiet;   /* nothing of steps that succeed but what they write */
     bool verbose; /* also the start of each step, with its script */
     bool colour;

@@ -57,13 +57,14 @@ static void add_step(struct watched *w, struct input *in) {
                             .backoff = rare & 64 ? take(in, 4) : 0,
                             .patience = rare & 128 ? (int64_t)take(in, 4) << take(in, 61) : 0,
                             .retries = take(in, 3),
+                            .ask = (rare & 66) == 66,
                             .timeout = (int64_t)take(in, 4) << take(in, 61),
                             .cost = (int64_t)take(in, 4) << take(in, 61),
                         });
 }
 
 static void event(struct watched *w, struct input *in, int64_t *now) {
-    uint32_t what = take(in, 12);
+    uint32_t what = take(in, 13);
     uint32_t host = take(in, (uint32_t)w->hosts.n);
     uint32_t step = w->steps.n != 0 ? take(in, (uint32_t)w->steps.n) : NONE_OF_THEM;
     switch (what) {
@@ -101,6 +102,10 @@ static void event(struct watched *w, struct input *in, int64_t *now) {
         if (!w->finished)
             add_step(w, in);
         break;
+    case 11:
+        if (step != NONE_OF_THEM)
+            watched_known(w, step, take(in, 2), take(in, 2) ? host : SCHED_NONE, *now);
+        break;
     default:
         watched_begin(w, *now);
         break;
@@ -125,6 +130,8 @@ static void finish(struct watched *w, int64_t now) {
         for (uint32_t i = 0; i < w->steps.n; i++)
             if (w->steps.v[i].running)
                 watched_ended(w, i, SCHED_ENDED_OK, now);
+            else if (w->steps.v[i].asked && w->steps.v[i].ask)
+                watched_known(w, i, i % 2 == 0, SCHED_NONE, now);
         if (w->wake != INT64_MAX && w->wake > now)
             now = w->wake;
         watched_tick(w, now);

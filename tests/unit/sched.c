@@ -64,6 +64,9 @@ static const char *answer(void) {
         case SCHED_CANCEL:
             wrote = snprintf(to, left, "%s %u", a.timed_out ? "cut" : "cancel", (unsigned)a.step);
             break;
+        case SCHED_ASK:
+            wrote = snprintf(to, left, "ask %u", (unsigned)a.step);
+            break;
         case SCHED_CONNECT:
             wrote = snprintf(to, left, "connect %u", (unsigned)a.host);
             break;
@@ -266,6 +269,51 @@ TEST(random_takes_all_hosts_alike) {
         }
     for (int i = 0; i < 4; i++)
         CHECK(counts[i] > 900 && counts[i] < 1100);
+}
+
+TEST(who_asks_is_asked_when_its_needs_are_over_and_holds_nothing) {
+    fresh((struct sched_config){0});
+    add_pool(SCHED_LEAST_LOADED, 2, 1);
+    sched_host_up(s, 0, 1, 0, 0);
+    sched_host_up(s, 1, 1, 0, 0);
+    uint32_t first = add_step(0, 0, NULL);
+    struct sched_need need = {.step = first};
+    uint32_t second =
+        sched_add_step(s, &(struct sched_step){.needs = &need, .n_needs = 1, .ask = true});
+    need.step = second;
+    uint32_t third = sched_add_step(
+        s, &(struct sched_step){.needs = &need, .n_needs = 1, .tied = true, .same = second});
+    CHECK_STR(begin(), "start 0@0");
+    CHECK_STR(ok(first), "done 0 ask 1");
+    CHECK_STR(answer(), "");
+    sched_step_known(s, second, true, 1, now);
+    CHECK_STR(answer(), "done 1 start 2@1"); /* where the second one ran once */
+    sched_step_known(s, second, false, 1, now);
+    CHECK_STR(answer(), "");
+    CHECK_STR(ok(third), "done 2 finished");
+}
+
+TEST(who_has_to_run_after_all_does) {
+    fresh((struct sched_config){0});
+    add_pool(SCHED_LEAST_LOADED, 1, 1);
+    sched_host_up(s, 0, 1, 0, 0);
+    uint32_t step = sched_add_step(s, &(struct sched_step){.ask = true});
+    CHECK_STR(begin(), "ask 0");
+    sched_step_known(s, step, false, SCHED_NONE, now);
+    CHECK_STR(answer(), "start 0@0");
+    CHECK_STR(ok(step), "done 0 finished");
+}
+
+TEST(a_stop_waits_for_no_answer) {
+    fresh((struct sched_config){0});
+    add_pool(SCHED_LEAST_LOADED, 1, 1);
+    sched_host_up(s, 0, 1, 0, 0);
+    uint32_t step = sched_add_step(s, &(struct sched_step){.ask = true});
+    CHECK_STR(begin(), "ask 0");
+    sched_stop(s, false, now);
+    CHECK_STR(answer(), "stopped 0 finished");
+    sched_step_known(s, step, true, SCHED_NONE, now);
+    CHECK_STR(answer(), "");
 }
 
 TEST(the_same_seed_decides_the_same) {

@@ -35,7 +35,8 @@ struct watched_step {
     bool branch;
     int64_t timeout, patience, started, retry_at;
     bool running, settled, cancelled, timed_out, retry_due;
-    enum sched_end end; /* of its last try */
+    bool ask, asked, fresh; /* it is to be asked for; it was; the answer */
+    enum sched_end end;     /* of its last try */
     enum sched_state state;
 };
 
@@ -117,6 +118,8 @@ static uint32_t watched_add_step(struct watched *w, const struct sched_step *ste
         .mem = step->mem,
         .limit = step->n_limits != 0 ? step->limits[0] : SCHED_NONE,
         .same = step->tied ? step->same : SCHED_NONE,
+        .host = SCHED_NONE,
+        .ask = step->ask,
     };
     for (size_t i = 0; i < step->n_needs; i++) {
         added.needs[i] = step->needs[i];
@@ -233,7 +236,7 @@ static bool watched_free_to_go(const struct watched *w, const struct watched_ste
 }
 
 static bool watched_ready(const struct watched *w, const struct watched_step *step) {
-    return !step->settled && !step->running && step->retry_at <= w->now &&
+    return !step->settled && !step->running && !step->ask && step->retry_at <= w->now &&
            watched_free_to_go(w, step);
 }
 
@@ -270,7 +273,7 @@ static void watched_start(struct watched *w, const struct sched_action *a) {
     HOLDS(w, !step->retry_due && "a try that ended is told of before the next one starts");
     HOLDS(w, h->link == WATCHED_UP && "steps start only on hosts that are up");
     const struct watched_step *same = step->same != SCHED_NONE ? &w->steps.v[step->same] : NULL;
-    if (same != NULL && same->attempt != 0)
+    if (same != NULL && same->host != SCHED_NONE)
         HOLDS(w, same->host == a->host && "a tied step runs where the other one ran");
     else
         HOLDS(w, watched_in_pool(&w->pools.v[step->pool], a->host) && "and of their pool");
@@ -296,6 +299,25 @@ static void watched_start(struct watched *w, const struct sched_action *a) {
     h->busy += step->share;
     h->held += step->mem;
     w->running++;
+}
+
+static void watched_ask(struct watched *w, const struct sched_action *a) {
+    struct watched_step *step = &w->steps.v[a->step];
+    HOLDS(w, watched_may_start(w, step) && "nothing is asked after a stop");
+    HOLDS(w, step->ask && !step->asked && "asked once, of those that want it");
+    HOLDS(w, !step->settled && watched_free_to_go(w, step) && "when its needs are over");
+    step->asked = true;
+}
+
+static void watched_known(struct watched *w, uint32_t id, bool fresh, uint32_t host, int64_t now) {
+    watched_advance(w, now);
+    struct watched_step *step = &w->steps.v[id];
+    if (step->asked && step->ask && !step->settled) {
+        step->ask = false;
+        step->fresh = fresh;
+        step->host = host;
+    }
+    sched_step_known(w->s, id, fresh, host, now);
 }
 
 static void watched_cancel(struct watched *w, const struct sched_action *a) {
@@ -362,7 +384,8 @@ static void watched_settled(struct watched *w, const struct sched_action *a) {
     bool may_stop = w->stopped || w->config.failures != 0;
     switch (a->state) {
     case SCHED_DONE:
-        HOLDS(w, tried && step->end == SCHED_ENDED_OK && !step->timed_out && "it succeeded");
+        HOLDS(w, (step->fresh || (tried && step->end == SCHED_ENDED_OK && !step->timed_out)) &&
+                     "it succeeded");
         break;
     case SCHED_FAILED:
         HOLDS(w, tried && "it failed");
@@ -458,6 +481,9 @@ static bool watched_next(struct watched *w, struct sched_action *a) {
     switch (a->kind) {
     case SCHED_START:
         watched_start(w, a);
+        break;
+    case SCHED_ASK:
+        watched_ask(w, a);
         break;
     case SCHED_CANCEL:
         watched_cancel(w, a);

@@ -24,7 +24,7 @@ enum temper {
     TEMPERS
 };
 
-enum what { STEP_ENDS, HOST_ANSWERS, HOST_DIES, LOAD, WAKE, STOP };
+enum what { STEP_ENDS, ANSWER, HOST_ANSWERS, HOST_DIES, LOAD, WAKE, STOP };
 
 struct event {
     enum what what;
@@ -41,8 +41,8 @@ struct world {
     struct heap queue; /* of places in events */
     uint32_t n_events;
     int64_t wake;
-    double fail;                   /* chance of a try to fail */
-    bool branches, shares, limits; /* steps ask for these */
+    double fail;                         /* chance of a try to fail */
+    bool branches, shares, limits, asks; /* steps ask for these */
 };
 
 static uint64_t next_random(struct world *x) {
@@ -114,6 +114,7 @@ static void add_step(struct world *x, const uint32_t *needs, size_t n_needs) {
                                 .retries = chance(x, 0.3) ? below(x, 4) : 0,
                                 .wait = chance(x, 0.1) ? heavy_tailed(x) : 0,
                                 .backoff = chance(x, 0.1) ? 1.5 : 0,
+                                .ask = x->asks && chance(x, 0.5),
                                 .patience = chance(x, 0.05) ? 20 * S : 0,
                                 .timeout = chance(x, 0.2) ? heavy_tailed(x) * 4 : 0,
                                 .cost = chance(x, 0.7) ? heavy_tailed(x) : 0,
@@ -149,8 +150,19 @@ static void start(struct world *x, const struct sched_action *a) {
         later(x, t / 2, (struct event){.what = HOST_DIES, .id = a->host});
 }
 
+static void answer(struct world *x, uint32_t step, bool fresh) {
+    uint32_t host = chance(x, 0.5) ? below(x, (uint32_t)x->w.hosts.n) : SCHED_NONE;
+    watched_known(&x->w, step, fresh, host, x->now);
+}
+
 static void act(struct world *x, const struct sched_action *a) {
     switch (a->kind) {
+    case SCHED_ASK:
+        if (chance(x, 0.5))
+            answer(x, a->step, chance(x, 0.5));
+        else
+            later(x, heavy_tailed(x), (struct event){ANSWER, a->step, 0, (enum sched_end)0});
+        break;
     case SCHED_START:
         start(x, a);
         break;
@@ -201,6 +213,9 @@ static void happen(struct world *x, const struct event *e) {
             later(x, below(x, 5000) * MS, (struct event){.what = LOAD, .id = e->id});
         break;
     }
+    case ANSWER:
+        answer(x, e->id, chance(x, 0.5));
+        break;
     case HOST_DIES:
         watched_lost(w, e->id, chance(x, 0.1), x->now);
         break;
@@ -260,6 +275,7 @@ static const char *simulate(uint64_t seed, uint32_t *n_events) {
     x.branches = chance(&x, 0.5);
     x.shares = chance(&x, 0.3);
     x.limits = chance(&x, 0.3);
+    x.asks = chance(&x, 0.5);
     watched_new(&x.w, &config);
     make_places(&x);
     make_steps(&x);

@@ -1,0 +1,79 @@
+#include "cmd/state.h"
+
+#include "plan/lock.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static void tell_holder(const char *holder) {
+    fprintf(stderr, "foray: another foray works in this directory (process %s): waiting for it\n",
+            holder);
+}
+
+/* Where nothing can be written at all, such as on a read-only disk, foray works without memory. */
+static bool can_do_without(int error) {
+    return error == EROFS || error == EACCES || error == EPERM;
+}
+
+static int open_to_write(struct state *state) {
+    struct buf why = {0};
+    int error = journal_directory(STATE_DIRECTORY), status = -1;
+    if (error == 0) {
+        errno = 0;
+        state->lock = lock_take(STATE_DIRECTORY, getenv("FORAY_PID"), tell_holder, &why);
+        error = state->lock < 0 ? errno : 0;
+        if (state->lock < 0 && error == 0)
+            status = STATUS_NOTHING_RUN;
+    } else {
+        buf_printf(&why, "%s: %s", STATE_DIRECTORY, strerror(error));
+    }
+    if (state->lock >= 0) {
+        state->journal = journal_open(STATE_DIRECTORY, true, &why);
+        if (state->journal == NULL)
+            status = STATUS_NOTHING_RUN;
+    } else if (can_do_without(error)) {
+        fprintf(stderr, "foray: warning: %s: what has run will not be remembered, and runs again\n",
+                why.s);
+    } else if (status < 0) {
+        status = STATUS_HOSTS_FAILED;
+    }
+    if (status >= 0)
+        fprintf(stderr, "foray: %s\n", why.s);
+    buf_free(&why);
+    return status;
+}
+
+static int open_to_read(struct state *state) {
+    struct buf why = {0};
+    state->journal = journal_open(STATE_DIRECTORY, false, &why);
+    if (state->journal == NULL)
+        fprintf(stderr, "foray: %s\n", why.s);
+    buf_free(&why);
+    return state->journal != NULL ? -1 : STATUS_NOTHING_RUN;
+}
+
+int state_open(struct state *state, struct graph *graph, const struct arguments *args,
+               const struct fresh_options *options, bool write) {
+    *state = (struct state){.lock = -1};
+    int status = write ? open_to_write(state) : open_to_read(state);
+    if (status >= 0) {
+        state_close(state);
+        return status;
+    }
+    if (state->journal != NULL && journal_damage(state->journal).n != 0)
+        fprintf(stderr, "foray: warning: %s\n", journal_damage(state->journal).s);
+    state->fresh = fresh_new(graph, state->journal, str_of(args->file), options);
+    return -1;
+}
+
+int state_close(struct state *state) {
+    int error = journal_close(state->journal);
+    fresh_free(state->fresh);
+    if (state->lock >= 0)
+        close(state->lock);
+    *state = (struct state){.lock = -1};
+    return error;
+}

@@ -1,0 +1,59 @@
+/* What the parts of fresh.h share. */
+#ifndef FORAY_PLAN_FRESH_STATE_H
+#define FORAY_PLAN_FRESH_STATE_H
+
+#include "plan/fresh.h"
+
+/* A file as it was when it was last looked at. */
+struct known {
+    struct signature is;
+    bool looked;
+};
+
+/* What a step reads: `in`, and what it sends beside that. */
+struct input {
+    struct str name;
+    struct file *file; /* NULL: none of the graph */
+};
+typedef VEC(struct input) input_list;
+
+enum step_state { STEP_UNKNOWN, STEP_FRESH, STEP_RAN };
+
+struct fresh {
+    struct graph *graph;
+    struct journal *journal; /* NULL: none */
+    struct str file;
+    struct fresh_options options;
+    uint32_t run, resumes; /* this one, and the first of those that it goes on with; 0: none */
+    int64_t began;
+    bool looking_once;          /* nothing changes meanwhile: what was looked at is as it was */
+    VEC(struct known) files;    /* by file id */
+    VEC(struct known) versions; /* by number: of dependencies */
+    VEC(uint8_t) steps;         /* by step id: enum step_state */
+    struct buf text;            /* scratch */
+};
+
+struct memo {
+    const struct step *step;
+    uint64_t key;
+    uint32_t attempt;
+    int64_t began;
+    struct str host;
+    struct buf command, settings;
+    VEC(struct version) in, out, deps;
+    VEC(struct signature) before; /* of step->out, where it runs here */
+    size_t n_outputs;             /* of the step, when it started */
+};
+
+/* The step's inputs; unwatched: one that cannot be watched, n == 0: none. */
+void fresh_inputs(const struct fresh *f, const struct step *step, input_list *out,
+                  struct str *unwatched);
+/* Looks at a file again. Its contents are still known if it has not changed. */
+struct signature *fresh_look(struct fresh *f, const struct file *file);
+struct signature *fresh_look_input(struct fresh *f, const struct input *input,
+                                   struct signature *space);
+void fresh_mark(struct fresh *f, const struct step *step, enum step_state state);
+enum step_state fresh_state(const struct fresh *f, const struct step *step);
+bool fresh_has_outputs(const struct step *step);
+
+#endif

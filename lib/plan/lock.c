@@ -1,0 +1,68 @@
+#include "plan/lock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+/* "1234 on myhost" */
+static void read_holder(int fd, char *holder, size_t size) {
+    ssize_t n = pread(fd, holder, size - 1, 0);
+    holder[n > 0 ? n : 0] = '\0';
+    holder[strcspn(holder, "\n")] = '\0';
+}
+
+static void write_holder(int fd) {
+    char host[256] = "";
+    struct buf line = {0};
+    gethostname(host, sizeof host - 1);
+    buf_printf(&line, "%ld on %s\n", (long)getpid(), host);
+    /* For people: that it cannot be written, on a full disk, does no harm. */
+    if (ftruncate(fd, 0) == 0 && pwrite(fd, line.s, line.n, 0) < 0)
+        errno = 0;
+    buf_free(&line);
+}
+
+static int lock(int fd, int how) {
+    int rc;
+    do
+        rc = flock(fd, how);
+    while (rc != 0 && errno == EINTR);
+    return rc == 0 ? 0 : errno;
+}
+
+int lock_take(const char *dir, const char *own, void (*waits)(const char *holder),
+              struct buf *why) {
+    struct buf path = {0};
+    char holder[300];
+    buf_printf(&path, "%s/lock", dir);
+    int fd = open(path.s, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    int error = fd < 0 ? errno : lock(fd, LOCK_EX | LOCK_NB);
+    if (error == EWOULDBLOCK) {
+        read_holder(fd, holder, sizeof holder);
+        if (own != NULL && atol(own) > 0 && atol(own) == atol(holder)) {
+            buf_printf(why,
+                       "this foray was started by a step of the one that works in this directory "
+                       "(%s), and would wait for it for ever",
+                       holder);
+            close(fd);
+            buf_free(&path);
+            return -1;
+        }
+        waits(holder);
+        error = lock(fd, LOCK_EX);
+    }
+    if (error != 0) {
+        buf_printf(why, "%s: %s", path.s, strerror(error));
+        if (fd >= 0)
+            close(fd);
+        buf_free(&path);
+        errno = error;
+        return -1;
+    }
+    write_holder(fd);
+    buf_free(&path);
+    return fd;
+}

@@ -1,0 +1,14 @@
+/* One foray at a time works in a directory. The lock is held by an open descriptor, and so by those
+ * who inherit it: it is free again when the last of them has ended, however that came. */
+#ifndef FORAY_PLAN_LOCK_H
+#define FORAY_PLAN_LOCK_H
+
+#include "base/str.h"
+
+/* Takes DIR/lock and writes down who has it. If somebody else holds it: tells who that is, waits.
+ * The descriptor, to be closed by the caller; -1, with the reason, if it cannot be had. own: the
+ * FORAY_PID of a step's environment, NULL outside of steps: what a run's own step started must not
+ * wait for that run to end. */
+int lock_take(const char *dir, const char *own, void (*waits)(const char *holder), struct buf *why);
+
+#endif

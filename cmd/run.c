@@ -274,7 +274,9 @@ static int run_input(const struct run_arguments *args, struct input *in, struct 
         print_plan(state, in, args->common.verbose);
         return STATUS_DONE;
     }
-    if (run_steps(&in->plan) == 0)
+    /* Steps that are left out may let the graph grow. */
+    bool grows = in->graph.growth != NULL && in->plan.left_out.n != 0;
+    if (run_steps(&in->plan) == 0 && !grows)
         return nothing_to_do(args, fresh_steps);
     struct buf words = {0};
     join_words(&args->common, &words);

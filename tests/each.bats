@@ -83,7 +83,14 @@ Y
     [ "$(tr -d '\n' <all)" = AABBCC ]
     run -0 "$FORAY"
     [ "$(tr -d '\n' <all)" = AABBCC ]
+    [[ $output == *"8 steps are up to date"* ]]
+    run -0 "$FORAY" -B
+    [ "$(tr -d '\n' <all)" = AABBCC ]
     [[ $output == *"8 steps done"* ]]
+    echo d >part.b
+    touch part.new # nobody's: it is not what the step has made
+    run -0 "$FORAY"
+    [[ $output == *"8 steps done"* && $(tr -d '\n' <all) = AABBCC ]]
 }
 
 @test "a late step's files are inputs of others by their plain names" {

@@ -144,7 +144,7 @@ Y
     run -2 "$FORAY" --only '('
     [[ $output == *'--only `(`'* ]]
     run -0 "$FORAY" '/^use.a/'
-    [[ $output == *"2 steps done"* ]]
+    [[ $output == *"1 step done, 1 up to date"* ]]
     printf 'steps: {v: {run: echo 1}, u: {run: "echo {{v.stdout}}"}}' >foray.yaml
     run -2 "$FORAY" --except v
     [[ $output == *'`v` cannot be left out'* ]]

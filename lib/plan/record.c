@@ -164,8 +164,10 @@ void record_put_end(struct buf *out, uint64_t number, const struct record_end *r
     buf_add(out, r->in, r->n_in * sizeof *r->in);
     buf_add(out, r->out, r->n_out * sizeof *r->out);
     buf_add(out, r->deps, r->n_deps * sizeof *r->deps);
-    for (uint32_t i = 0; i < r->n_fresh; i++)
+    for (uint32_t i = 0; i < r->n_fresh; i++) { /* for system calls */
         buf_str(out, r->fresh[i].name);
+        buf_add(out, "", 1);
+    }
     buf_str(out, r->name);
     buf_str(out, r->host);
     buf_str(out, r->command);
@@ -281,12 +283,14 @@ static bool get_end(struct str payload, struct record_end *r, struct brought *br
     for (uint32_t i = 0; i < b.n_fresh; i++) {
         struct version_bytes v;
         take_fixed(&payload, &v, sizeof v);
-        names += v.name;
+        names += (size_t)v.name + 1;
     }
     if (!take_numbers(&payload, b.n_in, &r->in) || !take_numbers(&payload, b.n_out, &r->out) ||
         !take_numbers(&payload, b.n_deps, &r->deps) || payload.n < names)
         return false;
     brought->names = (struct str){payload.s, names};
+    if (names != 0 && payload.s[names - 1] != '\0')
+        return false;
     payload = (struct str){payload.s + names, payload.n - names};
     return take_text(&payload, b.name, &r->name) && take_text(&payload, b.host, &r->host) &&
            take_text(&payload, b.command, &r->command) &&
@@ -300,7 +304,8 @@ static void take_versions(struct brought brought, uint32_t n, version_list *vers
         struct version_bytes v;
         struct str name;
         memcpy(&v, brought.versions + i * sizeof v, sizeof v);
-        take_text(&brought.names, v.name, &name);
+        take_text(&brought.names, v.name + 1, &name);
+        name.n--;
         *vec_push(versions) = (struct version){name,
                                                {.size = v.size,
                                                 .changed = v.changed,

@@ -25,7 +25,7 @@ enum ending { ENDED_WELL = 1, ENDED_FAILED, ENDED_TIMED_OUT, ENDED_CANCELLED, EN
 
 /* A file as it was at some time. */
 struct version {
-    struct str name; /* s == NULL: a number that stands for nothing */
+    struct str name; /* with a NUL behind it; s == NULL: a number that stands for nothing */
     struct signature was;
 };
 

@@ -36,10 +36,10 @@ static struct worth worth_of(const struct host *h) {
 
 void host_changed(struct sched *s, uint32_t id) {
     struct host *h = &s->hosts.v[id];
-    struct worth old = h->worth;
-    h->worth = worth_of(h);
+    struct worth old = h->worth, now = worth_of(h);
+    h->worth = now; /* which may change again while the pools are told */
     for (size_t i = 0; i < h->places.n; i++)
-        pool_member_changed(s, h->places.v[i], old, h->worth);
+        pool_member_changed(s, h->places.v[i], old, now);
 }
 
 static void set_timer(struct sched *s, uint32_t id, int64_t delay) {

@@ -282,8 +282,8 @@ static uint32_t choose(struct sched *s, struct pool *p, const struct step *step)
 }
 
 /* Looks again for what found no room: the first few that wait. As they start or are given up, the
- * others come to the fore. host: only if it has room for them now; NONE: all the same. */
-static void wake_no_room(struct sched *s, struct pool *p, uint32_t host) {
+ * others come to the fore. */
+void pool_wake(struct sched *s, struct pool *p, uint32_t host) {
     const struct host *h = host != NONE ? &s->hosts.v[host] : NULL;
     if (p->no_room.n == 0 || (h != NULL && (h->link != UP || h->quarantined)))
         return;
@@ -313,8 +313,9 @@ void pool_member_changed(struct sched *s, struct place place, struct worth old, 
     p->up = p->up - old.up + now.up;
     p->coming = p->coming - (old.coming != 0) + (now.coming != 0);
     p->hopeful = p->hopeful - old.hopeful + now.hopeful;
-    if (now.free != 0)
-        heap_set(&p->free, rank(p, place.member, &s->hosts.v[p->members[place.member].host]));
+    const struct host *h = &s->hosts.v[p->members[place.member].host];
+    if (h->worth.free != 0)
+        heap_set(&p->free, rank(p, place.member, h));
     else
         heap_remove(&p->free, place.member);
     if ((old.free == 0 && now.free != 0) || old.hopeful != now.hopeful)
@@ -327,7 +328,7 @@ void pool_member_changed(struct sched *s, struct place place, struct worth old, 
     }
     /* Another host is known now, or gone: what waits for one that is large enough asks again. */
     bool news = old.up != now.up || old.hopeful != now.hopeful;
-    wake_no_room(s, p, news ? NONE : p->members[place.member].host);
+    pool_wake(s, p, news ? NONE : p->members[place.member].host);
     if (p->hopeful == 0)
         give_up(s, place.pool);
     pool_changed(s, place.pool);
@@ -389,7 +390,7 @@ static void hold_for_room(struct sched *s, uint32_t id) {
             settle_no_host(s, ready.v[i].id);
     heap_free(&ready);
     queue_changed(s, id);
-    wake_no_room(s, &s->pools.v[s->queues.v[id].pool], NONE);
+    pool_wake(s, &s->pools.v[s->queues.v[id].pool], NONE);
 }
 
 static bool settling(const struct sched *s, const struct pool *p) {

@@ -98,7 +98,11 @@ void queue_changed(struct sched *s, uint32_t id) {
                  (struct heap_entry){q->ready.v[0].key, q->ready.v[0].id, q->place});
     if (q->ready.n == 0 && p->reserving == id)
         pool_unreserve(s, p);
-    pool_changed(s, q->pool);
+    if (q->ready.n == 0 && q->held == NO_ROOM) { /* others come to the fore */
+        q->held = CAN_START;
+        pool_wake(s, p, NONE);
+    }
+    pool_changed(s, s->queues.v[id].pool);
 }
 
 void queue_keep_branches(struct sched *s) {

@@ -289,6 +289,8 @@ uint32_t pool_second_host(struct sched *s, uint32_t step); /* a free one; NONE *
 void pool_member_changed(struct sched *s, struct place place, struct worth old, struct worth now);
 void pool_changed(struct sched *s, uint32_t pool);
 bool pool_is_gone(const struct sched *s, const struct pool *p); /* all its hosts are, for good */
+/* What found no room may try again. host: only if that has room for it now; NONE: all the same. */
+void pool_wake(struct sched *s, struct pool *p, uint32_t host);
 void pool_unreserve(struct sched *s, struct pool *p);
 void pool_offer(struct sched *s, struct place place); /* its host may be asked for (again) */
 bool pool_start(struct sched *s, struct sched_action *action);

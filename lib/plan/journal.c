@@ -25,6 +25,7 @@ struct journal {
     struct buf path, damage;
     int fd; /* -1: only read */
     int error;
+    bool dirty; /* something was written since it was opened */
     uint64_t number;
     struct buf bytes; /* as it was when it was opened */
     size_t size;      /* of the file, that is good */
@@ -241,7 +242,7 @@ int journal_close(struct journal *j) {
     if (j == NULL)
         return 0;
     int error = j->error;
-    if (j->fd >= 0 && error == 0)
+    if (j->dirty && error == 0)
         error = journal_sync(j);
     free_journal(j);
     return error;
@@ -327,6 +328,7 @@ static bool append(struct journal *j) {
         return false;
     }
     j->size += j->record.n;
+    j->dirty = true;
     return true;
 }
 

@@ -202,8 +202,11 @@ static int run_plan(const struct run_arguments *args, struct graph *graph, struc
     }
     raise_descriptor_limit();
     struct sink *sink = sink_new(loop);
+    struct kept *kept =
+        state->journal != NULL ? kept_new(STATE_DIRECTORY, fresh_run(state->fresh)) : NULL;
     struct plain *plain = plain_new(loop, sink, graph, run_steps(plan),
                                     &(struct plain_options){.fresh = fresh_steps,
+                                                            .kept = kept,
                                                             .quiet = args->common.quiet,
                                                             .verbose = args->common.verbose,
                                                             .colour = args->common.colour});
@@ -229,6 +232,7 @@ static int run_plan(const struct run_arguments *args, struct graph *graph, struc
     end_run(state->fresh, run, fresh_steps, status);
     run_free(run);
     plain_free(plain);
+    kept_free(kept);
     sink_free(sink);
     loop_unwatch(loop, &s.signals);
     loop_free(loop);

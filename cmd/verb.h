@@ -19,7 +19,7 @@ struct verb {
                 char **argv); /* argv[0] is the verb; the exit status */
 };
 
-extern const struct verb verb_run, verb_check, verb_graph;
+extern const struct verb verb_run, verb_check, verb_graph, verb_why, verb_log, verb_clean;
 
 /* "foray: MESSAGE", and where to find help, on standard error. Returns STATUS_NOTHING_RUN. */
 int usage_error(const struct verb *verb, const char *fmt, ...)

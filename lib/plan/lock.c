@@ -66,3 +66,14 @@ int lock_take(const char *dir, const char *own, void (*waits)(const char *holder
     buf_free(&path);
     return fd;
 }
+
+bool lock_is_held(const char *dir) {
+    struct buf path = {0};
+    buf_printf(&path, "%s/lock", dir);
+    int fd = open(path.s, O_RDONLY | O_CLOEXEC);
+    bool held = fd >= 0 && lock(fd, LOCK_SH | LOCK_NB) == EWOULDBLOCK;
+    if (fd >= 0)
+        close(fd);
+    buf_free(&path);
+    return held;
+}

@@ -29,11 +29,14 @@ struct choice {
     VEC(struct rule *) rules;    /* late ones, likewise */
     size_t next_step, next_rule; /* in these */
     uint8_t group;               /* of what is wanted now */
+    bool asking;                 /* that is named by a target itself */
     struct map inputs; /* names that were looked for; a step's use of one needs no other look */
     str_list names;    /* of rules and made files, for suggestions */
 };
 
 static void want(struct choice *c, struct step *step) {
+    if (c->asking)
+        *vec_push(&c->plan->asked) = step;
     while (c->wanted.n <= step->id)
         *vec_push(&c->wanted) = false;
     if (c->wanted.v[step->id])
@@ -401,7 +404,9 @@ bool plan_make(struct plan *plan, const struct graph *g, const struct plan_optio
     compile_all(&c, options);
     for (size_t i = 0; i < options->n_targets; i++) {
         c.group = (uint8_t)(i < GROUPS ? i : GROUPS - 1);
+        c.asking = true;
         want_target(&c, options->targets[i]);
+        c.asking = false;
         follow(&c);
     }
     for (size_t i = 0; i < g->rules.n && options->n_targets == 0; i++)
@@ -461,6 +466,7 @@ void plan_free(struct plan *plan) {
     }
     vec_free(&plan->steps);
     vec_free(&plan->left_out);
+    vec_free(&plan->asked);
     vec_free(&plan->place);
     vec_free(&plan->group);
     vec_free(&plan->late);

@@ -18,6 +18,7 @@ struct plan {
     const struct graph *graph;
     VEC(struct step *) steps;    /* in an order in which every step comes after what it needs */
     VEC(struct step *) left_out; /* they count as done */
+    VEC(struct step *) asked;    /* those that the targets themselves name */
     VEC(uint32_t) place; /* by step id: its place in steps; UINT32_MAX: it is not in the plan */
     VEC(uint8_t)
     group;                   /* by step id: the target that brought it, counted from 0; those beyond

@@ -102,6 +102,51 @@ void capture_show(struct capture *c, struct sink *sink) {
     }
 }
 
+/* Bytes [at, at + n), that are of one stream. */
+static void take_bytes(const struct capture *c, uint64_t at, uint64_t n, enum stream stream,
+                       void (*take)(void *context, enum stream stream, struct str bytes),
+                       void *context) {
+    struct buf b = {0};
+    uint64_t from_file = at >= c->in_file ? 0 : at + n <= c->in_file ? n : c->in_file - at;
+    buf_reserve(&b, (size_t)n);
+    if (from_file != 0) {
+        ssize_t got = pread(c->file->fd, b.s, (size_t)from_file, (off_t)at);
+        b.n = got > 0 ? (size_t)got : 0;
+    }
+    if (n > from_file)
+        buf_add(&b, c->memory.s + (at + from_file - c->in_file), (size_t)(n - from_file));
+    take(context, stream, buf_view(&b));
+    buf_free(&b);
+}
+
+void capture_ends(const struct capture *c, uint64_t first, uint64_t last,
+                  void (*take)(void *context, enum stream stream, struct str bytes),
+                  void *context) {
+    uint64_t total = c->in_file + c->memory.n, at = 0;
+    uint64_t gap = total > first + last ? first : total,
+             again = total > first + last ? total - last : total;
+    bool told = gap == again;
+    for (size_t i = 0; i < c->pieces.n; i++) {
+        enum stream stream = c->pieces.v[i].stream;
+        uint64_t end = at + c->pieces.v[i].n;
+        if (at < gap)
+            take_bytes(c, at, (end < gap ? end : gap) - at, stream, take, context);
+        if (end > gap && !told) {
+            struct buf line = {0};
+            buf_printf(&line, "\n... %llu bytes are not kept ...\n",
+                       (unsigned long long)(again - gap));
+            take(context, STREAM_ERR, buf_view(&line));
+            buf_free(&line);
+            told = true;
+        }
+        if (end > again && gap != again) {
+            uint64_t from = at > again ? at : again;
+            take_bytes(c, from, end - from, stream, take, context);
+        }
+        at = end;
+    }
+}
+
 void capture_tail(const struct capture *c, size_t lines, struct buf *out) {
     char bytes[TAIL];
     size_t n = 0;

@@ -13,6 +13,10 @@ void capture_free(struct capture *c);
 void capture_add(struct capture *c, enum stream stream, struct str bytes);
 bool capture_is_empty(const struct capture *c);
 void capture_show(struct capture *c, struct sink *sink); /* all of it, each stream to its own */
+/* Calls take for its pieces in order; of more than first + last bytes only for these, with a line
+ * between them that says how much is missing. */
+void capture_ends(const struct capture *c, uint64_t first, uint64_t last,
+                  void (*take)(void *context, enum stream stream, struct str bytes), void *context);
 /* Appends the last lines (at most `lines`, and 4 KiB) of both streams together. */
 void capture_tail(const struct capture *c, size_t lines, struct buf *out);
 

@@ -162,9 +162,15 @@ static void say_removed(struct plain *p, const struct job *job, struct buf *out)
     }
 }
 
+static void keep(struct plain *p, const struct job *job) {
+    if (job != NULL)
+        kept_add(p->options.kept, job->step->name, job->attempt, job->shown);
+}
+
 static void tried(void *context, struct job *job, int64_t wait) {
     struct plain *p = context;
     let_go(p, job);
+    keep(p, job);
     struct buf line = {0};
     paint(p, &line, YELLOW);
     buf_puts(&line, "again ");
@@ -206,6 +212,7 @@ static void settled(void *context, const struct step *step, struct job *job,
     struct plain *p = context;
     struct buf line = {0};
     let_go(p, job);
+    keep(p, job);
     p->ended++;
     if (state == SCHED_DONE && job == NULL) {
         p->fresh++;

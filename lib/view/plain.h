@@ -6,12 +6,14 @@
 
 #include "plan/plan.h"
 #include "run/run.h"
+#include "view/kept.h"
 #include "view/sink.h"
 
 struct plain_options {
-    size_t fresh; /* steps that were found to be up to date before the run began */
-    bool quiet;   /* nothing of steps that succeed but what they write */
-    bool verbose; /* also the start of each step, with its script */
+    size_t fresh;      /* steps that were found to be up to date before the run began */
+    struct kept *kept; /* takes what steps write; NULL: nothing does */
+    bool quiet;        /* nothing of steps that succeed but what they write */
+    bool verbose;      /* also the start of each step, with its script */
     bool colour;
 };
 

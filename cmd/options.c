@@ -273,8 +273,9 @@ void run_arguments_free(struct run_arguments *args) {
 /* --- the graph --- */
 
 /* Reads a whole file; reports what is wrong on standard error. */
-static bool read_source(struct source *source, const char *file) {
+static bool read_source(struct source *source, const char *file, struct uses *uses) {
     bool standard_input = strcmp(file, "-") == 0;
+    uses->unknown = uses->unknown || standard_input;
     int fd = standard_input ? STDIN_FILENO : open(file, O_RDONLY | O_CLOEXEC);
     struct buf text = {0};
     ssize_t n = -1;
@@ -282,6 +283,7 @@ static bool read_source(struct source *source, const char *file) {
     if (fd >= 0 && fstat(fd, &st) == 0 && S_ISDIR(st.st_mode)) {
         errno = EISDIR;
     } else if (fd >= 0) {
+        uses_file(uses, str_of(file), fd);
         do {
             buf_reserve(&text, 64 * 1024);
             n = read(fd, text.s + text.n, 64 * 1024);
@@ -317,7 +319,7 @@ bool input_read(struct input *in, const struct arguments *args) {
     *in = (struct input){0};
     diags_init(&in->diags);
     graph_init(&in->graph);
-    if (!read_source(&in->source, args->file))
+    if (!read_source(&in->source, args->file, in->graph.uses))
         return false;
     bool good =
         yaml_read(&in->source, args->assignments.v, args->assignments.n, &in->graph, &in->diags);

@@ -7,6 +7,7 @@
 #include "cmd/options.h"
 #include "cmd/state.h"
 #include "plan/plan.h"
+#include "plan/seal.h"
 #include "read/yaml.h"
 #include "run/run.h"
 #include "run/signals.h"
@@ -256,6 +257,35 @@ static void join_words(const struct arguments *args, struct buf *out) {
         out->n--;
 }
 
+/* All that decides what belongs to the plan. */
+static void say_command_line(const struct arguments *args, struct buf *out) {
+    buf_puts(out, args->file);
+    buf_putc(out, '\n');
+    join_words(args, out);
+    for (size_t i = 0; i < args->plan.only.n + args->plan.except.n; i++) {
+        bool only = i < args->plan.only.n;
+        buf_puts(out, only ? "\nonly " : "\nexcept ");
+        buf_str(out, only ? args->plan.only.v[i] : args->plan.except.v[i - args->plan.only.n]);
+    }
+}
+
+static void seal(const struct run_arguments *args, const struct input *in,
+                 const struct state *state, size_t steps) {
+    struct buf line = {0};
+    say_command_line(&args->common, &line);
+    if (in->plan.left_out.n == 0)
+        seal_write(STATE_DIRECTORY, buf_view(&line), in->graph.uses, state->fresh, steps);
+    buf_free(&line);
+}
+
+static bool is_sealed(const struct run_arguments *args, size_t *steps) {
+    struct buf line = {0};
+    say_command_line(&args->common, &line);
+    bool is = !args->fresh.always && seal_holds(STATE_DIRECTORY, buf_view(&line), steps);
+    buf_free(&line);
+    return is;
+}
+
 static int nothing_to_do(const struct run_arguments *args, size_t fresh_steps) {
     if (!args->common.quiet && fresh_steps == 1)
         fputs("foray: nothing to do: the step is up to date\n", stderr);
@@ -280,15 +310,21 @@ static int run_input(const struct run_arguments *args, struct input *in, struct 
     }
     /* Steps that are left out may let the graph grow. */
     bool grows = in->graph.growth != NULL && in->plan.left_out.n != 0;
-    if (run_steps(&in->plan) == 0 && !grows)
+    if (run_steps(&in->plan) == 0 && !grows) {
+        seal(args, in, state, fresh_steps);
         return nothing_to_do(args, fresh_steps);
+    }
+    seal_remove(STATE_DIRECTORY);
     struct buf words = {0};
     join_words(&args->common, &words);
     bool begun = fresh_begin_run(state->fresh, buf_view(&words));
     buf_free(&words);
-    if (begun)
-        return run_plan(args, &in->graph, &in->plan, state, fresh_steps);
-    return STATUS_HOSTS_FAILED;
+    if (!begun)
+        return STATUS_HOSTS_FAILED;
+    int status = run_plan(args, &in->graph, &in->plan, state, fresh_steps);
+    if (status == STATUS_DONE)
+        seal(args, in, state, fresh_steps + run_steps(&in->plan));
+    return status;
 }
 
 static int run_main(const struct verb *verb, int argc, char **argv) {
@@ -296,6 +332,12 @@ static int run_main(const struct verb *verb, int argc, char **argv) {
     int status = run_arguments_read(&args, verb, argc, argv);
     if (status >= 0)
         return status;
+    size_t fresh_steps;
+    if (is_sealed(&args, &fresh_steps)) {
+        status = args.dry_run ? STATUS_DONE : nothing_to_do(&args, fresh_steps);
+        run_arguments_free(&args);
+        return status;
+    }
     args.run.seed = (uint64_t)time(NULL) ^ ((uint64_t)getpid() << 32);
     struct input in;
     struct state state;

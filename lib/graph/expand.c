@@ -149,6 +149,7 @@ bool scope_lookup(void *context, const struct template_piece *ref, struct value 
     if (str_eq(ref->word, STR("env")) && part) {
         char *name = (char *)arena_str(s->arena, ref->part).s;
         const char *value = getenv(name);
+        uses_env(s->graph->uses, ref->part);
         if (value == NULL)
             return false;
         one(s, arena_str(s->arena, str_of(value)), false, out);

@@ -2,10 +2,11 @@
 
 #include "base/mem.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 void graph_init(struct graph *g) {
-    *g = (struct graph){0};
+    *g = (struct graph){.uses = mem_zalloc(sizeof *g->uses)};
 }
 
 void graph_free(struct graph *g) {
@@ -15,6 +16,8 @@ void graph_free(struct graph *g) {
         map_free(maps[i]);
     if (g->growth != NULL)
         g->growth->free(g->growth);
+    uses_free(g->uses);
+    free(g->uses);
     vec_free(&g->hosts);
     vec_free(&g->pools);
     vec_free(&g->limits);

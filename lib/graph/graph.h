@@ -9,6 +9,7 @@
 #include "base/map.h"
 #include "base/vec.h"
 #include "graph/template.h"
+#include "graph/uses.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -186,6 +187,7 @@ struct graph {
     VEC(struct step *) steps;
     VEC(struct file *) files;
     struct growth *growth; /* NULL: it does not grow */
+    struct uses *uses;     /* what it was made of */
     bool running;          /* what steps leave is known as far as it will be when it is asked for */
     struct map host_names, pool_names, variable_names, rule_names, step_names, file_names,
         limit_names, pattern_prefixes;

@@ -136,7 +136,11 @@ struct signature *fresh_look(struct fresh *f, const struct file *file) {
         is.hash = k->is.hash;
         is.flags |= SIGNATURE_HASHED;
     }
-    *k = (struct known){is, true};
+    bool ours = file->maker != NULL && fresh_state(f, file->maker) == STEP_RAN && !k->made;
+    if (k->looked && !ours && !signature_same_stat(&k->is, &is))
+        f->moved = true;
+    k->is = is;
+    k->looked = true;
     return &k->is;
 }
 
@@ -153,11 +157,12 @@ static void add_input(const struct fresh *f, struct str name, input_list *out) {
 }
 
 /* The graph's arena keeps the names. */
-static void add_matching(const struct fresh *f, const struct copy *copy, input_list *out,
+static void add_matching(struct fresh *f, const struct copy *copy, input_list *out,
                          struct str *unwatched) {
     glob_t found = {0};
     struct stat st;
     int rc = glob(copy->from.s, 0, NULL, &found);
+    uses_glob(f->graph->uses, copy->from);
     for (size_t i = 0; rc == 0 && i < found.gl_pathc; i++)
         if (stat(found.gl_pathv[i], &st) == 0 && S_ISDIR(st.st_mode))
             *unwatched = copy->from;
@@ -166,7 +171,7 @@ static void add_matching(const struct fresh *f, const struct copy *copy, input_l
     globfree(&found);
 }
 
-void fresh_inputs(const struct fresh *f, const struct step *step, input_list *out,
+void fresh_inputs(struct fresh *f, const struct step *step, input_list *out,
                   struct str *unwatched) {
     struct stat st;
     *unwatched = (struct str){0};
@@ -344,7 +349,7 @@ static enum verdict compare_dependencies(struct look *l) {
             is = fresh_look(f, file);
         } else {
             if (!k->looked)
-                *k = (struct known){signature_of(v->name.s, true), true};
+                *k = (struct known){.is = signature_of(v->name.s, true), .looked = true};
             is = &k->is;
         }
         if (!is_same(l, v->name, &v->was, is))

@@ -8,6 +8,7 @@
 struct known {
     struct signature is;
     bool looked;
+    bool made; /* it was left so by a step of this run */
 };
 
 /* What a step reads: `in`, and what it sends beside that. */
@@ -31,6 +32,8 @@ struct fresh {
     VEC(struct known) versions; /* by number: of dependencies */
     VEC(uint8_t) steps;         /* by step id: enum step_state */
     struct buf text;            /* scratch */
+    bool moved; /* a file was changed meanwhile, or something ran that is never up to date: what is
+                   known of the files is not what up to date means */
 };
 
 struct memo {
@@ -46,8 +49,7 @@ struct memo {
 };
 
 /* The step's inputs; unwatched: one that cannot be watched, n == 0: none. */
-void fresh_inputs(const struct fresh *f, const struct step *step, input_list *out,
-                  struct str *unwatched);
+void fresh_inputs(struct fresh *f, const struct step *step, input_list *out, struct str *unwatched);
 /* Looks at a file again. Its contents are still known if it has not changed. */
 struct signature *fresh_look(struct fresh *f, const struct file *file);
 struct signature *fresh_look_input(struct fresh *f, const struct input *input,

@@ -9,9 +9,9 @@
 #ifndef FORAY_PLAN_RECORD_H
 #define FORAY_PLAN_RECORD_H
 
+#include "base/signature.h"
 #include "base/str.h"
 #include "base/vec.h"
-#include "plan/signature.h"
 
 enum record_kind {
     RECORD_RUN = 1, /* a run has begun */

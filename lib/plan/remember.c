@@ -19,6 +19,7 @@ struct memo *fresh_begin(struct fresh *f, const struct step *step, uint32_t atte
                        .host = host,
                        .n_outputs = step->n_out};
     fresh_mark(f, step, STEP_RAN);
+    f->moved = f->moved || !fresh_has_outputs(step);
     if (f->journal == NULL)
         return m;
     fresh_command(f, step, &m->command);
@@ -76,7 +77,9 @@ void fresh_left(struct fresh *f, struct memo *m, const str_list *deps, hash_list
         if (v->was.size <= SIGNATURE_AT_ONCE || step->rule->contents)
             hash(v, list);
         f->files.v[step->out[i]->id].is = v->was;
+        f->files.v[step->out[i]->id].made = true;
     }
+    f->moved = f->moved || step->rule->deps.n != 0; /* which are not looked at here as others are */
     for (size_t i = 0; deps != NULL && i < deps->n; i++) {
         struct version v = {deps->v[i], signature_of(deps->v[i].s, true)};
         if (step->rule->contents || (v.was.flags & SIGNATURE_RECENT) != 0)

@@ -146,6 +146,7 @@ static bool match_files(struct reader *r, struct str pattern, struct place at,
     int rc = glob(arena_str(&r->graph->arena, pattern).s, GLOB_NOSORT, NULL, &found);
     if (rc == GLOB_NOSPACE)
         mem_alloc(SIZE_MAX);
+    uses_glob(r->graph->uses, pattern);
     if (rc != 0 || found.gl_pathc == 0) {
         diag_error(r->diags, at, "no file matches `%s`", diag_name(r->diags, pattern));
     } else {
@@ -268,6 +269,8 @@ static void find_lines(struct draft_rule *d, struct word_list *out) {
     if (names.n == 1) {
         const char *name = arena_str(&g->arena, names.v[0]).s;
         file = fopen(name, "re");
+        if (file != NULL)
+            uses_file(g->uses, names.v[0], fileno(file));
         size_t n = 1;
         while (file != NULL && n != 0 && all.n <= LINES_MAX) {
             buf_reserve(&all, 64 * 1024);

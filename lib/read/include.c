@@ -93,6 +93,7 @@ static void include(void *context, const struct node *scalar) {
             return; /* it is there already */
         }
     struct buf text = {0};
+    uses_file(r->graph->uses, str_of(path), fd);
     bool good = slurp(fd, &text);
     int error = errno;
     close(fd);

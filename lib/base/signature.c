@@ -1,4 +1,4 @@
-#include "plan/signature.h"
+#include "base/signature.h"
 
 #include "base/hash.h"
 

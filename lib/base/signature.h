@@ -1,6 +1,6 @@
 /* What a file was like when a step read it or left it: enough to tell whether it is still that. */
-#ifndef FORAY_PLAN_SIGNATURE_H
-#define FORAY_PLAN_SIGNATURE_H
+#ifndef FORAY_BASE_SIGNATURE_H
+#define FORAY_BASE_SIGNATURE_H
 
 #include "base/str.h"
 

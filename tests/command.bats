@@ -50,11 +50,10 @@ Y
     [ "$(cat log)" = y ]
     run -0 "$FORAY" ./z.txt 'make[x]'
     [ "$(sort log)" = $'x\ny\nz' ]
-    rm log
     run -0 "$FORAY" join
     [ "$(sort log)" = $'x\ny\nz' ] && [ "$(cat all.txt)" = $'x\ny\nz' ]
     rm log
-    run -0 "$FORAY" '/^make.[yz]/' other
+    run -0 "$FORAY" -B '/^make.[yz]/' other
     [ "$(sort log)" = $'other\ny\nz' ]
     run -0 "$FORAY" run make
 }

@@ -262,7 +262,7 @@ Y
     run -0 "$FORAY"
     sed -i '/wide/d' foray.yaml
     echo '  large: {on: farm, mem: 900T, run: echo never}' >>foray.yaml
-    run -3 "$FORAY"
+    run -3 "$FORAY" -k
     [[ $output == *"failed large"* && $output == *"8 steps done"* ]]
     printf 'steps: {a: {mem: 900T, run: echo never}}' >foray.yaml
     run -3 "$FORAY"

@@ -76,7 +76,7 @@ Y
     echo '{hosts: {rack: node1}, steps: {t: {on: rack, out: [a, b], run: echo hi > a}}}' >foray.yaml
     run -1 "$FORAY"
     [[ $output == *"it did not make b"* ]]
-    [ ! -e a ] && [ "$(ls -A)" = foray.yaml ]
+    [ ! -e a ] && [ "$(ls -A -I .foray)" = foray.yaml ]
 }
 
 @test "a failing step's old results stay as they are" {

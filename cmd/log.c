@@ -4,8 +4,8 @@
 #include "base/duration.h"
 #include "base/map.h"
 #include "base/suggest.h"
+#include "plan/kept.h"
 #include "plan/lock.h"
-#include "view/kept.h"
 #include "view/why.h"
 
 #include <ctype.h>
@@ -152,9 +152,9 @@ static void print_try(const struct logged_try *t, bool running) {
 
 /* --- output --- */
 
-static void write_piece(void *context, enum stream stream, struct str bytes) {
+static void write_stretch(void *context, bool error, struct str bytes) {
     (void)context;
-    FILE *to = stream == STREAM_OUT ? stdout : stderr;
+    FILE *to = error ? stderr : stdout;
     fwrite(bytes.s, 1, bytes.n, to);
     fflush(to);
 }
@@ -195,7 +195,7 @@ static int print_output(const struct history *h, struct str step, bool quiet, bo
         print_try(t, running);
         fflush(stdout);
     }
-    if (!kept_read(STATE_DIRECTORY, t->start.run, step, t->start.attempt, write_piece, NULL) &&
+    if (!kept_read(STATE_DIRECTORY, t->start.run, step, t->start.attempt, write_stretch, NULL) &&
         !quiet)
         fputs(t->ended ? "foray: it wrote nothing that is kept\n"
                        : "foray: what it writes is kept when it ends\n",

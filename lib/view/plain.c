@@ -162,9 +162,16 @@ static void say_removed(struct plain *p, const struct job *job, struct buf *out)
     }
 }
 
+static void keep_stretch(void *context, enum stream stream, struct str bytes) {
+    kept_stretch(context, stream == STREAM_ERR, bytes);
+}
+
 static void keep(struct plain *p, const struct job *job) {
-    if (job != NULL)
-        kept_add(p->options.kept, job->step->name, job->attempt, job->shown);
+    struct kept *kept = p->options.kept;
+    if (job == NULL || kept == NULL || job->shown == NULL || capture_is_empty(job->shown))
+        return;
+    capture_ends(job->shown, KEPT_FIRST, KEPT_LAST, keep_stretch, kept);
+    kept_add(kept, job->step->name, job->attempt);
 }
 
 static void tried(void *context, struct job *job, int64_t wait) {

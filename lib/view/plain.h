@@ -4,9 +4,9 @@
 #ifndef FORAY_VIEW_PLAIN_H
 #define FORAY_VIEW_PLAIN_H
 
+#include "plan/kept.h"
 #include "plan/plan.h"
 #include "run/run.h"
-#include "view/kept.h"
 #include "view/sink.h"
 
 struct plain_options {

@@ -1,7 +1,7 @@
-#include "view/kept.h"
+#include "plan/kept.h"
 
 #include "base/mem.h"
-#include "run/files.h"
+#include "base/vec.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -13,8 +13,7 @@
 #include <unistd.h>
 #include <zstd.h>
 
-/* Of one try the first and the last so many bytes; of all runs together. */
-enum { FIRST = 512 * 1024, LAST = 512 * 1024 };
+/* Of all runs together. */
 #define ALL_RUNS (INT64_C(256) * 1024 * 1024)
 enum { LEVEL = 1 }; /* of compression: output is plain text most of the time, and waited for */
 
@@ -32,7 +31,7 @@ struct piece_head {
 };
 
 static const char magic[8] = "FORAYOUT";
-enum { STRETCH = 5 };
+enum { STRETCH = 5, RAW_MOST = 16 * (KEPT_FIRST + KEPT_LAST) };
 
 static void path_of(const char *dir, uint32_t run, struct buf *out) {
     buf_printf(out, "%s/output/%u.zst", dir, (unsigned)run);
@@ -104,44 +103,50 @@ struct kept *kept_new(const char *dir, uint32_t run) {
 void kept_free(struct kept *k) {
     if (k == NULL)
         return;
-    close(k->fd);
+    if (k->fd >= 0)
+        close(k->fd);
     ZSTD_freeCCtx(k->context);
     buf_free(&k->raw);
     buf_free(&k->piece);
     free(k);
 }
 
-static void add_stretch(struct buf *raw, enum stream stream, struct str bytes) {
+void kept_stretch(struct kept *k, bool error, struct str bytes) {
     uint32_t n = (uint32_t)bytes.n;
-    buf_putc(raw, (char)stream);
-    buf_add(raw, &n, sizeof n);
-    buf_str(raw, bytes);
+    buf_putc(&k->raw, error ? 1 : 0);
+    buf_add(&k->raw, &n, sizeof n);
+    buf_str(&k->raw, bytes);
 }
 
-static void take_stretch(void *context, enum stream stream, struct str bytes) {
-    add_stretch(context, stream, bytes);
+static bool write_whole(int fd, struct str bytes) {
+    while (bytes.n != 0) {
+        ssize_t n = write(fd, bytes.s, bytes.n);
+        if (n < 0 && errno != EINTR)
+            return false;
+        if (n > 0)
+            bytes = (struct str){bytes.s + n, bytes.n - (size_t)n};
+    }
+    return true;
 }
 
-void kept_add(struct kept *k, struct str step, uint32_t attempt, const struct capture *c) {
-    if (k == NULL || k->fd < 0 || c == NULL || capture_is_empty(c))
-        return;
-    buf_clear(&k->raw);
-    buf_clear(&k->piece);
-    capture_ends(c, FIRST, LAST, take_stretch, &k->raw);
-    struct piece_head head = {.name = (uint32_t)step.n, .attempt = attempt};
-    memcpy(head.magic, magic, sizeof magic);
+void kept_add(struct kept *k, struct str step, uint32_t attempt) {
+    struct piece_head head = {
+        .name = (uint32_t)step.n, .attempt = attempt, .raw = (uint32_t)k->raw.n};
     size_t most = ZSTD_compressBound(k->raw.n);
+    memcpy(head.magic, magic, sizeof magic);
+    buf_clear(&k->piece);
     buf_add(&k->piece, &head, sizeof head);
     buf_str(&k->piece, step);
     buf_reserve(&k->piece, most);
     size_t n = ZSTD_compress2(k->context, k->piece.s + k->piece.n, most, k->raw.s, k->raw.n);
-    if (ZSTD_isError(n))
+    bool any = k->raw.n != 0 && k->fd >= 0 && !ZSTD_isError(n);
+    buf_clear(&k->raw);
+    if (!any)
         return;
     head.compressed = (uint32_t)n;
-    head.raw = (uint32_t)k->raw.n;
     memcpy(k->piece.s, &head, sizeof head);
     k->piece.n += n;
-    if (files_write_all(k->fd, buf_view(&k->piece)) != 0) {
+    if (!write_whole(k->fd, buf_view(&k->piece))) {
         close(k->fd);
         k->fd = -1;
     }
@@ -149,15 +154,14 @@ void kept_add(struct kept *k, struct str step, uint32_t attempt, const struct ca
 
 /* --- reading --- */
 
-static void give(struct str raw, void (*take)(void *context, enum stream stream, struct str bytes),
+static void give(struct str raw, void (*take)(void *context, bool error, struct str bytes),
                  void *context) {
     while (raw.n >= STRETCH) {
         uint32_t n;
         memcpy(&n, raw.s + 1, sizeof n);
         if (raw.n - STRETCH < n)
             return;
-        take(context, raw.s[0] == STREAM_ERR ? STREAM_ERR : STREAM_OUT,
-             (struct str){raw.s + STRETCH, n});
+        take(context, raw.s[0] != 0, (struct str){raw.s + STRETCH, n});
         raw = (struct str){raw.s + STRETCH + n, raw.n - STRETCH - n};
     }
 }
@@ -167,7 +171,7 @@ static bool piece_at(int fd, off_t at, off_t size, struct piece_head *head, stru
     if (size - at < (off_t)sizeof *head || pread(fd, head, sizeof *head, at) != sizeof *head ||
         memcmp(head->magic, magic, sizeof magic) != 0 ||
         size - at - (off_t)sizeof *head < (off_t)head->name + (off_t)head->compressed ||
-        head->raw > 2 * (FIRST + LAST) + 1024 * 1024)
+        head->raw > RAW_MOST)
         return false;
     buf_clear(name);
     buf_reserve(name, head->name);
@@ -192,7 +196,7 @@ static bool unpack(int fd, off_t at, const struct piece_head *head, struct buf *
 }
 
 bool kept_read(const char *dir, uint32_t run, struct str step, uint32_t attempt,
-               void (*take)(void *context, enum stream stream, struct str bytes), void *context) {
+               void (*take)(void *context, bool error, struct str bytes), void *context) {
     struct buf path = {0}, name = {0}, raw = {0};
     struct piece_head head, best = {0};
     struct stat st;

@@ -82,7 +82,7 @@ static void take(struct journal *j, size_t at, enum record_kind kind, struct str
             put_entry(j, start.key)->start = at;
         break;
     case RECORD_END:
-        if (record_get_end(payload, &end, &j->versions)) {
+        if (record_get_end(payload, &end, &j->versions, j->bytes.n)) {
             struct entry *e = put_entry(j, end.key);
             e->end = at;
             e->start = 0;
@@ -293,7 +293,7 @@ void journal_read(const struct journal *j, const struct journal_reader *reader) 
             reader->run(reader->context, &run);
         else if (kind == RECORD_START && record_get_start(payload, &start))
             reader->start(reader->context, &start);
-        else if (kind == RECORD_END && record_get_end(payload, &end, &versions))
+        else if (kind == RECORD_END && record_get_end(payload, &end, &versions, bytes.n))
             reader->end(reader->context, &end);
         else if (kind == RECORD_RUN_END && record_get_run_end(payload, &run_end))
             reader->run_end(reader->context, &run_end);

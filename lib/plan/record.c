@@ -259,6 +259,19 @@ struct brought {
     struct str names;
 };
 
+/* Every name has its NUL. */
+static bool are_ended(struct brought brought, uint32_t n) {
+    size_t at = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        struct version_bytes v;
+        memcpy(&v, brought.versions + i * sizeof v, sizeof v);
+        at += (size_t)v.name + 1;
+        if (brought.names.s[at - 1] != '\0')
+            return false;
+    }
+    return true;
+}
+
 static bool get_end(struct str payload, struct record_end *r, struct brought *brought) {
     struct end_bytes b;
     if (!take_fixed(&payload, &b, sizeof b) || payload.n / sizeof(struct version_bytes) < b.n_fresh)
@@ -289,7 +302,7 @@ static bool get_end(struct str payload, struct record_end *r, struct brought *br
         !take_numbers(&payload, b.n_deps, &r->deps) || payload.n < names)
         return false;
     brought->names = (struct str){payload.s, names};
-    if (names != 0 && payload.s[names - 1] != '\0')
+    if (!are_ended(*brought, b.n_fresh))
         return false;
     payload = (struct str){payload.s + names, payload.n - names};
     return take_text(&payload, b.name, &r->name) && take_text(&payload, b.host, &r->host) &&
@@ -322,12 +335,13 @@ static bool are_known(const uint32_t *numbers, uint32_t n, const version_list *v
     return true;
 }
 
-bool record_get_end(struct str payload, struct record_end *r, version_list *versions) {
+bool record_get_end(struct str payload, struct record_end *r, version_list *versions,
+                    size_t file_size) {
     struct brought brought;
-    /* Numbers that a damaged record should have brought stand for nothing; no more of them are
-     * missing than the file has room for. */
+    /* Numbers that a damaged record should have brought stand for nothing; there are no more of
+     * them than the file has room for. */
     if (!get_end(payload, r, &brought) || r->base < versions->n ||
-        r->base - versions->n > UINT32_C(1) << 24)
+        r->base > file_size / sizeof(struct version_bytes))
         return false;
     while (versions->n < r->base)
         vec_push(versions);

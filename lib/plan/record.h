@@ -95,7 +95,8 @@ bool record_get_start(struct str payload, struct record_start *r);
 /* `versions` takes those that it brings (r->fresh is not set). What it refers to is checked to be
  * among them. */
 typedef VEC(struct version) version_list;
-bool record_get_end(struct str payload, struct record_end *r, version_list *versions);
+bool record_get_end(struct str payload, struct record_end *r, version_list *versions,
+                    size_t file_size);
 /* The same, without a look at versions: of a record that record_get_end has taken before. */
 void record_get_end_again(struct str payload, struct record_end *r);
 bool record_get_run_end(struct str payload, struct record_run_end *r);

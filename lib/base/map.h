@@ -6,15 +6,10 @@
 
 #include <stdint.h>
 
-struct map_entry {
-    struct str key; /* key.s is NULL: a free place */
-    uint64_t hash;
-    void *value;
-};
-
 struct map {
-    struct map_entry *entries; /* a power of two, at most 3/4 full */
-    size_t n, cap;
+    struct map_entry *entries; /* n of them, in the order in which they came */
+    struct map_slot *slots;    /* where they are found; a power of two, at most 3/4 full */
+    size_t n, room, cap;       /* room: of entries; cap: of slots */
 };
 
 void *map_get(const struct map *m, struct str key); /* NULL if it is not there */

@@ -7,36 +7,51 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct arena_block {
-    struct arena_block *next;
-    max_align_t data[];
+/* What the program keeps in arenas: pointers, integers, doubles. */
+union any {
+    void *pointer;
+    int64_t integer;
+    double number;
 };
 
-enum { FIRST_BLOCK = 1024, LARGEST_BLOCK = 64 * 1024 };
+struct arena_block {
+    struct arena_block *next;
+    union any data[];
+};
 
-void *arena_alloc(struct arena *a, size_t size) {
-    size_t align = alignof(max_align_t);
+enum { FIRST_BLOCK = 1024, LARGEST_BLOCK = 256 * 1024 };
+
+/* A new block for a piece that the current one has no room for. Blocks grow with their number: an
+ * arena for a moment costs little, one for a run has few. */
+static char *add_block(struct arena *a, size_t size) {
+    size_t block_size = a->block_size == 0 ? FIRST_BLOCK : a->block_size;
+    if (block_size < LARGEST_BLOCK)
+        a->block_size = block_size * 2;
+    size_t room = size > block_size / 4 ? size : block_size;
+    struct arena_block *block = mem_zalloc(sizeof *block + room);
+    block->next = a->blocks;
+    a->blocks = block;
+    if (room == size) /* a large piece gets a block of its own; the current one stays in use */
+        return (char *)block->data;
+    a->at = (char *)block->data + size;
+    a->end = (char *)block->data + room;
+    return (char *)block->data;
+}
+
+/* align: a power of two. */
+static char *take(struct arena *a, size_t size, size_t align) {
+    size_t gap = -(uintptr_t)a->at & (align - 1);
     if (size > SIZE_MAX - LARGEST_BLOCK)
         return mem_alloc(SIZE_MAX);
-    size = size != 0 ? (size + align - 1) / align * align : align;
-    if ((size_t)(a->end - a->at) < size) {
-        /* Blocks grow with their number: an arena for a moment costs little, one for a run has few.
-         */
-        size_t block_size = a->block_size == 0 ? FIRST_BLOCK : a->block_size;
-        if (block_size < LARGEST_BLOCK)
-            a->block_size = block_size * 2;
-        size_t room = size > block_size / 4 ? size : block_size;
-        struct arena_block *block = mem_zalloc(sizeof *block + room);
-        block->next = a->blocks;
-        a->blocks = block;
-        if (room == size) /* a large piece gets a block of its own; the current one stays in use */
-            return block->data;
-        a->at = (char *)block->data;
-        a->end = a->at + room;
-    }
-    void *p = a->at;
-    a->at += size;
+    if ((size_t)(a->end - a->at) < size + gap)
+        return add_block(a, size);
+    char *p = a->at + gap;
+    a->at = p + size;
     return p;
+}
+
+void *arena_alloc(struct arena *a, size_t size) {
+    return take(a, size != 0 ? size : 1, alignof(union any));
 }
 
 void *arena_copy(struct arena *a, const void *p, size_t size) {
@@ -47,7 +62,7 @@ void *arena_copy(struct arena *a, const void *p, size_t size) {
 }
 
 struct str arena_str(struct arena *a, struct str s) {
-    char *copy = arena_alloc(a, s.n + 1);
+    char *copy = take(a, s.n + 1, 1);
     if (s.n != 0)
         memcpy(copy, s.s, s.n);
     return (struct str){copy, s.n};

@@ -19,7 +19,8 @@ struct each_texts {
 
 static void one_text(void *context, const struct node *scalar) {
     struct each_texts *k = context;
-    k->v[k->n++] = (struct draft_text){.t = parse_text(k->rule->reader, scalar), .at = scalar->at};
+    k->v[k->n++] =
+        (struct draft_text){.t = parse_text(k->rule->reader, scalar), .at = node_at(scalar)};
 }
 
 static struct draft_texts read_values(struct draft_rule *d, const struct node *value,
@@ -49,20 +50,20 @@ static void read_exclusion(struct draft_rule *d, const struct node *value,
     }
     exclusion->v = arena_alloc(&d->reader->graph->arena, (value->n / 2 + 1) * sizeof *exclusion->v);
     for (size_t i = 0; i + 1 < value->n; i += 2) {
-        const struct node *key = value->items[i];
+        const struct node *key = &value->items[i];
         if (find_axis(d, key->text) == NULL) {
             str_list names = {0};
             for (size_t k = 0; k < d->n_axes; k++)
                 *vec_push(&names) = d->axes[k].name;
-            diag_error(diags, key->at, "there is no axis `%s`", diag_name(diags, key->text));
+            diag_error(diags, node_at(key), "there is no axis `%s`", diag_name(diags, key->text));
             help_meant(diags, key->text, names.v, names.n);
             vec_free(&names);
             d->broken = true;
             continue;
         }
         struct draft_axis *axis = &exclusion->v[exclusion->n++];
-        *axis = (struct draft_axis){.name = key->text, .at = key->at};
-        axis->values = read_values(d, value->items[i + 1], "an exclusion", &axis->kind);
+        *axis = (struct draft_axis){.name = key->text, .at = node_at(key)};
+        axis->values = read_values(d, &value->items[i + 1], "an exclusion", &axis->kind);
     }
 }
 
@@ -72,28 +73,30 @@ static void read_matrix(struct draft_rule *d, const struct node *value) {
     d->each = EACH_MATRIX;
     d->axes = arena_alloc(&r->graph->arena, (value->n / 2 + 1) * sizeof *d->axes);
     for (size_t i = 0; i + 1 < value->n; i += 2) {
-        const struct node *key = value->items[i];
-        if (value->items[i + 1] == exclude)
+        const struct node *key = &value->items[i];
+        if (&value->items[i + 1] == exclude)
             continue;
         if (!is_identifier(key->text, "-")) {
-            diag_error(r->diags, key->at,
+            diag_error(r->diags, node_at(key),
                        "an axis is called by letters, digits, `_` and `-`, not `%s`",
                        diag_name(r->diags, key->text));
             d->broken = true;
             continue;
         }
         struct draft_axis *axis = &d->axes[d->n_axes++];
-        *axis = (struct draft_axis){.name = key->text, .at = value->items[i + 1]->at};
-        axis->values = read_values(d, value->items[i + 1], "an axis", &axis->kind);
+        *axis = (struct draft_axis){.name = key->text, .at = node_at(&value->items[i + 1])};
+        axis->values = read_values(d, &value->items[i + 1], "an axis", &axis->kind);
     }
     if (d->n_axes == 0 && !d->broken && !value->refused) {
-        diag_error(r->diags, value->at, "a matrix needs an axis: `each: {os: [a, b], py: [3, 4]}`");
+        diag_error(r->diags, node_at(value),
+                   "a matrix needs an axis: `each: {os: [a, b], py: [3, 4]}`");
         d->broken = true;
     }
     if (exclude == NULL)
         return;
     if (exclude->kind == NODE_SCALAR) {
-        diag_error(r->diags, exclude->at, "`exclude` must be a map or a list of maps, this is %s",
+        diag_error(r->diags, node_at(exclude),
+                   "`exclude` must be a map or a list of maps, this is %s",
                    node_kind_name(exclude));
         d->broken = true;
         return;
@@ -102,17 +105,17 @@ static void read_matrix(struct draft_rule *d, const struct node *value) {
     d->n_exclusions = list ? exclude->n : 1;
     d->exclusions = arena_alloc(&r->graph->arena, (d->n_exclusions + 1) * sizeof *d->exclusions);
     for (size_t i = 0; i < d->n_exclusions; i++)
-        read_exclusion(d, list ? exclude->items[i] : exclude, &d->exclusions[i]);
+        read_exclusion(d, list ? &exclude->items[i] : exclude, &d->exclusions[i]);
 }
 
 void read_each(struct draft_rule *d, const struct node *value) {
-    d->each_at = value->at;
+    d->each_at = node_at(value);
     const struct node *lines = value->kind == NODE_MAP ? node_get(value, "lines") : NULL;
     if (lines != NULL && lines->kind == NODE_SCALAR) {
         d->items = read_values(d, lines, "`lines`", &d->each);
         d->each = EACH_LINES;
         if (value->n != 2) {
-            diag_error(d->reader->diags, value->at, "`lines` stands alone in `each`");
+            diag_error(d->reader->diags, node_at(value), "`lines` stands alone in `each`");
             diag_help(d->reader->diags, "an axis of that name has a list: `lines: [...]`");
         }
     } else if (value->kind == NODE_MAP) {
@@ -120,7 +123,7 @@ void read_each(struct draft_rule *d, const struct node *value) {
     } else {
         d->items = read_values(d, value, "`each`", &d->each);
     }
-    struct str source = value->at.source->text;
+    struct str source = value->source->text;
     size_t n = value->end > value->start ? value->end - value->start : 0;
     if (value->kind == NODE_SCALAR)
         d->rule->items = value->text;

@@ -199,11 +199,12 @@ static bool listed(struct growth *growth, struct step *step, struct str text, st
         return false;
     /* Names that are taken are found before anything is changed. */
     for (size_t i = 0; i + 1 < document->root->n; i += 2) {
-        const struct node *key = document->root->items[i];
+        const struct node *key = &document->root->items[i];
         const struct rule *known = map_get(&g->rule_names, key->text);
         if (known == NULL)
             continue;
-        diag_error(diags, key->at, "there is a step `%s` already", diag_name(diags, key->text));
+        diag_error(diags, node_at(key), "there is a step `%s` already",
+                   diag_name(diags, key->text));
         diag_note(diags, known->at, "the other one");
     }
     if (errors != diags->errors)

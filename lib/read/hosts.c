@@ -202,7 +202,7 @@ static void read_list(struct draft_pool *p, const struct node *node) {
         start = i + 1;
     }
     if (words == 0 && !p->all->too_many) {
-        diag_error(p->all->diags, node->at, "no host is named");
+        diag_error(p->all->diags, node_at(node), "no host is named");
     }
 }
 
@@ -239,7 +239,7 @@ static void pool_pick(void *context, const struct node *value) {
             p->pool->pick = pick;
             return;
         }
-    diag_error(p->all->diags, value->at,
+    diag_error(p->all->diags, node_at(value),
                "`pick` must be least-loaded, random or round-robin, not `%s`",
                diag_name(p->all->diags, text));
     help_meant(p->all->diags, text, names, sizeof names / sizeof *names);
@@ -291,20 +291,20 @@ static struct draft_pool *new_pool(struct pools *all, const struct node *key) {
     struct draft_pool *p = arena_alloc(&g->arena, sizeof *p);
     const struct pool *known = map_get(&g->pool_names, key->text);
     if (known != NULL) {
-        diag_error(all->diags, key->at, "there is a pool `%s` already",
+        diag_error(all->diags, node_at(key), "there is a pool `%s` already",
                    diag_name(all->diags, key->text));
         diag_note(all->diags, known->at, "the other one");
     }
     p->all = all;
     p->pool = arena_alloc(&g->arena, sizeof *p->pool);
-    *p->pool = (struct pool){.id = (uint32_t)g->pools.n, .name = key->text, .at = key->at};
+    *p->pool = (struct pool){.id = (uint32_t)g->pools.n, .name = key->text, .at = node_at(key)};
     *vec_push(&g->pools) = p->pool;
     *vec_push(&all->drafts) = p;
     *vec_push(&all->suggestions) = key->text;
     *map_put(&g->pool_names, key->text) = p->pool;
     *map_put(&all->names, key->text) = p;
     if (!is_identifier(key->text, "-."))
-        diag_error(all->diags, key->at,
+        diag_error(all->diags, node_at(key),
                    "a pool's name is made of letters, digits, `_`, `-` and `.`, not `%s`",
                    diag_name(all->diags, key->text));
     return p;
@@ -387,7 +387,7 @@ void read_hosts(struct reader *r) {
             continue;
         }
         for (size_t i = 0; i + 1 < value->n; i += 2)
-            read_pool(new_pool(&all, value->items[i]), value->items[i + 1]);
+            read_pool(new_pool(&all, &value->items[i]), &value->items[i + 1]);
     }
     for (size_t i = 0; i < all.drafts.n; i++)
         for (size_t k = 0; k < all.drafts.v[i]->words.n; k++)

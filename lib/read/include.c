@@ -74,13 +74,14 @@ static void include(void *context, const struct node *scalar) {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     struct stat st;
     if (fd >= 0 && fstat(fd, &st) == 0 && !S_ISREG(st.st_mode)) {
-        diag_error(r->diags, scalar->at, "`%s` is not a file", diag_name(r->diags, str_of(path)));
+        diag_error(r->diags, node_at(scalar), "`%s` is not a file",
+                   diag_name(r->diags, str_of(path)));
         close(fd);
         return;
     }
     if (fd < 0 || fstat(fd, &st) != 0) {
-        diag_error(r->diags, scalar->at, "cannot read `%s`: %s", diag_name(r->diags, str_of(path)),
-                   strerror(errno));
+        diag_error(r->diags, node_at(scalar), "cannot read `%s`: %s",
+                   diag_name(r->diags, str_of(path)), strerror(errno));
         if (fd >= 0)
             close(fd);
         return;
@@ -89,7 +90,7 @@ static void include(void *context, const struct node *scalar) {
         if (files->v[i].id.device == st.st_dev && files->v[i].id.inode == st.st_ino) {
             close(fd);
             if (files->v[i].open)
-                report_loop(in, files, i, scalar->at);
+                report_loop(in, files, i, node_at(scalar));
             return; /* it is there already */
         }
     struct buf text = {0};
@@ -98,10 +99,10 @@ static void include(void *context, const struct node *scalar) {
     int error = errno;
     close(fd);
     if (!good)
-        diag_error(r->diags, scalar->at, "cannot read `%s`: %s", diag_name(r->diags, str_of(path)),
-                   strerror(error));
+        diag_error(r->diags, node_at(scalar), "cannot read `%s`: %s",
+                   diag_name(r->diags, str_of(path)), strerror(error));
     else if (in->depth == DEPTH_MAX || files->n == DOCUMENTS_MAX)
-        diag_error(r->diags, scalar->at, "too many files include one another");
+        diag_error(r->diags, node_at(scalar), "too many files include one another");
     else {
         struct source *source = arena_alloc(&r->graph->arena, sizeof *source);
         *source = (struct source){path, arena_str(&r->graph->arena, buf_view(&text))};

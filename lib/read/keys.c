@@ -23,10 +23,11 @@ static void wrong_kind(const struct node *node, const char *what, const char *wa
                        struct diags *diags) {
     if (node->refused) /* told already */
         return;
-    diag_error(diags, node->at, "%s must be %s, this is %s", what, wanted, node_kind_name(node));
+    diag_error(diags, node_at(node), "%s must be %s, this is %s", what, wanted,
+               node_kind_name(node));
     size_t key;
     if (node->kind != NODE_SCALAR && node->flow && strstr(wanted, "text") != NULL) {
-        syntax_help_quote(node->at.source, node->start, diags);
+        syntax_help_quote(node->source, node->start, diags);
     } else if (node->kind == NODE_SCALAR && node->plain &&
                (key = syntax_joined_key(node->text)) != 0) {
         diag_help(diags, "behind a key's `:` comes a blank: `%s ...`",
@@ -42,7 +43,7 @@ static void unknown_key(const struct node *key, const char *what, const struct k
         names[i] = str_of(keys[i].name);
         buf_printf(&all, "%s%s", i != 0 ? ", " : "", keys[i].name);
     }
-    diag_error(diags, key->at, "unknown key `%s` in %s", diag_name(diags, key->text), what);
+    diag_error(diags, node_at(key), "unknown key `%s` in %s", diag_name(diags, key->text), what);
     if (!help_meant(diags, key->text, names, n))
         diag_help(diags, "its keys are: %s", all.s);
     buf_free(&all);
@@ -62,12 +63,12 @@ bool read_keys(const struct node *map, const char *what, const struct key *keys,
     for (size_t i = 0; i + 1 < map->n; i += 2) {
         const struct key *found = NULL;
         for (size_t k = 0; k < n && found == NULL; k++)
-            if (str_eq(map->items[i]->text, str_of(keys[k].name)))
+            if (str_eq(map->items[i].text, str_of(keys[k].name)))
                 found = &keys[k];
         if (found != NULL)
-            found->read(context, map->items[i + 1]);
+            found->read(context, &map->items[i + 1]);
         else
-            unknown_key(map->items[i], what, keys, n, diags);
+            unknown_key(&map->items[i], what, keys, n, diags);
     }
     return true;
 }
@@ -78,11 +79,11 @@ bool want_text(const struct node *node, const char *what, struct str *out, struc
         return false;
     }
     if (node_is_nothing(node)) {
-        struct str source = node->at.source->text;
+        struct str source = node->source->text;
         if (node->start < source.n && source.s[node->start] == '&')
-            diag_error(diags, node->at, "a value that starts with `&` must be quoted");
+            diag_error(diags, node_at(node), "a value that starts with `&` must be quoted");
         else
-            diag_error(diags, node->at, "%s has no value", what);
+            diag_error(diags, node_at(node), "%s has no value", what);
         if (node->text.n != 0)
             diag_help(diags, "in quotes it is a text: '%s'", diag_name(diags, node->text));
         return false;
@@ -95,7 +96,7 @@ bool want_name(const struct node *node, const char *what, struct str *out, struc
     if (!want_text(node, what, out, diags))
         return false;
     if (out->n == 0)
-        diag_error(diags, node->at, "%s is empty", what);
+        diag_error(diags, node_at(node), "%s is empty", what);
     return out->n != 0;
 }
 
@@ -115,7 +116,7 @@ bool want_number(const struct node *node, const char *what, uint32_t least, uint
         n = n * 10 + (uint64_t)(text.s[i] - '0');
     }
     if (!digits || n < least || n > most) {
-        diag_error(diags, node->at, "%s must be a number from %u to %u, not `%s`", what, least,
+        diag_error(diags, node_at(node), "%s must be a number from %u to %u, not `%s`", what, least,
                    most, diag_name(diags, text));
         return false;
     }
@@ -133,7 +134,7 @@ bool want_bool(const struct node *node, const char *what, bool *out, struct diag
         return false;
     bool yes = str_eq(text, STR("true")), no = str_eq(text, STR("false"));
     if ((!yes && !no) || !node->plain) {
-        diag_error(diags, node->at, "%s must be true or false, not `%s`", what,
+        diag_error(diags, node_at(node), "%s must be true or false, not `%s`", what,
                    diag_name(diags, text));
         return false;
     }
@@ -150,14 +151,13 @@ static bool want_all(const struct node *node, const char *what, want_one *want, 
         wrong_kind(node, what, "a text or a list of texts", diags);
         return false;
     }
-    struct node *const single = (struct node *)node;
-    struct node *const *items = node->kind == NODE_LIST ? node->items : &single;
+    const struct node *items = node->kind == NODE_LIST ? node->items : node;
     size_t n = node->kind == NODE_LIST ? node->n : 1;
     bool good = true;
     for (size_t i = 0; i < n; i++) {
         struct str text;
-        if (want(items[i], what, &text, diags))
-            item(context, items[i]);
+        if (want(&items[i], what, &text, diags))
+            item(context, &items[i]);
         else
             good = false;
     }

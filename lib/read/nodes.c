@@ -18,16 +18,18 @@ enum {
 };
 
 struct open {
-    struct node *node;
-    VEC(struct node *) items;
-    struct map keys;  /* of a map: key -> its node */
-    uint64_t weight;  /* of what is in it */
-    struct node *key; /* the last key, whose value comes next; NULL: a key comes next */
-    bool skip_value;  /* of a key that was refused */
+    struct node node;
+    struct str anchor;
+    VEC(struct node) items;
+    struct map keys; /* of a map: the texts of its keys */
+    uint64_t weight; /* of what is in it */
+    struct node key; /* the last one, if its value comes next */
+    bool has_key;
+    bool skip_value; /* of a key that was refused */
 };
 
 struct anchor {
-    struct node *node;
+    struct node node;
     uint64_t weight;
 };
 
@@ -102,103 +104,108 @@ bool node_is_nothing(const struct node *node) {
            (text.n == 0 || str_eq(text, STR("~")) || str_eq(text, STR("null")));
 }
 
-static void give(struct reader *r, struct node *node, uint64_t weight);
-
 static void fail(struct reader *r, struct place at, const char *what) {
     diag_error(r->diags, at, "%s", what);
     r->failed = true;
 }
 
-/* The earlier key of that text. Few keys are compared one by one. */
-static const struct node *find_key(struct open *top, struct node *key) {
-    struct node **items = top->items.v;
+/* The earlier key of that text. Few keys are compared one by one; of many, the map holds which
+ * they are, counted from 1. */
+static const struct node *find_key(struct open *top, const struct node *key) {
+    const struct node *items = top->items.v;
     if (top->items.n < 2 * KEYS_COMPARED) {
         for (size_t i = 0; i < top->items.n; i += 2)
-            if (str_eq(items[i]->text, key->text))
-                return items[i];
+            if (str_eq(items[i].text, key->text))
+                return &items[i];
         return NULL;
     }
-    if (top->keys.n == 0)
-        for (size_t i = 0; i < top->items.n; i += 2)
-            *map_put(&top->keys, items[i]->text) = items[i];
-    void **place = map_put(&top->keys, key->text);
-    const struct node *earlier = *place;
-    if (earlier == NULL)
-        *place = key;
-    return earlier;
+    for (size_t i = top->keys.n; i < top->items.n / 2; i++)
+        *map_put(&top->keys, items[2 * i].text) = (void *)(uintptr_t)(i + 1);
+    uintptr_t place = (uintptr_t)map_get(&top->keys, key->text);
+    return place != 0 ? &items[2 * (place - 1)] : NULL;
 }
 
-static void take_key(struct reader *r, struct open *top, struct node *node) {
-    top->key = node;
+static void refuse_key(struct open *top) {
+    top->skip_value = top->node.refused = true;
+}
+
+static void take_key(struct reader *r, struct open *top, const struct node *node) {
+    top->key = *node;
+    top->has_key = true;
     top->skip_value = false;
     if (node->kind != NODE_SCALAR) {
-        struct node *map = top->node;
+        const struct node *map = &top->node;
         if (map->flow && node->start == map->start + 1 && r->source->text.s[node->start] == '{') {
-            diag_error(r->diags, map->at, "a value that starts with `{` must be quoted");
+            diag_error(r->diags, node_at(map), "a value that starts with `{` must be quoted");
             syntax_help_quote(r->source, map->start, r->diags);
-            r->told_line = map->at.line;
+            r->told_line = map->line;
         } else {
-            diag_error(r->diags, node->at, "a key must be a text, this is %s",
+            diag_error(r->diags, node_at(node), "a key must be a text, this is %s",
                        node_kind_name(node));
         }
-        top->skip_value = top->node->refused = true;
+        refuse_key(top);
         return;
     }
     if (str_eq(node->text, STR("<<"))) {
-        diag_error(r->diags, node->at, "merge keys (`<<`) are not read");
-        top->skip_value = top->node->refused = true;
+        diag_error(r->diags, node_at(node), "merge keys (`<<`) are not read");
+        refuse_key(top);
         return;
     }
     const struct node *earlier = find_key(top, node);
     if (earlier != NULL) {
-        diag_error(r->diags, node->at, "`%s` is here twice", diag_name(r->diags, node->text));
-        diag_note(r->diags, earlier->at, "first here");
-        top->skip_value = top->node->refused = true;
+        diag_error(r->diags, node_at(node), "`%s` is here twice", diag_name(r->diags, node->text));
+        diag_note(r->diags, node_at(earlier), "first here");
+        refuse_key(top);
     }
 }
 
 /* A finished node goes to the one that is open. */
-static void give(struct reader *r, struct node *node, uint64_t weight) {
+static void give(struct reader *r, const struct node *node, uint64_t weight) {
     if (r->depth == 0) {
-        r->root = node;
+        r->root = arena_copy(r->arena, node, sizeof *node);
         return;
     }
     struct open *top = &r->stack[r->depth - 1];
     top->weight += weight;
     if (top->weight > r->nodes + ALIASED_MAX) {
-        fail(r, node->at, "the aliases stand for too many values");
+        fail(r, node_at(node), "the aliases stand for too many values");
         return;
     }
-    if (top->node->kind == NODE_LIST) {
-        *vec_push(&top->items) = node;
-    } else if (top->key == NULL) {
+    if (top->node.kind == NODE_LIST) {
+        *vec_push(&top->items) = *node;
+    } else if (!top->has_key) {
         take_key(r, top, node);
     } else {
         if (!top->skip_value) {
             *vec_push(&top->items) = top->key;
-            *vec_push(&top->items) = node;
+            *vec_push(&top->items) = *node;
         }
-        top->key = NULL;
+        top->has_key = false;
     }
 }
 
-static void name_anchor(struct reader *r, const yaml_char_t *anchor, struct node *node,
+static struct str copy_anchor(struct reader *r, const yaml_char_t *anchor) {
+    return anchor != NULL ? arena_str(r->arena, str_of((const char *)anchor)) : (struct str){0};
+}
+
+static void name_anchor(struct reader *r, struct str name, const struct node *node,
                         uint64_t weight) {
-    if (anchor == NULL)
+    if (name.n == 0)
         return;
-    struct str name = arena_str(r->arena, str_of((const char *)anchor));
     struct anchor *a = arena_alloc(r->arena, sizeof *a);
-    *a = (struct anchor){node, weight};
+    *a = (struct anchor){*node, weight};
     *map_put(&r->anchors, name) = a;
 }
 
-static struct node *new_node(struct reader *r, enum node_kind kind, const yaml_event_t *e) {
-    struct node *node = arena_alloc(r->arena, sizeof *node);
-    node->kind = kind;
+static struct node new_node(struct reader *r, enum node_kind kind, const yaml_event_t *e) {
+    struct node node = {.source = r->source, .kind = kind};
     r->nodes++;
-    node->start = move_to(r, &e->start_mark);
-    node->at = at_mark(r, &e->start_mark, &e->end_mark);
-    node->end = move_to(r, &e->end_mark);
+    struct place at = at_mark(r, &e->start_mark, &e->end_mark);
+    node.line = at.line;
+    node.col = at.col;
+    node.length = at.length;
+    node.start = (uint32_t)move_to(r, &e->start_mark);
+    node.end = (uint32_t)move_to(r, &e->end_mark);
     return node;
 }
 
@@ -214,38 +221,34 @@ static void check_tag(struct reader *r, const yaml_char_t *tag, const struct nod
     }
     if (tag == NULL && (i >= text.n || text.s[i] != '!'))
         return;
-    diag_error(r->diags, node->at, "a value that starts with `!` must be quoted");
+    diag_error(r->diags, node_at(node), "a value that starts with `!` must be quoted");
     syntax_help_quote(r->source, node->start, r->diags);
 }
 
-static void open_node(struct reader *r, struct node *node, const yaml_char_t *anchor) {
+static void open_node(struct reader *r, const struct node *node, const yaml_char_t *anchor) {
     if (r->depth == DEPTH_MAX) {
-        fail(r, node->at, "nested too deeply");
+        fail(r, node_at(node), "nested too deeply");
         return;
     }
     /* An anchor's node can be named only when it is complete: one that contains itself would never
      * end. */
     struct open *o = &r->stack[r->depth++];
-    o->node = node;
+    o->node = *node;
+    o->anchor = copy_anchor(r, anchor);
     o->weight = 1;
-    o->key = NULL;
-    if (anchor != NULL)
-        node->text = arena_str(r->arena, str_of((const char *)anchor));
+    o->has_key = false;
 }
 
 static void close_node(struct reader *r, const yaml_event_t *e) {
     struct open *o = &r->stack[--r->depth];
-    struct node *node = o->node;
+    struct node *node = &o->node;
     node->items = arena_copy(r->arena, o->items.v, o->items.n * sizeof *o->items.v);
     node->n = o->items.n;
-    node->end = move_to(r, &e->end_mark);
-    uint64_t weight = o->weight;
+    node->end = (uint32_t)move_to(r, &e->end_mark);
     o->items.n = 0; /* the next one at this depth goes on with its memory */
     map_free(&o->keys);
-    if (node->text.n != 0)
-        name_anchor(r, (const yaml_char_t *)node->text.s, node, weight);
-    node->text = (struct str){0};
-    give(r, node, weight);
+    name_anchor(r, o->anchor, node, o->weight);
+    give(r, node, o->weight);
 }
 
 static void take_alias(struct reader *r, const yaml_event_t *e) {
@@ -259,36 +262,40 @@ static void take_alias(struct reader *r, const yaml_event_t *e) {
         r->failed = true;
         return;
     }
-    give(r, a->node, a->weight);
+    give(r, &a->node, a->weight);
+}
+
+static void take_scalar(struct reader *r, const yaml_event_t *e) {
+    yaml_scalar_style_t style = e->data.scalar.style;
+    struct node node = new_node(r, NODE_SCALAR, e);
+    node.plain = style == YAML_PLAIN_SCALAR_STYLE;
+    node.block = style == YAML_LITERAL_SCALAR_STYLE || style == YAML_FOLDED_SCALAR_STYLE;
+    node.text = arena_str(r->arena,
+                          (struct str){(const char *)e->data.scalar.value, e->data.scalar.length});
+    check_tag(r, e->data.scalar.tag, &node);
+    if (memchr(node.text.s, '\0', node.text.n) != NULL)
+        fail(r, node_at(&node), "a NUL character");
+    name_anchor(r, copy_anchor(r, e->data.scalar.anchor), &node, 1);
+    give(r, &node, 1);
 }
 
 static void take_event(struct reader *r, const yaml_event_t *e) {
-    struct node *node;
+    struct node node;
     switch (e->type) {
     case YAML_SCALAR_EVENT:
-        node = new_node(r, NODE_SCALAR, e);
-        node->plain = e->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
-        node->block = e->data.scalar.style == YAML_LITERAL_SCALAR_STYLE ||
-                      e->data.scalar.style == YAML_FOLDED_SCALAR_STYLE;
-        node->text = arena_str(
-            r->arena, (struct str){(const char *)e->data.scalar.value, e->data.scalar.length});
-        check_tag(r, e->data.scalar.tag, node);
-        if (memchr(node->text.s, '\0', node->text.n) != NULL)
-            fail(r, node->at, "a NUL character");
-        name_anchor(r, e->data.scalar.anchor, node, 1);
-        give(r, node, 1);
+        take_scalar(r, e);
         break;
     case YAML_SEQUENCE_START_EVENT:
         node = new_node(r, NODE_LIST, e);
-        node->flow = e->data.sequence_start.style == YAML_FLOW_SEQUENCE_STYLE;
-        check_tag(r, e->data.sequence_start.tag, node);
-        open_node(r, node, e->data.sequence_start.anchor);
+        node.flow = e->data.sequence_start.style == YAML_FLOW_SEQUENCE_STYLE;
+        check_tag(r, e->data.sequence_start.tag, &node);
+        open_node(r, &node, e->data.sequence_start.anchor);
         break;
     case YAML_MAPPING_START_EVENT:
         node = new_node(r, NODE_MAP, e);
-        node->flow = e->data.mapping_start.style == YAML_FLOW_MAPPING_STYLE;
-        check_tag(r, e->data.mapping_start.tag, node);
-        open_node(r, node, e->data.mapping_start.anchor);
+        node.flow = e->data.mapping_start.style == YAML_FLOW_MAPPING_STYLE;
+        check_tag(r, e->data.mapping_start.tag, &node);
+        open_node(r, &node, e->data.mapping_start.anchor);
         break;
     case YAML_SEQUENCE_END_EVENT:
     case YAML_MAPPING_END_EVENT:
@@ -359,10 +366,10 @@ struct node *nodes_read(struct arena *arena, const struct source *source, struct
     return root;
 }
 
-struct node *node_get(const struct node *map, const char *key) {
-    for (size_t i = 0; i + 1 < map->n; i += 2)
-        if (str_eq(map->items[i]->text, str_of(key)))
-            return map->items[i + 1];
+const struct node *node_get(const struct node *map, const char *key) {
+    for (size_t i = 0; map->kind == NODE_MAP && i + 1 < map->n; i += 2)
+        if (str_eq(map->items[i].text, str_of(key)))
+            return &map->items[i + 1];
     return NULL;
 }
 
@@ -371,9 +378,9 @@ static bool starts_at(struct str text, size_t i, const char *pair) {
 }
 
 void node_finder_init(struct node_finder *f, const struct node *scalar) {
-    struct str source = scalar->at.source->text;
-    *f = (struct node_finder){.scalar = scalar, .source = scalar->start, .line = scalar->at.line};
-    f->line_start = scalar->start - (scalar->at.col - 1);
+    struct str source = scalar->source->text;
+    *f = (struct node_finder){.scalar = scalar, .source = scalar->start, .line = scalar->line};
+    f->line_start = scalar->start - (scalar->col - 1);
     size_t start = scalar->start + !scalar->plain;
     f->same = !scalar->block && start + scalar->text.n <= scalar->end &&
               memcmp(source.s + start, scalar->text.s, scalar->text.n) == 0 &&
@@ -384,7 +391,7 @@ void node_finder_init(struct node_finder *f, const struct node *scalar) {
 }
 
 struct place node_find(struct node_finder *f, size_t offset, size_t length) {
-    struct place at = f->scalar->at;
+    struct place at = node_at(f->scalar);
     struct str text = f->scalar->text, source = at.source->text;
     if (f->same) {
         at.col += (uint32_t)offset + !f->scalar->plain;

@@ -7,28 +7,40 @@
 
 enum node_kind { NODE_SCALAR, NODE_LIST, NODE_MAP };
 
+/* Large files have millions of them. */
 struct node {
-    enum node_kind kind;
-    bool plain;        /* a scalar without quotes, not a block */
-    bool block;        /* a scalar behind `|` or `>` */
-    bool flow;         /* a list or map in [ ] or { } */
-    bool refused;      /* a map with a key that was refused, and told: no more need be said of it */
-    struct str text;   /* of a scalar */
-    struct place at;   /* where it starts */
-    size_t start, end; /* its bytes in the source */
-    /* Items of a list; of a map: key, value, key, value ... Keys are scalars, each there once. */
-    struct node **items;
-    size_t n;
+    const struct source *source;
+    union {
+        struct str text; /* of a scalar */
+        struct {
+            /* Items of a list; of a map: key, value, key, value ... Keys are scalars, each there
+             * once. */
+            struct node *items;
+            size_t n;
+        };
+    };
+    uint32_t start, end; /* its bytes in the source */
+    uint32_t line, col;  /* where it starts */
+    uint32_t length;     /* to underline */
+    enum node_kind kind : 8;
+    bool plain : 1;   /* a scalar without quotes, not a block */
+    bool block : 1;   /* a scalar behind `|` or `>` */
+    bool flow : 1;    /* a list or map in [ ] or { } */
+    bool refused : 1; /* a map with a key that was refused, and told: no more need be said of it */
 };
+
+static inline struct place node_at(const struct node *node) {
+    return (struct place){node->source, node->line, node->col, node->length};
+}
 
 /* The tree of the one document of a source, in the arena; NULL after a mistake of syntax, which is
  * then in diags (an empty document is one). Duplicate keys, keys that are no scalars and the like
- * are reported and left out. Aliases share nodes: a tree may be met on several ways, but not
- * without an end. */
+ * are reported and left out. Aliases share what is in them: a tree may be met on several ways, but
+ * not without an end. */
 struct node *nodes_read(struct arena *arena, const struct source *source, struct diags *diags);
 
-/* The value of a key in a map; NULL if it is not there. */
-struct node *node_get(const struct node *map, const char *key);
+/* The value of a key in a map; NULL if it is not there, or the node is no map. */
+const struct node *node_get(const struct node *map, const char *key);
 /* Nothing at all, `~` or `null`. */
 bool node_is_nothing(const struct node *node);
 /* "a list", "a map", "a text", "nothing": for messages. */

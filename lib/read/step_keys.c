@@ -21,7 +21,8 @@ struct key_texts {
 
 static void one_text(void *context, const struct node *scalar) {
     struct key_texts *k = context;
-    k->v[k->n++] = (struct draft_text){.t = parse_text(k->rule->reader, scalar), .at = scalar->at};
+    k->v[k->n++] =
+        (struct draft_text){.t = parse_text(k->rule->reader, scalar), .at = node_at(scalar)};
 }
 
 static struct draft_texts read_texts(struct draft_rule *d, const struct node *value,
@@ -46,13 +47,13 @@ static bool is_pattern(const struct template *t) {
 
 /* `run: make # all`: YAML takes the rest for a comment, and nobody notices. */
 static void check_comment(struct draft_rule *d, const struct node *scalar) {
-    struct str text = scalar->at.source->text;
+    struct str text = scalar->source->text;
     size_t i = scalar->end;
     while (i < text.n && (text.s[i] == ' ' || text.s[i] == '\t'))
         i++;
     if (!scalar->plain || i >= text.n || text.s[i] != '#')
         return;
-    struct place at = scalar->at; /* the scalar may go over several lines */
+    struct place at = node_at(scalar); /* the scalar may go over several lines */
     size_t line_start = scalar->start - (at.col - 1);
     for (size_t k = scalar->start; k < i; k++)
         if (text.s[k] == '\n') {
@@ -69,7 +70,7 @@ static void one_script(void *context, const struct node *scalar) {
     struct key_texts *k = context;
     check_comment(k->rule, scalar);
     k->v[k->n++] =
-        (struct draft_text){.t = parse_script(k->rule->reader, scalar), .at = scalar->at};
+        (struct draft_text){.t = parse_script(k->rule->reader, scalar), .at = node_at(scalar)};
 }
 
 static void key_run(void *context, const struct node *value) {
@@ -81,7 +82,7 @@ static void key_run(void *context, const struct node *value) {
 
 static void key_in(void *context, const struct node *value) {
     struct draft_rule *d = context;
-    d->in_at = value->at;
+    d->in_at = node_at(value);
     d->in = read_texts(d, value, "`in`", one_text);
 }
 
@@ -110,7 +111,7 @@ static size_t most_outs(const struct node *value) {
         return 1;
     size_t n = 0;
     for (size_t i = 0; i < value->n; i++) {
-        const struct node *item = value->items[i];
+        const struct node *item = &value->items[i];
         const struct node *optional = item->kind == NODE_MAP ? node_get(item, "optional") : NULL;
         n += optional != NULL && optional->kind == NODE_LIST ? optional->n : 1;
         n += item->kind == NODE_LIST ? item->n : 0;
@@ -121,19 +122,18 @@ static size_t most_outs(const struct node *value) {
 static void key_out(void *context, const struct node *value) {
     struct draft_rule *d = context;
     struct diags *diags = d->reader->diags;
-    struct node *const single = (struct node *)value;
     bool list = value->kind == NODE_LIST;
-    struct node *const *items = list ? value->items : &single;
+    const struct node *items = list ? value->items : value;
     size_t n = list ? value->n : 1;
     struct key_texts k = {d, arena_alloc(&d->reader->graph->arena, most_outs(value) * sizeof *k.v),
                           0};
-    d->out_at = value->at;
+    d->out_at = node_at(value);
     for (size_t i = 0; i < n; i++) {
         struct str text;
-        if (items[i]->kind == NODE_MAP)
-            read_keys(items[i], "`out`", out_keys, sizeof out_keys / sizeof *out_keys, &k, diags);
-        else if (want_name(items[i], "`out`", &text, diags))
-            one_out(&k, items[i]);
+        if (items[i].kind == NODE_MAP)
+            read_keys(&items[i], "`out`", out_keys, sizeof out_keys / sizeof *out_keys, &k, diags);
+        else if (want_name(&items[i], "`out`", &text, diags))
+            one_out(&k, &items[i]);
         else
             d->broken = true;
     }
@@ -157,14 +157,14 @@ static bool read_when(const struct node *value, enum when *when, struct diags *d
             *when = whens[i].when;
             return true;
         }
-    diag_error(diags, value->at, "`when` must be success, failure or always, not `%s`",
+    diag_error(diags, node_at(value), "`when` must be success, failure or always, not `%s`",
                diag_name(diags, text));
     return false;
 }
 
 static void key_when(void *context, const struct node *value) {
     struct draft_rule *d = context;
-    d->when_at = value->at;
+    d->when_at = node_at(value);
     read_when(value, &d->when, d->reader->diags);
 }
 
@@ -181,8 +181,8 @@ static void key_needs(void *context, const struct node *value) {
         return;
     }
     for (size_t i = 0; i + 1 < value->n; i += 2) {
-        struct draft_need need = {.name = value->items[i], .said = true};
-        if (read_when(value->items[i + 1], &need.when, d->reader->diags))
+        struct draft_need need = {.name = &value->items[i], .said = true};
+        if (read_when(&value->items[i + 1], &need.when, d->reader->diags))
             *vec_push(&d->needs) = need;
         else
             d->broken = true;
@@ -213,15 +213,15 @@ static void key_on(void *context, const struct node *value) {
     struct draft_rule *d = context;
     struct diags *diags = d->reader->diags;
     struct str text;
-    d->on_at = value->at;
+    d->on_at = node_at(value);
     if (value->kind == NODE_MAP) {
         size_t errors = diags->errors;
         read_keys(value, "`on`", on_keys, sizeof on_keys / sizeof *on_keys, d, diags);
         if (errors == diags->errors && (d->every.n != 0) == (d->same != NULL))
-            diag_error(diags, value->at, "`on` says either `every` or `same`");
+            diag_error(diags, node_at(value), "`on` says either `every` or `same`");
         d->broken = d->broken || errors != diags->errors;
     } else if (want_name(value, "`on`", &text, diags)) {
-        d->on = (struct draft_text){.t = parse_text(d->reader, value), .at = value->at};
+        d->on = (struct draft_text){.t = parse_text(d->reader, value), .at = node_at(value)};
     } else {
         d->broken = true;
     }
@@ -236,7 +236,7 @@ static void key_wait(void *context, const struct node *value) {
     if (str_eq(text, STR("ssh"))) {
         d->rule->patience = WAIT_FOR_HOST;
     } else if (!duration_parse(text, &d->rule->patience) || d->rule->patience == 0) {
-        diag_error(diags, value->at, "`wait` must be `ssh` or a time, not `%s`",
+        diag_error(diags, node_at(value), "`wait` must be `ssh` or a time, not `%s`",
                    diag_name(diags, text));
         diag_help(diags,
                   "`wait: ssh` waits 5m for a host that does not answer yet; 10m: that long");
@@ -253,7 +253,7 @@ static void read_copies(struct draft_rule *d, const struct node *value, bool fet
         return;
     }
     for (size_t i = 0; i + 1 < value->n; i += 2) {
-        const struct node *from = value->items[i], *to = value->items[i + 1];
+        const struct node *from = &value->items[i], *to = &value->items[i + 1];
         struct str text;
         if (!want_name(from, what, &text, r->diags) || !want_name(to, what, &text, r->diags)) {
             d->broken = true;
@@ -261,9 +261,9 @@ static void read_copies(struct draft_rule *d, const struct node *value, bool fet
         }
         struct draft_copy *copy = vec_push(&d->copies);
         copy->fetch = fetch;
-        copy->from = (struct draft_text){.t = parse_text(r, from), .at = from->at};
+        copy->from = (struct draft_text){.t = parse_text(r, from), .at = node_at(from)};
         copy->from.pattern = is_pattern(&copy->from.t);
-        copy->to = (struct draft_text){.t = parse_text(r, to), .at = to->at};
+        copy->to = (struct draft_text){.t = parse_text(r, to), .at = node_at(to)};
     }
 }
 
@@ -283,7 +283,7 @@ static void key_env(void *context, const struct node *value) {
     if (!want_map(value, "`env`", diags))
         return;
     for (size_t i = 0; i + 1 < value->n; i += 2) {
-        const struct node *key = value->items[i], *what = value->items[i + 1];
+        const struct node *key = &value->items[i], *what = &value->items[i + 1];
         struct str text;
         bool known = false;
         for (size_t k = 0; k < d->env.n; k++)
@@ -291,10 +291,10 @@ static void key_env(void *context, const struct node *value) {
         if (known) /* these are defaults, and the step says it itself */
             continue;
         if (!is_identifier(key->text, ""))
-            diag_error(diags, key->at, "`%s` cannot be the name of an environment variable",
+            diag_error(diags, node_at(key), "`%s` cannot be the name of an environment variable",
                        diag_name(diags, key->text));
         else if (str_starts(key->text, STR("FORAY_")))
-            diag_error(diags, key->at, "variables that begin with FORAY_ are set by foray");
+            diag_error(diags, node_at(key), "variables that begin with FORAY_ are set by foray");
         else if (want_text(what, "an environment variable", &text, diags))
             *vec_push(&d->env) = (struct env){key->text, parse_text(d->reader, what)};
     }
@@ -341,7 +341,7 @@ static void key_shell(void *context, const struct node *value) {
     struct shell_words words = {0};
     if (want_names(value, "`shell`", diags, one_shell_word, &words) && words.n != 0) {
         if (!is_posix_shell(words.first)) {
-            diag_error(diags, value->at, "`%s` is not a shell that foray can quote for",
+            diag_error(diags, node_at(value), "`%s` is not a shell that foray can quote for",
                        diag_name(diags, words.first));
             diag_help(diags, "these are: sh, ash, bash, dash, ksh, mksh, yash, zsh; start others "
                              "from `run`, as in: python3 script.py");
@@ -358,7 +358,8 @@ static void read_time(const struct node *value, const char *what, int64_t *out,
                       struct diags *diags) {
     struct str text;
     if (want_text(value, what, &text, diags) && (!duration_parse(text, out) || *out == 0)) {
-        diag_error(diags, value->at, "%s must be a time, not `%s`", what, diag_name(diags, text));
+        diag_error(diags, node_at(value), "%s must be a time, not `%s`", what,
+                   diag_name(diags, text));
         diag_help(diags, "for example 90 (seconds), 1.5s, 10m or 1h30m");
     }
 }
@@ -373,11 +374,10 @@ static void key_timeout(void *context, const struct node *value) {
 static struct codes *read_codes(struct draft_rule *d, const struct node *value, const char *what) {
     struct diags *diags = d->reader->diags;
     struct codes *codes = arena_alloc(&d->reader->graph->arena, sizeof *codes);
-    struct node *const single = (struct node *)value;
     bool list = value->kind == NODE_LIST;
     for (size_t i = 0; i < (list ? value->n : 1); i++) {
         uint32_t n;
-        if (want_number(list ? value->items[i] : single, what, 1, 255, &n, diags))
+        if (want_number(list ? &value->items[i] : value, what, 1, 255, &n, diags))
             codes->v[n / 64] |= UINT64_C(1) << n % 64;
     }
     return codes;
@@ -409,7 +409,7 @@ static void key_backoff(void *context, const struct node *value) {
     bool digit = *copy >= '0' && *copy <= '9';
     double factor = digit ? strtod(copy, &end) : 0;
     if (!digit || *end != '\0' || !(factor >= 1 && factor <= BACKOFF_MAX))
-        diag_error(diags, value->at, "`backoff` must be a number from 1 to %d, not `%s`",
+        diag_error(diags, node_at(value), "`backoff` must be a number from 1 to %d, not `%s`",
                    BACKOFF_MAX, diag_name(diags, text));
     else
         d->rule->retry_backoff = factor;
@@ -438,7 +438,7 @@ static void key_retry(void *context, const struct node *value) {
     if (d->rule->retries == UINT32_MAX) {
         d->rule->retries = 0;
         if (read && node_get(value, "times") == NULL && !value->refused)
-            diag_error(diags, value->at, "`retry` does not say how many `times`");
+            diag_error(diags, node_at(value), "`retry` does not say how many `times`");
     }
 }
 
@@ -455,7 +455,7 @@ static void key_mem(void *context, const struct node *value) {
     struct str text;
     if (want_text(value, "`mem`", &text, diags) &&
         (!size_parse(text, &d->rule->mem) || d->rule->mem == 0)) {
-        diag_error(diags, value->at, "`mem` must be an amount of memory, not `%s`",
+        diag_error(diags, node_at(value), "`mem` must be an amount of memory, not `%s`",
                    diag_name(diags, text));
         diag_help(diags, "for example 512M or 1.5G");
     }
@@ -477,7 +477,8 @@ static void one_limit(void *context, const struct node *scalar) {
         *vec_push(&list->limits) = limit;
         return;
     }
-    diag_error(r->diags, scalar->at, "there is no limit `%s`", diag_name(r->diags, scalar->text));
+    diag_error(r->diags, node_at(scalar), "there is no limit `%s`",
+               diag_name(r->diags, scalar->text));
     str_list names = {0};
     for (size_t i = 0; i < r->graph->limits.n; i++)
         *vec_push(&names) = r->graph->limits.v[i]->name;
@@ -501,7 +502,7 @@ static void key_limit(void *context, const struct node *value) {
 
 static void key_console(void *context, const struct node *value) {
     struct draft_rule *d = context;
-    d->console_at = value->at;
+    d->console_at = node_at(value);
     want_bool(value, "`console`", &d->rule->console, d->reader->diags);
 }
 
@@ -518,7 +519,7 @@ static void key_check(void *context, const struct node *value) {
         return;
     d->rule->contents = str_eq(text, STR("content"));
     if (!d->rule->contents && !str_eq(text, STR("time")))
-        diag_error(diags, value->at, "`check` must be time or content, not `%s`",
+        diag_error(diags, node_at(value), "`check` must be time or content, not `%s`",
                    diag_name(diags, text));
 }
 
@@ -543,7 +544,8 @@ static void key_yields(void *context, const struct node *value) {
     if (str_eq(text, STR("steps")))
         d->rule->yields = true;
     else
-        diag_error(diags, value->at, "`yields` must be `steps`, not `%s`", diag_name(diags, text));
+        diag_error(diags, node_at(value), "`yields` must be `steps`, not `%s`",
+                   diag_name(diags, text));
 }
 
 static void key_describe(void *context, const struct node *value) {
@@ -624,7 +626,7 @@ void check_defaults(struct reader *r, struct document *document) {
 static void apply_defaults(struct draft_rule *d, const struct node *value) {
     const struct node *defaults = d->document != NULL ? d->document->defaults : NULL;
     for (size_t i = 0; defaults != NULL && i + 1 < defaults->n; i += 2) {
-        struct str name = defaults->items[i]->text;
+        struct str name = defaults->items[i].text;
         bool env = str_eq(name, STR("env"));
         bool here = d->rule->console || (d->scripts.n == 0 && d->copies.n == 0);
         if (!env && node_get(value, name.s) != NULL)
@@ -633,7 +635,7 @@ static void apply_defaults(struct draft_rule *d, const struct node *value) {
             continue;
         for (size_t k = 0; k < sizeof default_keys / sizeof *default_keys; k++)
             if (str_eq(name, str_of(default_keys[k].name)))
-                default_keys[k].read(d, defaults->items[i + 1]);
+                default_keys[k].read(d, &defaults->items[i + 1]);
     }
 }
 

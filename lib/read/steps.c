@@ -10,11 +10,11 @@ static struct draft_rule *new_draft(struct reader *r, struct document *document,
     d->reader = r;
     d->document = document;
     d->rule = arena_alloc(&g->arena, sizeof *d->rule);
-    *d->rule = (struct rule){.id = (uint32_t)g->rules.n, .name = key->text, .at = key->at};
+    *d->rule = (struct rule){.id = (uint32_t)g->rules.n, .name = key->text, .at = node_at(key)};
     *vec_push(&g->rules) = d->rule;
     void **known = map_put(&g->rule_names, key->text);
     if (*known != NULL) {
-        diag_error(r->diags, key->at, "there is a step `%s` already",
+        diag_error(r->diags, node_at(key), "there is a step `%s` already",
                    diag_name(r->diags, key->text));
         diag_note(r->diags, ((const struct rule *)*known)->at, "the other one");
         return d;
@@ -23,7 +23,7 @@ static struct draft_rule *new_draft(struct reader *r, struct document *document,
     *vec_push(&r->rule_names) = key->text;
     /* As a word of a reference is: {{NAME.out}}. */
     if (!is_identifier(key->text, "-")) {
-        diag_error(r->diags, key->at,
+        diag_error(r->diags, node_at(key),
                    "a step's name is made of letters, digits, `_` and `-`, not `%s`",
                    diag_name(r->diags, key->text));
         if (key->text.n != 0 &&
@@ -166,9 +166,9 @@ void draft_steps(struct reader *r, struct document *document, const struct node 
                  draft_rules *drafts) {
     size_t first = drafts->n;
     for (size_t i = 0; i + 1 < map->n; i += 2)
-        *vec_push(drafts) = new_draft(r, document, map->items[i]);
+        *vec_push(drafts) = new_draft(r, document, &map->items[i]);
     for (size_t i = first; i < drafts->n; i++)
-        read_draft(drafts->v[i], map->items[2 * (i - first) + 1]);
+        read_draft(drafts->v[i], &map->items[2 * (i - first) + 1]);
 }
 
 void free_draft(struct draft_rule *d) {

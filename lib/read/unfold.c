@@ -65,7 +65,7 @@ static struct draft_rule *find_needed(struct unfolding *u, struct str name, bool
 }
 
 static void no_step(struct reader *r, const struct node *name) {
-    diag_error(r->diags, name->at, "there is no step `%s`", diag_name(r->diags, name->text));
+    diag_error(r->diags, node_at(name), "there is no step `%s`", diag_name(r->diags, name->text));
     help_meant(r->diags, name->text, r->rule_names.v, r->rule_names.n);
 }
 
@@ -485,7 +485,8 @@ static void find_same(struct draft_rule *d, struct step *step) {
     if (step->same != NULL) {
         step->pool = step->same->pool;
     } else if (rule != NULL && !d->in_told) {
-        diag_error(r->diags, d->same->at, "`%s` has several steps, and none for this one's item",
+        diag_error(r->diags, node_at(d->same),
+                   "`%s` has several steps, and none for this one's item",
                    diag_name(r->diags, d->same->text));
         d->in_told = true;
     }

@@ -31,12 +31,12 @@ static void read_variable(struct variables *all, const struct node *key, const s
     struct graph *g = r->graph;
     const char *name = diag_name(r->diags, key->text);
     if (is_reserved(key->text)) {
-        diag_error(r->diags, key->at, "`%s` has a meaning of its own, no variable is called so",
-                   name);
+        diag_error(r->diags, node_at(key),
+                   "`%s` has a meaning of its own, no variable is called so", name);
         return;
     }
     if (!is_identifier(key->text, "-")) {
-        diag_error(r->diags, key->at,
+        diag_error(r->diags, node_at(key),
                    "a variable's name is made of letters, digits, `_` and `-`, not `%s`", name);
         return;
     }
@@ -51,7 +51,7 @@ static void read_variable(struct variables *all, const struct node *key, const s
     struct draft_variable *d = arena_alloc(&g->arena, sizeof *d);
     d->variable = arena_alloc(&g->arena, sizeof *d->variable);
     *d->variable =
-        (struct variable){.name = key->text, .at = key->at, .list = value->kind == NODE_LIST};
+        (struct variable){.name = key->text, .at = node_at(key), .list = value->kind == NODE_LIST};
     *vec_push(&g->variables) = d->variable;
     *map_put(&g->variable_names, key->text) = d->variable;
     *vec_push(&all->drafts) = d;
@@ -84,7 +84,7 @@ static void find_value(struct variables *all, struct draft_variable *d) {
         if (!check_references(r, NULL, &d->texts.v[i], 0))
             d->broken = true;
         if (!d->broken)
-            expand_texts(r, &d->texts.v[i], d->nodes.v[i]->at, &scope, false, &r->graph->arena,
+            expand_texts(r, &d->texts.v[i], node_at(d->nodes.v[i]), &scope, false, &r->graph->arena,
                          &values);
     }
     d->variable->v = arena_copy(&r->graph->arena, values.v, values.n * sizeof *values.v);
@@ -140,7 +140,7 @@ void read_variables(struct reader *r) {
         if (value == NULL || !want_map(value, "`vars`", r->diags))
             continue;
         for (size_t i = 0; i + 1 < value->n; i += 2)
-            read_variable(&all, value->items[i], value->items[i + 1]);
+            read_variable(&all, &value->items[i], &value->items[i + 1]);
     }
     for (size_t i = 0; i < all.drafts.n; i++)
         settle(&all, all.drafts.v[i]);

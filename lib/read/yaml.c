@@ -32,7 +32,8 @@ static void read_all(struct reader *r) {
     if (!good)
         return;
     if (!steps && errors == r->diags->errors)
-        diag_error(r->diags, r->documents.v[r->documents.n - 1]->root->at, "there are no `steps`");
+        diag_error(r->diags, node_at(r->documents.v[r->documents.n - 1]->root),
+                   "there are no `steps`");
     read_hosts(r);
     read_variables(r);
     read_limits(r);

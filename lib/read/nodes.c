@@ -44,8 +44,10 @@ struct reader {
     uint64_t nodes; /* met so far */
     bool failed;
     uint32_t told_line; /* of a value that should be quoted: told, whatever the parser says of it */
-    /* libyaml counts characters; places count bytes. Marks come nearly in order: this goes along.
-     */
+    /* libyaml counts characters, and takes more for the end of a line than a newline; places count
+     * bytes, and newlines. In most texts there is no difference. Else, since marks come nearly in
+     * order, this goes along. */
+    bool counts_alike;
     struct {
         size_t chars, bytes, line_start;
         uint32_t line;
@@ -54,6 +56,14 @@ struct reader {
 
 static bool continues(char c) {
     return ((unsigned char)c & 0xc0) == 0x80;
+}
+
+/* Whether every character is a byte, and every line ends with a newline. */
+static bool is_counted_alike(struct str text) {
+    unsigned char all = 0;
+    for (size_t i = 0; i < text.n; i++)
+        all |= (unsigned char)text.s[i];
+    return all < 0x80 && (text.n == 0 || memchr(text.s, '\r', text.n) == NULL);
 }
 
 /* Moves the cursor to a mark, and tells its byte. */
@@ -82,12 +92,23 @@ static size_t move_to(struct reader *r, const yaml_mark_t *mark) {
     return r->cursor.bytes;
 }
 
+static size_t byte_of(struct reader *r, const yaml_mark_t *mark) {
+    if (!r->counts_alike)
+        return move_to(r, mark);
+    return mark->index < r->source->text.n ? mark->index : r->source->text.n;
+}
+
 static struct place at_mark(struct reader *r, const yaml_mark_t *start, const yaml_mark_t *end) {
-    size_t offset = move_to(r, start);
-    struct place p = {r->source, r->cursor.line + 1, (uint32_t)(offset - r->cursor.line_start) + 1,
-                      1};
+    size_t offset = byte_of(r, start);
+    struct place p = {r->source, (uint32_t)start->line + 1, (uint32_t)start->column + 1, 1};
+    /* The end of the text is a line of its own for libyaml. */
+    if (!r->counts_alike || offset == r->source->text.n) {
+        move_to(r, start);
+        p.line = r->cursor.line + 1;
+        p.col = (uint32_t)(offset - r->cursor.line_start) + 1;
+    }
     if (end != NULL && end->line == start->line && end->index > start->index)
-        p.length = (uint32_t)(move_to(r, end) - offset);
+        p.length = (uint32_t)(byte_of(r, end) - offset);
     return p;
 }
 
@@ -204,8 +225,8 @@ static struct node new_node(struct reader *r, enum node_kind kind, const yaml_ev
     node.line = at.line;
     node.col = at.col;
     node.length = at.length;
-    node.start = (uint32_t)move_to(r, &e->start_mark);
-    node.end = (uint32_t)move_to(r, &e->end_mark);
+    node.start = (uint32_t)byte_of(r, &e->start_mark);
+    node.end = (uint32_t)byte_of(r, &e->end_mark);
     return node;
 }
 
@@ -244,7 +265,7 @@ static void close_node(struct reader *r, const yaml_event_t *e) {
     struct node *node = &o->node;
     node->items = arena_copy(r->arena, o->items.v, o->items.n * sizeof *o->items.v);
     node->n = o->items.n;
-    node->end = (uint32_t)move_to(r, &e->end_mark);
+    node->end = (uint32_t)byte_of(r, &e->end_mark);
     o->items.n = 0; /* the next one at this depth goes on with its memory */
     map_free(&o->keys);
     name_anchor(r, o->anchor, node, o->weight);
@@ -258,7 +279,7 @@ static void take_alias(struct reader *r, const yaml_event_t *e) {
         const char *name = diag_name(r->diags, str_of((const char *)e->data.alias.anchor));
         diag_error(r->diags, at, "`*%s` is an alias of a value that is nowhere named `&%s`", name,
                    name);
-        syntax_help_quote(r->source, move_to(r, &e->start_mark), r->diags);
+        syntax_help_quote(r->source, byte_of(r, &e->start_mark), r->diags);
         r->failed = true;
         return;
     }
@@ -317,8 +338,8 @@ static void report_syntax(struct reader *r, const yaml_parser_t *p) {
     yaml_mark_t at = p->problem_mark, context = p->context_mark;
     struct syntax_problem problem = {
         .text = p->problem != NULL ? p->problem : "this is not YAML",
-        .at = move_to(r, &at),
-        .context = p->context != NULL ? move_to(r, &context) : SIZE_MAX,
+        .at = byte_of(r, &at),
+        .context = p->context != NULL ? byte_of(r, &context) : SIZE_MAX,
     };
     r->failed = true;
     if (r->told_line != at.line + 1)
@@ -340,6 +361,7 @@ struct node *nodes_read(struct arena *arena, const struct source *source, struct
         text = (struct str){text.s + 3, text.n - 3};
         r->cursor.bytes = r->cursor.line_start = 3;
     }
+    r->counts_alike = is_counted_alike(source->text);
     yaml_parser_set_input_string(&parser, (const unsigned char *)text.s, text.n);
     for (bool end = false; !end && !r->failed;) {
         yaml_event_t event;

@@ -53,6 +53,9 @@ bool syntax_check_text(const struct source *source, struct diags *diags) {
     }
     for (size_t i = 0, len; i < n; i += len) {
         uint32_t code = 0;
+        len = 1;
+        if ((s[i] >= 0x20 && s[i] < 0x7f) || s[i] == '\n') /* most are */
+            continue;
         len = character(s + i, n - i, &code);
         if (len == 0) {
             diag_error(diags, syntax_place(source, i), "byte 0x%02x is not UTF-8", s[i]);

@@ -107,9 +107,9 @@ struct rule {
 };
 
 struct file {
-    uint32_t id;     /* its index in graph.files */
     struct str name; /* as a relative or absolute path, normalised: no "./", no "//", no "x/.." */
     struct step *maker; /* NULL: nobody, it must be there */
+    uint32_t id;        /* its index in graph.files */
     bool read;          /* a step has it as `in` */
 };
 

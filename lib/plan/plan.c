@@ -7,7 +7,7 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <unistd.h>
 
 enum { GROUPS = 16 };
 enum { HELPED_MAX = 100 }; /* errors that get a suggestion: each is a search through all names */
@@ -30,8 +30,8 @@ struct choice {
     size_t next_step, next_rule; /* in these */
     uint8_t group;               /* of what is wanted now */
     bool asking;                 /* that is named by a target itself */
-    struct map inputs; /* names that were looked for; a step's use of one needs no other look */
-    str_list names;    /* of rules and made files, for suggestions */
+    VEC(bool) looked_for;        /* by file id; a step's use of one needs no other look */
+    str_list names;              /* of rules and made files, for suggestions */
 };
 
 static void want(struct choice *c, struct step *step) {
@@ -117,9 +117,8 @@ static void want_matching(struct choice *c, struct str target) {
 
 static bool exists(struct str name) {
     struct buf b = {0};
-    struct stat st;
     buf_str(&b, name);
-    bool there = stat(b.s, &st) == 0;
+    bool there = access(b.s, F_OK) == 0;
     buf_free(&b);
     return there;
 }
@@ -204,10 +203,11 @@ static bool is_left_out(const struct choice *c, const struct step *maker) {
 static bool check_input(struct choice *c, struct file *f, struct place at) {
     if (f->maker != NULL && !is_left_out(c, f->maker))
         return true;
-    void **looked_for = map_put(&c->inputs, f->name);
-    if (*looked_for != NULL)
+    while (c->looked_for.n <= f->id)
+        *vec_push(&c->looked_for) = false;
+    if (c->looked_for.v[f->id])
         return true;
-    *looked_for = f;
+    c->looked_for.v[f->id] = true;
     if (exists(f->name))
         return true;
     const char *name = diag_name(c->diags, f->name);
@@ -374,7 +374,7 @@ static void follow(struct choice *c) {
 }
 
 static void free_choice(struct choice *c) {
-    map_free(&c->inputs);
+    vec_free(&c->looked_for);
     vec_free(&c->names);
     vec_free(&c->queue);
     vec_free(&c->rules);

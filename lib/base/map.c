@@ -4,11 +4,6 @@
 
 #include <stdlib.h>
 
-struct map_entry {
-    struct str key;
-    void *value;
-};
-
 /* Slots are few bytes, so that looking for what is not there, and growing, go through little
  * memory. */
 struct map_slot {
@@ -60,7 +55,7 @@ static void grow_slots(struct map *m) {
     m->cap = cap;
 }
 
-void **map_put(struct map *m, struct str key) {
+struct map_entry *map_at(struct map *m, struct str key) {
     if ((m->n + 1) * 4 > m->cap * 3)
         grow_slots(m);
     uint32_t hash = hash_of(key);
@@ -73,7 +68,11 @@ void **map_put(struct map *m, struct str key) {
         m->entries[m->n++] = (struct map_entry){key, NULL};
         *slot = (struct map_slot){hash, (uint32_t)m->n};
     }
-    return &m->entries[slot->entry - 1].value;
+    return &m->entries[slot->entry - 1];
+}
+
+void **map_put(struct map *m, struct str key) {
+    return &map_at(m, key)->value;
 }
 
 void map_free(struct map *m) {

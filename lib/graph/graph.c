@@ -95,21 +95,21 @@ struct file *graph_find_file(const struct graph *g, struct str name) {
 }
 
 struct file *graph_file(struct graph *g, struct str name) {
-    struct file *f = graph_find_file(g, name);
-    if (f != NULL)
-        return f;
-    f = arena_alloc(&g->arena, sizeof *f);
-    if (is_normal(name)) {
-        f->name = arena_str(&g->arena, name);
-    } else {
-        struct buf b = {0};
+    struct buf b = {0};
+    if (!is_normal(name)) {
         normalise(name, &b);
-        f->name = arena_str(&g->arena, buf_view(&b));
-        buf_free(&b);
+        name = buf_view(&b);
     }
-    f->id = (uint32_t)g->files.n;
-    *vec_push(&g->files) = f;
-    *map_put(&g->file_names, f->name) = f;
+    struct map_entry *entry = map_at(&g->file_names, name);
+    struct file *f = entry->value;
+    if (f == NULL) {
+        f = arena_alloc(&g->arena, sizeof *f);
+        f->id = (uint32_t)g->files.n;
+        f->name = arena_str(&g->arena, name);
+        *vec_push(&g->files) = f;
+        *entry = (struct map_entry){f->name, f};
+    }
+    buf_free(&b);
     return f;
 }
 

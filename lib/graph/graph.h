@@ -189,8 +189,9 @@ struct graph {
     struct growth *growth; /* NULL: it does not grow */
     struct uses *uses;     /* what it was made of */
     bool running;          /* what steps leave is known as far as it will be when it is asked for */
-    struct map host_names, pool_names, variable_names, rule_names, step_names, file_names,
-        limit_names, pattern_prefixes;
+    struct map host_names, pool_names, variable_names, rule_names, file_names, limit_names,
+        pattern_prefixes;
+    struct map step_names; /* of those with items; the others are found by their rules */
     size_t longest_prefix; /* of a pattern: link.c */
 };
 

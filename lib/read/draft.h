@@ -134,7 +134,6 @@ void free_draft(struct draft_rule *d);
 struct unfolding {
     struct growth growth;
     struct reader *reader;
-    struct map drafts;    /* by name */
     draft_rules by_rule;  /* by the rule's id */
     draft_rules queue;    /* what can unfold now */
     draft_rules batch;    /* what has unfolded since the graph was last linked */

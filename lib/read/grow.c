@@ -170,10 +170,8 @@ static void step_over(struct growth *growth, struct step *step, bool well, struc
 }
 
 static void add_drafts(struct unfolding *u, const draft_rules *drafts) {
-    for (size_t i = 0; i < drafts->n; i++) {
-        *map_put(&u->drafts, drafts->v[i]->rule->name) = drafts->v[i];
+    for (size_t i = 0; i < drafts->n; i++)
         *vec_push(&u->by_rule) = drafts->v[i];
-    }
     u->pending += drafts->n;
 }
 
@@ -224,7 +222,6 @@ static bool listed(struct growth *growth, struct step *step, struct str text, st
                 *vec_push(&u->queue) = d;
         } else { /* as if they had never been there */
             *map_put(&g->rule_names, d->rule->name) = NULL;
-            *map_put(&u->drafts, d->rule->name) = NULL;
             for (size_t k = 0; k < d->refs.n; k++) {
                 draft_rules *waiting[] = {(draft_rules *)&d->refs.v[k].to->before,
                                           (draft_rules *)&d->refs.v[k].to->listeners};
@@ -255,7 +252,6 @@ static void growth_free(struct growth *growth) {
     vec_free(&u->by_rule);
     vec_free(&u->queue);
     vec_free(&u->batch);
-    map_free(&u->drafts);
     arena_free(&u->scratch);
     vec_free(&u->names);
     vec_free(&u->files);

@@ -10,7 +10,8 @@ enum { SCRATCH_MAX = 4096 };
 /* --- what the texts refer to --- */
 
 static struct draft_rule *draft_of(const struct unfolding *u, struct str name) {
-    return map_get(&u->drafts, name);
+    const struct rule *rule = map_get(&u->reader->graph->rule_names, name);
+    return rule != NULL ? u->by_rule.v[rule->id] : NULL;
 }
 
 static bool has_patterns(const struct draft_rule *d) {
@@ -337,6 +338,17 @@ static struct str name_with_host(struct graph *g, struct str item, struct str ho
     return arena_printf(&g->arena, "%.*s@%.*s", STR_FMT(item), STR_FMT(host));
 }
 
+/* A step without an item is found by its rule. false: there is one of that name. */
+static bool name_step(struct graph *g, struct step *step) {
+    if (step->item.s == NULL)
+        return map_get(&g->rule_names, step->name) == step->rule;
+    void **place = map_put(&g->step_names, step->name);
+    if (*place != NULL)
+        return false;
+    *place = step;
+    return true;
+}
+
 static void make_step(struct unfolding *u, struct draft_rule *d, const struct item *item,
                       struct pool *pool) {
     struct reader *r = d->reader;
@@ -346,13 +358,11 @@ static void make_step(struct unfolding *u, struct draft_rule *d, const struct it
     if (every)
         text = name_with_host(g, item->text, pool->hosts[0]->name);
     struct step *step = graph_add_step(g, d->rule, text, item->file && !every);
-    void **place = map_put(&g->step_names, step->name);
-    if (*place != NULL) {
+    if (!name_step(g, step)) {
         diag_error(r->diags, item->at, "the item `%s` is there twice",
                    diag_name(r->diags, item->text));
         return;
     }
-    *place = step;
     step->axes = item->axes;
     step->n_axes = item->n_axes;
     step->pool = pool;
@@ -421,7 +431,6 @@ struct step *stand_in(struct unfolding *u, struct draft_rule *d) {
     struct graph *g = u->reader->graph;
     struct step *step = graph_add_step(g, d->rule, (struct str){0}, false);
     step->in_at = step->out_at = d->rule->at;
-    *map_put(&g->step_names, step->name) = step;
     d->rule->steps = arena_copy(&g->arena, &step, sizeof step);
     d->left = d->rule->n_steps = 1;
     return step;

@@ -45,8 +45,14 @@ struct draft_copy {
     struct draft_text from, to;
 };
 
+/* What a step is called by another one. */
+struct draft_name {
+    struct str text;
+    struct place at;
+};
+
 struct draft_need {
-    const struct node *name;
+    struct draft_name name;
     enum when when;
     bool said; /* `when` was said of this one */
     struct draft_rule *rule;
@@ -59,7 +65,7 @@ struct draft_reference {
     bool values; /* ... and these are known once the other's steps have run */
     bool edge;   /* its steps wait for those of the other */
     enum when when;
-    const struct node *item; /* a need of one step of the other: "NAME[ITEM]"; NULL: of all */
+    const struct draft_name *item; /* a need of one step of the other: "NAME[ITEM]"; NULL: of all */
 };
 
 struct draft_rule {
@@ -80,10 +86,10 @@ struct draft_rule {
     struct draft_exclusion *exclusions;
     size_t n_exclusions;
 
-    struct draft_text on; /* `on: POOL`; t.n == 0: not said */
-    struct pool *pool;    /* where all its steps run, if `on` has no references; NULL: here */
-    struct str every;     /* `on: {every: POOL}` */
-    const struct node *same;
+    struct draft_text on;   /* `on: POOL`; t.n == 0: not said */
+    struct pool *pool;      /* where all its steps run, if `on` has no references; NULL: here */
+    struct str every;       /* `on: {every: POOL}` */
+    struct draft_name same; /* `on: {same: STEP}` */
 
     bool broken;            /* a mistake in its keys was told */
     bool in_told, out_told; /* a mistake in a name of one item, told once for all of them */

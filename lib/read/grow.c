@@ -136,7 +136,8 @@ static void unfold_ready(struct unfolding *u) {
             break_steps(u, d);
     }
     for (size_t i = 0; i < u->batch.n; i++)
-        for (size_t k = 0; u->batch.v[i]->same != NULL && k < u->batch.v[i]->rule->n_steps; k++) {
+        for (size_t k = 0; u->batch.v[i]->same.text.n != 0 && k < u->batch.v[i]->rule->n_steps;
+             k++) {
             struct step *step = u->batch.v[i]->rule->steps[k], *root = step;
             for (size_t n = 0; root->same != NULL && n < u->batch.n; n++)
                 root = root->same;
@@ -192,7 +193,7 @@ static bool listed(struct growth *growth, struct step *step, struct str text, st
     *source = (struct source){arena_printf(&g->arena, "<%.*s>", STR_FMT(step->name)).s,
                               arena_str(&g->arena, text)};
     *document = (struct document){.source = source};
-    document->root = nodes_read(&g->arena, source, diags);
+    document->root = nodes_read(&r->nodes, &g->arena, source, diags);
     if (document->root == NULL || !want_map(document->root, "what it lists", diags))
         return false;
     /* Names that are taken are found before anything is changed. */
@@ -210,6 +211,8 @@ static bool listed(struct growth *growth, struct step *step, struct str text, st
     size_t rules = g->rules.n, names = r->rule_names.n, pending = u->pending;
     draft_rules drafts = {0};
     draft_steps(r, document, document->root, &drafts);
+    document->root = NULL;
+    arena_free(&r->nodes);
     add_drafts(u, &drafts);
     connect_drafts(u, &drafts);
     bool good = errors == diags->errors;
@@ -255,6 +258,7 @@ static void growth_free(struct growth *growth) {
     arena_free(&u->scratch);
     vec_free(&u->names);
     vec_free(&u->files);
+    arena_free(&u->reader->nodes);
     vec_free(&u->reader->documents);
     vec_free(&u->reader->rule_names);
     map_free(&u->reader->told);

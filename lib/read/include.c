@@ -117,8 +117,8 @@ static void include(void *context, const struct node *scalar) {
 static bool read_document(struct reader *r, const struct source *source, size_t depth,
                           opened_list *files) {
     struct document *document = arena_alloc(&r->graph->arena, sizeof *document);
-    *document =
-        (struct document){.source = source, .root = nodes_read(&r->graph->arena, source, r->diags)};
+    *document = (struct document){
+        .source = source, .root = nodes_read(&r->nodes, &r->graph->arena, source, r->diags)};
     if (document->root == NULL)
         return false;
     const struct node *value =

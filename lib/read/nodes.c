@@ -34,14 +34,14 @@ struct anchor {
 };
 
 struct reader {
-    struct arena *arena;
+    struct arena *nodes, *texts;
     const struct source *source;
     struct diags *diags;
     struct open stack[DEPTH_MAX];
     size_t depth;
     struct map anchors;
     struct node *root;
-    uint64_t nodes; /* met so far */
+    uint64_t met; /* nodes so far */
     bool failed;
     uint32_t told_line; /* of a value that should be quoted: told, whatever the parser says of it */
     /* libyaml counts characters, and takes more for the end of a line than a newline; places count
@@ -183,12 +183,12 @@ static void take_key(struct reader *r, struct open *top, const struct node *node
 /* A finished node goes to the one that is open. */
 static void give(struct reader *r, const struct node *node, uint64_t weight) {
     if (r->depth == 0) {
-        r->root = arena_copy(r->arena, node, sizeof *node);
+        r->root = arena_copy(r->nodes, node, sizeof *node);
         return;
     }
     struct open *top = &r->stack[r->depth - 1];
     top->weight += weight;
-    if (top->weight > r->nodes + ALIASED_MAX) {
+    if (top->weight > r->met + ALIASED_MAX) {
         fail(r, node_at(node), "the aliases stand for too many values");
         return;
     }
@@ -206,21 +206,21 @@ static void give(struct reader *r, const struct node *node, uint64_t weight) {
 }
 
 static struct str copy_anchor(struct reader *r, const yaml_char_t *anchor) {
-    return anchor != NULL ? arena_str(r->arena, str_of((const char *)anchor)) : (struct str){0};
+    return anchor != NULL ? arena_str(r->nodes, str_of((const char *)anchor)) : (struct str){0};
 }
 
 static void name_anchor(struct reader *r, struct str name, const struct node *node,
                         uint64_t weight) {
     if (name.n == 0)
         return;
-    struct anchor *a = arena_alloc(r->arena, sizeof *a);
+    struct anchor *a = arena_alloc(r->nodes, sizeof *a);
     *a = (struct anchor){*node, weight};
     *map_put(&r->anchors, name) = a;
 }
 
 static struct node new_node(struct reader *r, enum node_kind kind, const yaml_event_t *e) {
     struct node node = {.source = r->source, .kind = kind};
-    r->nodes++;
+    r->met++;
     struct place at = at_mark(r, &e->start_mark, &e->end_mark);
     node.line = at.line;
     node.col = at.col;
@@ -263,7 +263,7 @@ static void open_node(struct reader *r, const struct node *node, const yaml_char
 static void close_node(struct reader *r, const yaml_event_t *e) {
     struct open *o = &r->stack[--r->depth];
     struct node *node = &o->node;
-    node->items = arena_copy(r->arena, o->items.v, o->items.n * sizeof *o->items.v);
+    node->items = arena_copy(r->nodes, o->items.v, o->items.n * sizeof *o->items.v);
     node->n = o->items.n;
     node->end = (uint32_t)byte_of(r, &e->end_mark);
     o->items.n = 0; /* the next one at this depth goes on with its memory */
@@ -291,7 +291,7 @@ static void take_scalar(struct reader *r, const yaml_event_t *e) {
     struct node node = new_node(r, NODE_SCALAR, e);
     node.plain = style == YAML_PLAIN_SCALAR_STYLE;
     node.block = style == YAML_LITERAL_SCALAR_STYLE || style == YAML_FOLDED_SCALAR_STYLE;
-    node.text = arena_str(r->arena,
+    node.text = arena_str(r->texts,
                           (struct str){(const char *)e->data.scalar.value, e->data.scalar.length});
     check_tag(r, e->data.scalar.tag, &node);
     if (memchr(node.text.s, '\0', node.text.n) != NULL)
@@ -346,11 +346,12 @@ static void report_syntax(struct reader *r, const yaml_parser_t *p) {
         syntax_report(r->source, &problem, r->diags);
 }
 
-struct node *nodes_read(struct arena *arena, const struct source *source, struct diags *diags) {
+struct node *nodes_read(struct arena *nodes, struct arena *texts, const struct source *source,
+                        struct diags *diags) {
     if (!syntax_check_text(source, diags))
         return NULL;
     struct reader *r = mem_zalloc(sizeof *r);
-    *r = (struct reader){.arena = arena, .source = source, .diags = diags};
+    *r = (struct reader){.nodes = nodes, .texts = texts, .source = source, .diags = diags};
     yaml_parser_t parser;
     if (!yaml_parser_initialize(&parser))
         mem_alloc(SIZE_MAX); /* out of memory is the only reason */

@@ -33,11 +33,13 @@ static inline struct place node_at(const struct node *node) {
     return (struct place){node->source, node->line, node->col, node->length};
 }
 
-/* The tree of the one document of a source, in the arena; NULL after a mistake of syntax, which is
- * then in diags (an empty document is one). Duplicate keys, keys that are no scalars and the like
- * are reported and left out. Aliases share what is in them: a tree may be met on several ways, but
- * not without an end. */
-struct node *nodes_read(struct arena *arena, const struct source *source, struct diags *diags);
+/* The tree of the one document of a source, with its nodes in one arena and their texts in another,
+ * which is to live on when nobody asks for the nodes any more; NULL after a mistake of syntax,
+ * which is then in diags (an empty document is one). Duplicate keys, keys that are no scalars and
+ * the like are reported and left out. Aliases share what is in them: a tree may be met on several
+ * ways, but not without an end. */
+struct node *nodes_read(struct arena *nodes, struct arena *texts, const struct source *source,
+                        struct diags *diags);
 
 /* The value of a key in a map; NULL if it is not there, or the node is no map. */
 const struct node *node_get(const struct node *map, const char *key);

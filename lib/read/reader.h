@@ -10,7 +10,7 @@
 /* One file, of those that include one another. */
 struct document {
     const struct source *source;
-    const struct node *root;
+    const struct node *root;     /* NULL, when all is read */
     const struct node *defaults; /* for its steps; NULL: none, or with mistakes, which were told */
 };
 
@@ -18,6 +18,7 @@ struct reader {
     struct graph *graph;
     struct diags *diags;
     VEC(struct document *) documents; /* included ones before those that include them */
+    struct arena nodes;               /* of the documents, until all is read */
     str_list rule_names;              /* for suggestions */
     /* How much lists in lists may still unfold to: a few lines can stand for billions of names. */
     size_t texts_left, bytes_left;

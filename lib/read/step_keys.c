@@ -170,7 +170,7 @@ static void key_when(void *context, const struct node *value) {
 
 static void one_need(void *context, const struct node *scalar) {
     struct draft_rule *d = context;
-    *vec_push(&d->needs) = (struct draft_need){.name = scalar};
+    *vec_push(&d->needs) = (struct draft_need){.name = {scalar->text, node_at(scalar)}};
 }
 
 static void key_needs(void *context, const struct node *value) {
@@ -181,7 +181,8 @@ static void key_needs(void *context, const struct node *value) {
         return;
     }
     for (size_t i = 0; i + 1 < value->n; i += 2) {
-        struct draft_need need = {.name = &value->items[i], .said = true};
+        const struct node *name = &value->items[i];
+        struct draft_need need = {.name = {name->text, node_at(name)}, .said = true};
         if (read_when(&value->items[i + 1], &need.when, d->reader->diags))
             *vec_push(&d->needs) = need;
         else
@@ -204,7 +205,7 @@ static void key_same(void *context, const struct node *value) {
     struct draft_rule *d = context;
     struct str text;
     if (want_name(value, "`same`", &text, d->reader->diags))
-        d->same = value;
+        d->same = (struct draft_name){text, node_at(value)};
 }
 
 static const struct key on_keys[] = {{"every", key_every, KEY_TEXT}, {"same", key_same, KEY_TEXT}};
@@ -217,7 +218,7 @@ static void key_on(void *context, const struct node *value) {
     if (value->kind == NODE_MAP) {
         size_t errors = diags->errors;
         read_keys(value, "`on`", on_keys, sizeof on_keys / sizeof *on_keys, d, diags);
-        if (errors == diags->errors && (d->every.n != 0) == (d->same != NULL))
+        if (errors == diags->errors && (d->every.n != 0) == (d->same.text.n != 0))
             diag_error(diags, node_at(value), "`on` says either `every` or `same`");
         d->broken = d->broken || errors != diags->errors;
     } else if (want_name(value, "`on`", &text, diags)) {

@@ -83,7 +83,7 @@ static void run_nothing(struct draft_rule *d) {
 static void check_whole(struct draft_rule *d) {
     struct reader *r = d->reader;
     struct rule *rule = d->rule;
-    bool elsewhere = d->on.t.n != 0 || d->every.n != 0 || d->same != NULL;
+    bool elsewhere = d->on.t.n != 0 || d->every.n != 0 || d->same.text.n != 0;
     if (d->copies.n != 0 && !elsewhere) {
         const struct draft_copy *copy = &d->copies.v[0];
         diag_error(r->diags, copy->from.at, "`%s` needs a host: say `on`",
@@ -181,6 +181,13 @@ void free_draft(struct draft_rule *d) {
     vec_free(&d->listed);
 }
 
+/* Nothing points to nodes any more, and what comes now may have their memory. */
+static void forget_nodes(struct reader *r) {
+    for (size_t i = 0; i < r->documents.n; i++)
+        r->documents.v[i]->root = r->documents.v[i]->defaults = NULL;
+    arena_free(&r->nodes);
+}
+
 void read_steps(struct reader *r) {
     draft_rules drafts = {0};
     for (size_t i = 0; i < r->documents.n; i++) {
@@ -194,6 +201,7 @@ void read_steps(struct reader *r) {
         else
             diag_help(r->diags, "from names to steps: `steps: {hello: {run: echo hello}}`");
     }
+    forget_nodes(r);
     unfold_rules(r, &drafts);
     vec_free(&drafts);
 }

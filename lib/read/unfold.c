@@ -65,8 +65,8 @@ static struct draft_rule *find_needed(struct unfolding *u, struct str name, bool
     return draft_of(u, (struct str){name.s, (size_t)(bracket - name.s)});
 }
 
-static void no_step(struct reader *r, const struct node *name) {
-    diag_error(r->diags, node_at(name), "there is no step `%s`", diag_name(r->diags, name->text));
+static void no_step(struct reader *r, const struct draft_name *name) {
+    diag_error(r->diags, name->at, "there is no step `%s`", diag_name(r->diags, name->text));
     help_meant(r->diags, name->text, r->rule_names.v, r->rule_names.n);
 }
 
@@ -74,16 +74,16 @@ static void refer_to_needs(struct unfolding *u, struct draft_rule *d) {
     for (size_t i = 0; i < d->needs.n; i++) {
         struct draft_need *need = &d->needs.v[i];
         bool one;
-        need->rule = find_needed(u, need->name->text, &one);
+        need->rule = find_needed(u, need->name.text, &one);
         if (!need->said)
             need->when = d->when;
         if (need->rule == NULL)
-            no_step(d->reader, need->name);
+            no_step(d->reader, &need->name);
         else
             *vec_push(&d->refs) = (struct draft_reference){.to = need->rule,
                                                            .edge = true,
                                                            .when = need->when,
-                                                           .item = one ? need->name : NULL};
+                                                           .item = one ? &need->name : NULL};
     }
 }
 
@@ -134,11 +134,11 @@ static void connect(struct unfolding *u, struct draft_rule *d) {
         refer(u, d, &d->copies.v[i].from.t, true, false);
         refer(u, d, &d->copies.v[i].to.t, true, false);
     }
-    if (d->same != NULL) {
+    if (d->same.text.n != 0) {
         bool one;
-        struct draft_rule *other = find_needed(u, d->same->text, &one);
+        struct draft_rule *other = find_needed(u, d->same.text, &one);
         if (other == NULL)
-            no_step(r, d->same);
+            no_step(r, &d->same);
         else
             *vec_push(&d->refs) =
                 (struct draft_reference){.to = other, .edge = true, .when = d->when};
@@ -488,21 +488,20 @@ static void add_reference(struct draft_rule *d, const struct draft_reference *re
 
 static void find_same(struct draft_rule *d, struct step *step) {
     struct reader *r = d->reader;
-    const struct rule *rule = map_get(&r->graph->rule_names, d->same->text);
-    step->same = rule != NULL ? pair_of(r->graph, rule, step)
-                              : map_get(&r->graph->step_names, d->same->text);
+    const struct rule *rule = map_get(&r->graph->rule_names, d->same.text);
+    step->same =
+        rule != NULL ? pair_of(r->graph, rule, step) : map_get(&r->graph->step_names, d->same.text);
     if (step->same != NULL) {
         step->pool = step->same->pool;
     } else if (rule != NULL && !d->in_told) {
-        diag_error(r->diags, node_at(d->same),
-                   "`%s` has several steps, and none for this one's item",
-                   diag_name(r->diags, d->same->text));
+        diag_error(r->diags, d->same.at, "`%s` has several steps, and none for this one's item",
+                   diag_name(r->diags, d->same.text));
         d->in_told = true;
     }
 }
 
 static bool is_edge_per_step(const struct draft_rule *d) {
-    if (d->same != NULL)
+    if (d->same.text.n != 0)
         return true;
     for (size_t i = 0; i < d->refs.n && d->rule->every != NULL; i++)
         if (d->refs.v[i].to->rule->every != NULL)
@@ -532,7 +531,7 @@ void find_edges(struct unfolding *u, struct draft_rule *d) {
         step->needs = shared;
         step->when = when;
         step->n_needs = edges.steps.n;
-        if (d->same != NULL)
+        if (d->same.text.n != 0)
             find_same(d, step);
         step->in = find_files(u, d, step, false, &step->n_in);
     }

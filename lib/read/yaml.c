@@ -68,6 +68,7 @@ bool yaml_read(const struct source *source, const struct assignment *assignments
     if (read_documents(r, source))
         read_all(r);
     if (graph->growth == NULL) {
+        arena_free(&r->nodes);
         vec_free(&r->documents);
         vec_free(&r->rule_names);
         map_free(&r->told);

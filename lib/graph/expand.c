@@ -81,8 +81,8 @@ static void add_lines(struct str text, str_list *out) {
 
 /* {{STEP.stdout}}, {{STEP.status}}: a word for each step, or where lists are wanted, for each line.
  * What is not known yet stands for itself, for people to read. */
-static bool left_by(const struct scope *s, const struct rule *rule,
-                    const struct template_piece *ref, struct value *out) {
+static bool left_by(const struct scope *s, const struct rule *rule, const struct reference *ref,
+                    struct value *out) {
     size_t n;
     struct step *const *steps = steps_meant(s, rule, &n);
     bool status = str_eq(ref->part, STR("status"));
@@ -115,8 +115,8 @@ static bool axis_of(const struct scope *s, struct str name, struct value *out) {
     return false;
 }
 
-static bool outputs_of(const struct scope *s, const struct rule *rule,
-                       const struct template_piece *ref, struct value *out) {
+static bool outputs_of(const struct scope *s, const struct rule *rule, const struct reference *ref,
+                       struct value *out) {
     size_t n = 0;
     bool known = s->graph->running || !rule->late || rule->n_steps != 0;
     for (size_t i = 0; i < rule->n_steps; i++) {
@@ -137,7 +137,7 @@ static bool outputs_of(const struct scope *s, const struct rule *rule,
     return true;
 }
 
-bool scope_lookup(void *context, const struct template_piece *ref, struct value *out) {
+bool scope_lookup(void *context, const struct reference *ref, struct value *out) {
     const struct scope *s = context;
     bool part = ref->part.n != 0;
     if (str_eq(ref->word, STR("item")) && s->item.s != NULL) {

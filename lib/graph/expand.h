@@ -19,6 +19,6 @@ struct scope {
 };
 
 /* A template_lookup; context is a struct scope. */
-bool scope_lookup(void *scope, const struct template_piece *reference, struct value *out);
+bool scope_lookup(void *scope, const struct reference *reference, struct value *out);
 
 #endif

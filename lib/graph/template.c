@@ -15,32 +15,32 @@ static size_t name_length(const char *s, size_t n) {
 }
 
 /* The reference that begins at "{{", if it is one: its length, and its pieces. */
-static size_t match_reference(struct str text, struct template_piece *out) {
+static size_t match_reference(struct str text, struct reference *out) {
     size_t i = 2;
     while (i < text.n && (text.s[i] == ' ' || text.s[i] == '\t'))
         i++;
     size_t word = name_length(text.s + i, text.n - i), part = 0;
-    struct template_piece piece = {.word = {text.s + i, word}};
+    struct reference ref = {.word = {text.s + i, word}};
     if (word == 0)
         return 0;
     i += word;
     if (i < text.n && text.s[i] == '.') {
         part = name_length(text.s + i + 1, text.n - i - 1);
-        piece.part = (struct str){text.s + i + 1, part};
+        ref.part = (struct str){text.s + i + 1, part};
         if (part == 0)
             return 0;
         i += part + 1;
     }
     if (str_starts((struct str){text.s + i, text.n - i}, STR(":raw"))) {
-        piece.raw = true;
+        ref.raw = true;
         i += 4;
     }
     while (i < text.n && (text.s[i] == ' ' || text.s[i] == '\t'))
         i++;
     if (i + 2 > text.n || text.s[i] != '}' || text.s[i + 1] != '}')
         return 0;
-    piece.text = (struct str){text.s, i + 2};
-    *out = piece;
+    ref.text = (struct str){text.s, i + 2};
+    *out = ref;
     return i + 2;
 }
 
@@ -52,16 +52,23 @@ static void add_literal(piece_list *pieces, struct str text) {
 }
 
 static struct template finish(struct arena *arena, piece_list *pieces) {
-    struct template t = {.n = pieces->n};
+    struct template t = {.n = (uint32_t)pieces->n};
     t.v = arena_copy(arena, pieces->v, pieces->n * sizeof *pieces->v);
     for (size_t i = 0; i < t.n; i++)
-        t.references += t.v[i].word.n != 0;
+        t.references += t.v[i].reference != NULL;
     vec_free(pieces);
     return t;
 }
 
+static struct template literal(struct arena *arena, struct str text) {
+    struct template_piece piece = {.text = text};
+    return (struct template){.v = arena_copy(arena, &piece, sizeof piece), .n = 1};
+}
+
 struct template template_parse(struct arena *arena, struct str text) {
     piece_list pieces = {0};
+    if (text.n != 0 && memchr(text.s, '{', text.n) == NULL) /* most are so */
+        return literal(arena, text);
     size_t start = 0, i = 0;
     while (i + 1 < text.n) {
         const char *brace = memchr(text.s + i, '{', text.n - 1 - i);
@@ -69,15 +76,16 @@ struct template template_parse(struct arena *arena, struct str text) {
             break;
         i = (size_t)(brace - text.s);
         struct str rest = {text.s + i, text.n - i};
-        struct template_piece piece;
+        struct reference ref;
         size_t n;
         if (str_starts(rest, STR("{{{{"))) {
             add_literal(&pieces, (struct str){text.s + start, i + 2 - start});
             i += 4;
             start = i;
-        } else if (str_starts(rest, STR("{{")) && (n = match_reference(rest, &piece)) != 0) {
+        } else if (str_starts(rest, STR("{{")) && (n = match_reference(rest, &ref)) != 0) {
             add_literal(&pieces, (struct str){text.s + start, i - start});
-            *vec_push(&pieces) = piece;
+            *vec_push(&pieces) =
+                (struct template_piece){ref.text, arena_copy(arena, &ref, sizeof ref)};
             i += n;
             start = i;
         } else {
@@ -89,9 +97,11 @@ struct template template_parse(struct arena *arena, struct str text) {
 }
 
 void template_locate(struct template *t, struct str text, const struct text_origin *origin) {
-    for (size_t i = 0; i < t->n; i++)
-        if (t->v[i].word.n != 0)
-            t->v[i].at = origin->place(origin, (size_t)(t->v[i].text.s - text.s), t->v[i].text.n);
+    for (size_t i = 0; i < t->n; i++) {
+        struct reference *ref = t->v[i].reference;
+        if (ref != NULL)
+            ref->at = origin->place(origin, (size_t)(ref->text.s - text.s), ref->text.n);
+    }
 }
 
 static const char *variable_of(struct str word) {
@@ -108,7 +118,7 @@ static const char *variable_of(struct str word) {
     return NULL;
 }
 
-static void refuse(struct diags *diags, const struct template_piece *p) {
+static void refuse(struct diags *diags, const struct reference *p) {
     diag_error(diags, p->at, "`%s` cannot be quoted %s", diag_name(diags, p->text),
                shell_context_reason(p->context));
     if (p->context == SHELL_AFTER_BACKSLASH || p->context == SHELL_AFTER_DOLLAR) {
@@ -134,15 +144,15 @@ struct template template_parse_script(struct arena *arena, struct str text,
     template_locate(&t, text, origin);
     struct shell_scan *scan = shell_scan_new();
     for (size_t i = 0; i < t.n; i++) {
-        struct template_piece *p = &t.v[i];
-        if (p->word.n == 0) {
-            shell_scan_text(scan, p->text);
+        struct reference *p = t.v[i].reference;
+        if (p == NULL) {
+            shell_scan_text(scan, t.v[i].text);
             continue;
         }
         p->context = shell_scan_context(scan);
         if (p->context == SHELL_COMMENT) { /* what cannot run needs no value, and a newline in it
                                               would end the comment */
-            *p = (struct template_piece){.text = p->text};
+            t.v[i].reference = NULL;
             t.references--;
             continue;
         }
@@ -154,7 +164,7 @@ struct template template_parse_script(struct arena *arena, struct str text,
     return t;
 }
 
-static void add_word(const struct template_piece *p, const struct value *value, size_t i,
+static void add_word(const struct reference *p, const struct value *value, size_t i,
                      struct buf *out) {
     struct str word = value->v[i];
     struct buf safe = {0};
@@ -173,10 +183,10 @@ static void add_word(const struct template_piece *p, const struct value *value, 
 static bool expand(const struct template *t, template_lookup *lookup, void *context, bool script,
                    struct buf *out) {
     for (size_t i = 0; i < t->n; i++) {
-        const struct template_piece *p = &t->v[i];
+        const struct reference *p = t->v[i].reference;
         struct value value;
-        if (p->word.n == 0) {
-            buf_str(out, p->text);
+        if (p == NULL) {
+            buf_str(out, t->v[i].text);
             continue;
         }
         if (!lookup(context, p, &value))
@@ -219,10 +229,10 @@ static bool expand_list(const struct template *t, template_lookup *lookup, void 
     bool good = true;
     for (size_t i = 0; i < t->n && good; i++) {
         struct value *value = vec_push(&values);
-        if (t->v[i].word.n == 0)
+        if (t->v[i].reference == NULL)
             *value = (struct value){.v = &t->v[i].text, .n = 1};
         else
-            good = lookup(context, &t->v[i], value);
+            good = lookup(context, t->v[i].reference, value);
         if (good && value->n != 0 && total > SIZE_MAX / value->n)
             good = false;
         total *= good ? value->n : 0;
@@ -234,7 +244,7 @@ static bool expand_list(const struct template *t, template_lookup *lookup, void 
         for (size_t i = 0; i < values.n; i++) {
             block /= values.v[i].n;
             struct str word = values.v[i].v[rest / block];
-            if (escape && t->v[i].word.n != 0)
+            if (escape && t->v[i].reference != NULL)
                 add_escaped(&text, word);
             else
                 buf_str(&text, word);

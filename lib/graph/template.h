@@ -16,19 +16,23 @@ struct value {
     bool file; /* names of files: one that starts with "-" is written "./-..." in scripts */
 };
 
-struct template_piece {
-    struct str text;            /* a literal; or the reference as written, braces included */
-    struct str word, part;      /* word.n != 0: a reference; part.n may be 0 */
+struct reference {
+    struct str text;            /* as written, braces included */
+    struct str word, part;      /* part.n may be 0 */
     bool raw;                   /* :raw, goes in as it is */
     enum shell_context context; /* how to write it, in a script */
-    struct place at;            /* of a reference */
+    struct place at;
+};
+
+struct template_piece {
+    struct str text;
+    struct reference *reference; /* NULL: a literal */
 };
 
 /* Pieces in order; lives in the arena it was parsed into. */
 struct template {
     struct template_piece *v;
-    size_t n;
-    size_t references;
+    uint32_t n, references;
 };
 
 /* Tells the place of bytes [offset, offset + length) of a text. */
@@ -48,8 +52,7 @@ void template_locate(struct template *t, struct str text, const struct text_orig
 
 /* Finds what a reference stands for. false: unknown (the caller reports it); nothing is written
  * then. The value must stay valid until the expansion is done. */
-typedef bool template_lookup(void *context, const struct template_piece *reference,
-                             struct value *out);
+typedef bool template_lookup(void *context, const struct reference *reference, struct value *out);
 
 /* As one text: several words are joined by a blank. In scripts every word is quoted for its
  * context: several words are several shell words where bare, one word joined by blanks inside

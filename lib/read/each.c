@@ -224,11 +224,11 @@ static void count_up(struct reader *r, const struct numbers *numbers, struct pla
 
 /* Whether a text is one reference alone to what is a list by its nature. */
 static bool is_list(const struct graph *g, const struct template *t) {
-    if (t->n != 1 || t->references != 1 || is_reserved(t->v[0].word))
+    const struct reference *p = t->n == 1 ? t->v[0].reference : NULL;
+    if (p == NULL || is_reserved(p->word))
         return false;
-    const struct variable *v =
-        t->v[0].part.n == 0 ? map_get(&g->variable_names, t->v[0].word) : NULL;
-    return t->v[0].part.n != 0 || (v != NULL && v->list);
+    const struct variable *v = p->part.n == 0 ? map_get(&g->variable_names, p->word) : NULL;
+    return p->part.n != 0 || (v != NULL && v->list);
 }
 
 /* What a text or a list of texts stands for. */
@@ -243,7 +243,7 @@ static void find_words(struct reader *r, enum each_kind kind, const struct draft
         bool list = is_list(g, &text->t);
         if (!text->bad)
             expand_texts(r, &text->t, text->at, &scope, false, &g->arena, &found);
-        out->files = out->files || (list && str_eq(text->t.v[0].part, STR("out")));
+        out->files = out->files || (list && str_eq(text->t.v[0].reference->part, STR("out")));
         for (size_t k = 0; k < found.n; k++) {
             if (kind == EACH_LIST || list)
                 *vec_push(&out->words) = found.v[k];

@@ -70,15 +70,15 @@ struct template parse_script(struct reader *r, const struct node *scalar) {
 /* --- what --- */
 
 /* A text of `defaults` is looked at for every step, and a mistake in it told once. */
-static struct str key_of(const struct template_piece *p) {
+static struct str key_of(const struct reference *p) {
     return (struct str){(const char *)&p->text.s, sizeof p->text.s};
 }
 
-static bool told_before(const struct reader *r, const struct template_piece *p) {
+static bool told_before(const struct reader *r, const struct reference *p) {
     return r->told.n != 0 && map_get(&r->told, key_of(p)) != NULL;
 }
 
-static void tell_once(struct reader *r, const struct template_piece *p) {
+static void tell_once(struct reader *r, const struct reference *p) {
     struct str key = key_of(p);
     key.s = arena_copy(&r->graph->arena, key.s, key.n);
     *map_put(&r->told, key) = r;
@@ -88,7 +88,7 @@ static void help_braces(struct reader *r) {
     diag_help(r->diags, "to have the text as it is, write the braces as `{{{{`");
 }
 
-static bool unknown_word(struct reader *r, const struct template_piece *p, unsigned sees) {
+static bool unknown_word(struct reader *r, const struct reference *p, unsigned sees) {
     const char *name = diag_name(r->diags, p->word);
     if (is_reserved(p->word)) {
         diag_error(r->diags, p->at, "`{{%s}}` has no meaning here", name);
@@ -115,14 +115,14 @@ static bool unknown_word(struct reader *r, const struct template_piece *p, unsig
     return false;
 }
 
-static bool check_word(struct reader *r, const struct template_piece *p, unsigned sees) {
+static bool check_word(struct reader *r, const struct reference *p, unsigned sees) {
     size_t i = find_reserved(p->word);
     bool known = i < RESERVED ? (sees & reserved[i].sees) != 0
                               : map_get(&r->graph->variable_names, p->word) != NULL;
     return known || unknown_word(r, p, sees);
 }
 
-static bool check_environment(struct reader *r, const struct template_piece *p) {
+static bool check_environment(struct reader *r, const struct reference *p) {
     char *name = (char *)arena_str(&r->graph->arena, p->part).s;
     if (p->part.n == 0)
         diag_error(r->diags, p->at, "`env` wants the name of a variable: {{env.HOME}}");
@@ -134,8 +134,8 @@ static bool check_environment(struct reader *r, const struct template_piece *p) 
     return false;
 }
 
-static bool check_item_part(struct reader *r, const struct draft_rule *d,
-                            const struct template_piece *p, unsigned sees) {
+static bool check_item_part(struct reader *r, const struct draft_rule *d, const struct reference *p,
+                            unsigned sees) {
     static const struct str parts[] = {{"stem", 4}, {"base", 4}, {"dir", 3}, {"ext", 3}};
     if ((sees & SEES_ITEM) == 0)
         return unknown_word(r, p, sees);
@@ -160,7 +160,7 @@ static bool check_item_part(struct reader *r, const struct draft_rule *d,
     return false;
 }
 
-static bool check_step_part(struct reader *r, const struct template_piece *p, unsigned sees) {
+static bool check_step_part(struct reader *r, const struct reference *p, unsigned sees) {
     bool step = map_get(&r->graph->rule_names, p->word) != NULL;
     bool out = str_eq(p->part, STR("out")), status = str_eq(p->part, STR("status"));
     bool known = out || status || str_eq(p->part, STR("stdout"));
@@ -195,8 +195,8 @@ bool check_references(struct reader *r, const struct draft_rule *d, const struct
                       unsigned sees) {
     bool good = true;
     for (size_t i = 0; i < t->n && t->references != 0; i++) {
-        const struct template_piece *p = &t->v[i];
-        if (p->word.n == 0)
+        const struct reference *p = t->v[i].reference;
+        if (p == NULL)
             continue;
         if (told_before(r, p)) {
             good = false;
@@ -245,7 +245,7 @@ bool expand_texts(struct reader *r, const struct template *t, struct place at, s
     }
     for (size_t i = 0; i < t->n; i++) {
         struct value value = {.v = &t->v[i].text, .n = 1};
-        if (t->v[i].word.n != 0 && !scope_lookup(scope, &t->v[i], &value))
+        if (t->v[i].reference != NULL && !scope_lookup(scope, t->v[i].reference, &value))
             return false;
         size_t longest = 0;
         for (size_t k = 0; k < value.n; k++)

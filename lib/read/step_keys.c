@@ -39,7 +39,7 @@ static struct draft_texts read_texts(struct draft_rule *d, const struct node *va
 /* What references stand for is no pattern, whatever it looks like. */
 static bool is_pattern(const struct template *t) {
     for (size_t i = 0; i < t->n; i++)
-        for (size_t k = 0; t->v[i].word.n == 0 && k < t->v[i].text.n; k++)
+        for (size_t k = 0; t->v[i].reference == NULL && k < t->v[i].text.n; k++)
             if (t->v[i].text.s[k] != '\0' && strchr("*?[", t->v[i].text.s[k]) != NULL)
                 return true;
     return false;

@@ -37,7 +37,7 @@ static struct draft_rule *new_draft(struct reader *r, struct document *document,
 static void check_complete(struct draft_rule *d, const struct draft_text *script) {
     struct shell_scan *scan = shell_scan_new();
     for (size_t i = 0; i < script->t.n; i++) {
-        if (script->t.v[i].word.n != 0)
+        if (script->t.v[i].reference != NULL)
             shell_scan_word(scan);
         else
             shell_scan_text(scan, script->t.v[i].text);
@@ -70,7 +70,7 @@ static void join_scripts(struct draft_rule *d) {
             check_complete(d, &d->scripts.v[i]);
     }
     script->v = arena_copy(&d->reader->graph->arena, pieces.v, pieces.n * sizeof *pieces.v);
-    script->n = pieces.n;
+    script->n = (uint32_t)pieces.n;
     vec_free(&pieces);
 }
 

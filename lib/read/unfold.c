@@ -26,8 +26,8 @@ static bool has_patterns(const struct draft_rule *d) {
 static void refer(struct unfolding *u, struct draft_rule *d, const struct template *t, bool names,
                   bool edge) {
     for (size_t i = 0; i < t->n && t->references != 0; i++) {
-        const struct template_piece *p = &t->v[i];
-        if (p->part.n == 0 || is_reserved(p->word))
+        const struct reference *p = t->v[i].reference;
+        if (p == NULL || p->part.n == 0 || is_reserved(p->word))
             continue;
         struct draft_rule *other = draft_of(u, p->word);
         if (other == NULL)

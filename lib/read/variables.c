@@ -66,9 +66,10 @@ static struct draft_variable *next_use(struct variables *all, struct draft_varia
                                        struct place *at) {
     for (; d->text < d->texts.n; d->text++, d->piece = 0)
         while (d->piece < d->texts.v[d->text].n) {
-            const struct template_piece *p = &d->texts.v[d->text].v[d->piece++];
-            struct draft_variable *other =
-                p->word.n != 0 && p->part.n == 0 ? map_get(&all->names, p->word) : NULL;
+            const struct reference *p = d->texts.v[d->text].v[d->piece++].reference;
+            if (p == NULL)
+                continue;
+            struct draft_variable *other = p->part.n == 0 ? map_get(&all->names, p->word) : NULL;
             *at = p->at;
             if (other != NULL)
                 return other;

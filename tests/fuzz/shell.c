@@ -14,7 +14,7 @@ static struct place nowhere(const struct text_origin *origin, size_t offset, siz
     return (struct place){0};
 }
 
-static bool look_up(void *context, const struct template_piece *reference, struct value *out) {
+static bool look_up(void *context, const struct reference *reference, struct value *out) {
     (void)reference;
     *out = (struct value){.v = context, .n = 1};
     return true;

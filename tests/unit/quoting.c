@@ -108,7 +108,7 @@ static struct place nowhere(const struct text_origin *origin, size_t offset, siz
     return (struct place){0};
 }
 
-static bool look_up(void *context, const struct template_piece *reference, struct value *out) {
+static bool look_up(void *context, const struct reference *reference, struct value *out) {
     (void)reference;
     *out = (struct value){.v = context, .n = 1};
     return true;
@@ -241,7 +241,7 @@ TEST(where_nothing_can_be_quoted_the_way_out_is_named) {
     CHECK(*error_of("docker ps --format '{{.ID}} {{json .}}' {{{{end}}") == '\0');
 }
 
-static bool look_up_list(void *context, const struct template_piece *reference, struct value *out) {
+static bool look_up_list(void *context, const struct reference *reference, struct value *out) {
     static const struct str files[] = {STR("-a"), STR("b c")};
     (void)context;
     *out = (struct value){.v = files, .n = 2, .file = str_eq(reference->word, STR("in"))};

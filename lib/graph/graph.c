@@ -137,7 +137,7 @@ bool graph_settle(struct graph *g, struct step *step, const struct str *names, s
     for (size_t i = step->n_out; i < n_out; i++)
         out[i]->maker = step;
     step->out = out;
-    step->n_out = n_out;
+    step->n_out = (uint32_t)n_out;
     return true;
 }
 

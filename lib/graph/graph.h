@@ -68,7 +68,8 @@ struct rule {
     uint32_t id; /* its index in graph.rules; of no meaning in stand-ins for all steps of a rule */
     struct str name;
     struct place at;
-    struct template script; /* of `run`: the scripts of a list are joined by newlines */
+    struct template script;     /* of `run`: the scripts of a list are joined by newlines */
+    struct place in_at, out_at; /* where `in` and `out` stand, or the rule */
     struct place script_at; /* line 0: there is nothing to run, it is a name for what it needs */
     struct str shell;       /* its words, quoted for sh; empty: sh -e */
     struct template dir;    /* where the script starts; n == 0: here, or in the scratch directory */
@@ -76,34 +77,33 @@ struct rule {
         struct str name;
         struct template value;
     } * env;
-    size_t n_env;
+    uint32_t n_env;
+    uint32_t retries; /* further tries after a failing one */
+    uint32_t cpus;    /* cores that it keeps busy; 0: not said */
+    uint32_t n_limits;
     int64_t timeout;    /* ns, of one try from its start to its end, transfers included; 0: none */
-    uint32_t retries;   /* further tries after a failing one */
     int64_t retry_wait; /* ns, before the second try; 0: not said */
     double retry_backoff;   /* each further pause is so many times longer; 0: not said */
     struct codes *retry_on; /* only after these; NULL: after any failure */
     struct codes *allow;    /* that count as success beside 0; NULL: none */
-    uint32_t cpus;          /* cores that it keeps busy; 0: not said */
     uint64_t mem;           /* bytes that it needs; 0: not said */
     struct limit **limits;  /* it holds one of each while it runs */
-    size_t n_limits;
-    int64_t patience;     /* ns that it waits for a host that does not answer yet; 0: not */
-    bool console;         /* it has the terminal for itself */
-    bool speculate;       /* safe to run twice */
-    bool captured;        /* somebody uses what it writes to its standard output */
-    bool yields;          /* what it writes there is steps */
-    bool contents;        /* of files with equal contents it says that they are the same */
-    bool keep;            /* what it leaves when it fails stays */
+    int64_t patience;       /* ns that it waits for a host that does not answer yet; 0: not */
+    bool console;           /* it has the terminal for itself */
+    bool speculate;         /* safe to run twice */
+    bool captured;          /* somebody uses what it writes to its standard output */
+    bool yields;            /* what it writes there is steps */
+    bool contents;          /* of files with equal contents it says that they are the same */
+    bool keep;              /* what it leaves when it fails stays */
+    bool late; /* its steps are known only once others have run; until then it has none */
     struct template deps; /* the file in which it tells what else it has read; n == 0: none */
     struct str describe;
     struct step **steps; /* what it made, in the order of the items */
-    size_t n_steps;
-    struct pool *every; /* it has a step for each host of that pool (and each item) */
-    struct rule **refs; /* late: what it refers to, and so comes after */
-    size_t n_refs;
+    uint32_t n_steps, n_refs;
+    struct pool *every;  /* it has a step for each host of that pool (and each item) */
+    struct rule **refs;  /* late: what it refers to, and so comes after */
     struct rule *lister; /* whose step listed it (yields); NULL: it was written */
     struct str items;    /* late: its `each` as written, for people; empty: it has none */
-    bool late;           /* its steps are known only once others have run; until then it has none */
 };
 
 struct file {
@@ -137,30 +137,26 @@ struct axis {
 /* What must have become of a step that is needed. */
 enum when { WHEN_SUCCESS, WHEN_FAILURE, WHEN_ALWAYS };
 
+/* There may be millions: their numbers of things fit in 32 bits, side by side. */
 struct step {
-    uint32_t id; /* its index in graph.steps */
+    uint32_t id;    /* its index in graph.steps */
+    bool item_file; /* the item came from a file pattern */
+    bool broken;    /* what it should be could not be made out, which was told: it fails */
+    bool over;      /* it has run */
     struct rule *rule;
-    struct str name;         /* "count", or "count[parts/p.01]" */
-    struct str item;         /* s == NULL: its rule has no `each` */
-    bool item_file;          /* the item came from a file pattern */
-    struct pool *pool;       /* NULL: here */
-    struct step *same;       /* it runs where that one ran; NULL: anywhere in its pool */
+    struct str name;   /* "count", or "count[parts/p.01]" */
+    struct str item;   /* s == NULL: its rule has no `each` */
+    struct pool *pool; /* NULL: here */
+    struct step *same; /* it runs where that one ran; NULL: anywhere in its pool */
+    uint32_t n_in, n_out, n_patterns, n_copies, n_axes, n_needs;
     struct file **in, **out; /* out: of its patterns, what they stood for when it had run */
-    size_t n_in, n_out;
     struct pattern *patterns;
-    size_t n_patterns;
     struct copy *copies;
-    size_t n_copies;
     struct axis *axes;
-    size_t n_axes;
-    struct place in_at, out_at; /* where `in` and `out` stand */
     struct step *
         *needs; /* what must be over first, from files and from `needs`; each once, sorted by id */
     uint8_t *when; /* for each need an enum when; NULL: all must succeed */
-    size_t n_needs;
-    bool broken; /* what it should be could not be made out, which was told: it fails */
-    bool over;   /* it has run; then: */
-    int status;  /* its exit status */
+    int status;    /* of one that has run: its exit status */
     struct str
         stdout_text; /* what it wrote, if that is captured; without the newlines at its end */
 };

@@ -14,20 +14,20 @@ static void report_makers(const struct file *f, const struct step *step, struct 
     const struct step *first = f->maker;
     const char *name = diag_name(diags, f->name), *by = diag_name(diags, step->name);
     if (first == step) {
-        diag_error(diags, step->out_at, "`%s` is made twice by `%s`", name, by);
+        diag_error(diags, step->rule->out_at, "`%s` is made twice by `%s`", name, by);
         return;
     }
-    diag_error(diags, step->out_at, "`%s` is made by `%s` and by `%s`", name,
+    diag_error(diags, step->rule->out_at, "`%s` is made by `%s` and by `%s`", name,
                diag_name(diags, first->name), by);
     if (first->rule == step->rule)
         diag_help(diags, "each item needs files of its own: name them after {{item}}");
     else
-        diag_note(diags, first->out_at, "the other one");
+        diag_note(diags, first->rule->out_at, "the other one");
 }
 
 /* Steps that read a file are linked before those that came later and make it. */
 static void report_too_late(const struct file *f, const struct step *step, struct diags *diags) {
-    diag_error(diags, step->out_at,
+    diag_error(diags, step->rule->out_at,
                "`%s` makes `%s`, which other steps took for a file that is there",
                diag_name(diags, step->name), diag_name(diags, f->name));
     diag_help(diags, "let them name where it comes from: `needs: %s`, or {{%s.out}} in `in`",
@@ -151,7 +151,7 @@ static void find_needs(struct graph *g, struct step *step, need_list *all) {
         }
     step->needs = kept != 0 ? arena_alloc(&g->arena, kept * sizeof *step->needs) : NULL;
     step->when = conditions ? arena_alloc(&g->arena, kept) : NULL;
-    step->n_needs = kept;
+    step->n_needs = (uint32_t)kept;
     for (size_t i = 0; i < kept; i++) {
         step->needs[i] = all->v[i].step;
         if (conditions)
@@ -332,7 +332,7 @@ bool graph_add_needs(struct graph *g, const struct edge *edges, size_t n) {
         const struct needs_before *was = &before.v[--before.n];
         was->step->needs = was->needs;
         was->step->when = was->when;
-        was->step->n_needs = was->n_needs;
+        was->step->n_needs = (uint32_t)was->n_needs;
     }
     vec_free(&before);
     return good;

@@ -225,7 +225,7 @@ static bool check_input(struct choice *c, struct file *f, struct place at) {
 static bool check_inputs(struct choice *c, const struct step *step) {
     bool good = true;
     for (size_t i = 0; i < step->n_in; i++)
-        good = check_input(c, step->in[i], step->in_at) && good;
+        good = check_input(c, step->in[i], step->rule->in_at) && good;
     for (size_t i = 0; i < step->n_copies; i++) {
         const struct copy *copy = &step->copies[i];
         if (!copy->fetch && !copy->pattern) {

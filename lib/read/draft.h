@@ -68,18 +68,12 @@ struct draft_reference {
     const struct draft_name *item; /* a need of one step of the other: "NAME[ITEM]"; NULL: of all */
 };
 
-struct draft_rule {
-    struct reader *reader;
-    struct rule *rule;
-    struct document *document;
-    struct draft_texts in, out, scripts;
+/* What few steps say. */
+struct draft_rare {
     VEC(struct draft_copy) copies;
-    VEC(struct draft_need) needs;
     VEC(struct env) env;
-    struct place in_at, out_at, each_at, on_at, console_at, when_at;
-    enum when when; /* of what `needs` names without a `when` of its own */
+    struct place each_at, on_at, console_at, when_at;
 
-    enum each_kind each;
     struct draft_texts items; /* EACH_TEXT, EACH_LIST; EACH_LINES: the file */
     struct draft_axis *axes;
     size_t n_axes;
@@ -87,27 +81,43 @@ struct draft_rule {
     size_t n_exclusions;
 
     struct draft_text on;   /* `on: POOL`; t.n == 0: not said */
-    struct pool *pool;      /* where all its steps run, if `on` has no references; NULL: here */
     struct str every;       /* `on: {every: POOL}` */
     struct draft_name same; /* `on: {same: STEP}` */
+};
 
+struct draft_rule {
+    struct reader *reader;
+    struct rule *rule;
+    struct document *document;
+    struct draft_texts in, out, scripts;
+    VEC(struct draft_need) needs;
+    const struct draft_rare *rare; /* never NULL; own_rare() to change it */
+    struct draft_rare *own_rare;   /* NULL: it says nothing of it */
+    struct pool *pool; /* where all its steps run, if `on` has no references; NULL: here */
+
+    enum each_kind each;
+    enum when when;         /* of what `needs` names without a `when` of its own */
     bool broken;            /* a mistake in its keys was told */
     bool in_told, out_told; /* a mistake in a name of one item, told once for all of them */
 
     /* The order in which rules unfold. */
+    bool unfolded;
+    bool over, failed; /* all its steps are over; one of them did not end well */
+    uint32_t left;     /* of its steps are not over */
+    uint32_t waiting;  /* for so many of `before` and `listeners` of others */
+    uint32_t on_path;  /* 1 + its place on a path that is followed */
     VEC(struct draft_reference) refs;
     VEC(struct draft_rule *) before;    /* these wait for it to unfold */
     VEC(struct draft_rule *) listeners; /* these wait for its steps to be over */
-    size_t waiting;                     /* for so many of both kinds */
-    bool unfolded;
-    bool over, failed;               /* all its steps are over; one of them did not end well */
-    size_t left;                     /* of its steps are not over */
-    VEC(struct draft_rule *) listed; /* what its steps listed, where it `yields` */
-    size_t on_path;                  /* 1 + its place on a path that is followed */
-    struct step *gate;               /* stands for all its steps, where many wait for them */
+    VEC(struct draft_rule *) listed;    /* what its steps listed, where it `yields` */
+    struct step *gate;                  /* stands for all its steps, where many wait for them */
 };
 
 typedef VEC(struct draft_rule *) draft_rules;
+
+/* Of a step that says nothing rare. (steps.c) */
+extern const struct draft_rare no_rare;
+struct draft_rare *own_rare(struct draft_rule *d);
 
 /* Reads the keys of a step. (step_keys.c) */
 void read_step_keys(struct draft_rule *d, const struct node *value);

@@ -34,9 +34,9 @@ static struct draft_texts read_values(struct draft_rule *d, const struct node *v
 }
 
 static struct draft_axis *find_axis(const struct draft_rule *d, struct str name) {
-    for (size_t i = 0; i < d->n_axes; i++)
-        if (str_eq(d->axes[i].name, name))
-            return &d->axes[i];
+    for (size_t i = 0; i < d->rare->n_axes; i++)
+        if (str_eq(d->rare->axes[i].name, name))
+            return &d->rare->axes[i];
     return NULL;
 }
 
@@ -53,8 +53,8 @@ static void read_exclusion(struct draft_rule *d, const struct node *value,
         const struct node *key = &value->items[i];
         if (find_axis(d, key->text) == NULL) {
             str_list names = {0};
-            for (size_t k = 0; k < d->n_axes; k++)
-                *vec_push(&names) = d->axes[k].name;
+            for (size_t k = 0; k < d->rare->n_axes; k++)
+                *vec_push(&names) = d->rare->axes[k].name;
             diag_error(diags, node_at(key), "there is no axis `%s`", diag_name(diags, key->text));
             help_meant(diags, key->text, names.v, names.n);
             vec_free(&names);
@@ -71,7 +71,8 @@ static void read_matrix(struct draft_rule *d, const struct node *value) {
     struct reader *r = d->reader;
     const struct node *exclude = node_get(value, "exclude");
     d->each = EACH_MATRIX;
-    d->axes = arena_alloc(&r->graph->arena, (value->n / 2 + 1) * sizeof *d->axes);
+    struct draft_rare *rare = own_rare(d);
+    rare->axes = arena_alloc(&r->graph->arena, (value->n / 2 + 1) * sizeof *rare->axes);
     for (size_t i = 0; i + 1 < value->n; i += 2) {
         const struct node *key = &value->items[i];
         if (&value->items[i + 1] == exclude)
@@ -83,11 +84,11 @@ static void read_matrix(struct draft_rule *d, const struct node *value) {
             d->broken = true;
             continue;
         }
-        struct draft_axis *axis = &d->axes[d->n_axes++];
+        struct draft_axis *axis = &rare->axes[rare->n_axes++];
         *axis = (struct draft_axis){.name = key->text, .at = node_at(&value->items[i + 1])};
         axis->values = read_values(d, &value->items[i + 1], "an axis", &axis->kind);
     }
-    if (d->n_axes == 0 && !d->broken && !value->refused) {
+    if (d->rare->n_axes == 0 && !d->broken && !value->refused) {
         diag_error(r->diags, node_at(value),
                    "a matrix needs an axis: `each: {os: [a, b], py: [3, 4]}`");
         d->broken = true;
@@ -102,17 +103,19 @@ static void read_matrix(struct draft_rule *d, const struct node *value) {
         return;
     }
     bool list = exclude->kind == NODE_LIST;
-    d->n_exclusions = list ? exclude->n : 1;
-    d->exclusions = arena_alloc(&r->graph->arena, (d->n_exclusions + 1) * sizeof *d->exclusions);
-    for (size_t i = 0; i < d->n_exclusions; i++)
-        read_exclusion(d, list ? &exclude->items[i] : exclude, &d->exclusions[i]);
+    rare->n_exclusions = list ? exclude->n : 1;
+    rare->exclusions =
+        arena_alloc(&r->graph->arena, (rare->n_exclusions + 1) * sizeof *rare->exclusions);
+    for (size_t i = 0; i < d->rare->n_exclusions; i++)
+        read_exclusion(d, list ? &exclude->items[i] : exclude, &d->rare->exclusions[i]);
 }
 
 void read_each(struct draft_rule *d, const struct node *value) {
-    d->each_at = node_at(value);
+    struct draft_rare *rare = own_rare(d);
+    rare->each_at = node_at(value);
     const struct node *lines = value->kind == NODE_MAP ? node_get(value, "lines") : NULL;
     if (lines != NULL && lines->kind == NODE_SCALAR) {
-        d->items = read_values(d, lines, "`lines`", &d->each);
+        rare->items = read_values(d, lines, "`lines`", &d->each);
         d->each = EACH_LINES;
         if (value->n != 2) {
             diag_error(d->reader->diags, node_at(value), "`lines` stands alone in `each`");
@@ -121,7 +124,7 @@ void read_each(struct draft_rule *d, const struct node *value) {
     } else if (value->kind == NODE_MAP) {
         read_matrix(d, value);
     } else {
-        d->items = read_values(d, value, "`each`", &d->each);
+        rare->items = read_values(d, value, "`each`", &d->each);
     }
     struct str source = value->source->text;
     size_t n = value->end > value->start ? value->end - value->start : 0;
@@ -262,7 +265,7 @@ static void find_lines(struct draft_rule *d, struct word_list *out) {
     struct reader *r = d->reader;
     struct graph *g = r->graph;
     struct scope scope = {.graph = g, .arena = &g->arena};
-    const struct draft_text *text = &d->items.v[0];
+    const struct draft_text *text = &d->rare->items.v[0];
     str_list names = {0};
     if (!text->bad && expand_texts(r, &text->t, text->at, &scope, false, &g->arena, &names) &&
         names.n != 1)
@@ -318,11 +321,11 @@ static bool has_word(const struct word_list *list, struct str word) {
 
 static bool is_excluded(const struct combination *c, const struct axis *axes) {
     const struct draft_rule *d = c->rule;
-    for (size_t e = 0; e < d->n_exclusions; e++) {
-        bool all = d->exclusions[e].n != 0;
-        for (size_t k = 0; k < d->exclusions[e].n && all; k++)
-            for (size_t a = 0; a < d->n_axes; a++)
-                if (str_eq(d->axes[a].name, d->exclusions[e].v[k].name))
+    for (size_t e = 0; e < d->rare->n_exclusions; e++) {
+        bool all = d->rare->exclusions[e].n != 0;
+        for (size_t k = 0; k < d->rare->exclusions[e].n && all; k++)
+            for (size_t a = 0; a < d->rare->n_axes; a++)
+                if (str_eq(d->rare->axes[a].name, d->rare->exclusions[e].v[k].name))
                     all = all && has_word(&c->excluded[e][k], axes[a].value);
         if (all)
             return true;
@@ -335,19 +338,19 @@ static void combine(const struct combination *c, item_list *items) {
     struct draft_rule *d = c->rule;
     struct reader *r = d->reader;
     size_t total = 1;
-    for (size_t a = 0; a < d->n_axes; a++) {
+    for (size_t a = 0; a < d->rare->n_axes; a++) {
         size_t n = c->values[a].words.n;
         total = n != 0 && total > SIZE_MAX / n ? SIZE_MAX : total * n;
     }
-    if (!spend_texts(r, total, total, d->each_at))
+    if (!spend_texts(r, total, total, d->rare->each_at))
         return;
     for (size_t i = 0; i < total; i++) {
-        struct axis *axes = arena_alloc(&r->graph->arena, d->n_axes * sizeof *axes);
+        struct axis *axes = arena_alloc(&r->graph->arena, d->rare->n_axes * sizeof *axes);
         struct buf text = {0};
         size_t block = total, rest = i;
-        for (size_t a = 0; a < d->n_axes; a++) {
+        for (size_t a = 0; a < d->rare->n_axes; a++) {
             block /= c->values[a].words.n;
-            axes[a] = (struct axis){d->axes[a].name, c->values[a].words.v[rest / block]};
+            axes[a] = (struct axis){d->rare->axes[a].name, c->values[a].words.v[rest / block]};
             rest %= block;
             if (a != 0)
                 buf_putc(&text, ',');
@@ -355,30 +358,30 @@ static void combine(const struct combination *c, item_list *items) {
         }
         if (!is_excluded(c, axes))
             *vec_push(items) = (struct item){.text = arena_str(&r->graph->arena, buf_view(&text)),
-                                             .at = d->each_at,
+                                             .at = d->rare->each_at,
                                              .axes = axes,
-                                             .n_axes = d->n_axes};
+                                             .n_axes = d->rare->n_axes};
         buf_free(&text);
     }
 }
 
 static void find_combinations(struct draft_rule *d, item_list *items) {
     struct combination c = {.rule = d};
-    c.values = mem_zalloc((d->n_axes + 1) * sizeof *c.values);
-    c.excluded = mem_zalloc((d->n_exclusions + 1) * sizeof *c.excluded);
-    for (size_t a = 0; a < d->n_axes; a++)
-        find_words(d->reader, d->axes[a].kind, &d->axes[a].values, true, &c.values[a]);
-    for (size_t e = 0; e < d->n_exclusions; e++) {
-        const struct draft_exclusion *exclusion = &d->exclusions[e];
+    c.values = mem_zalloc((d->rare->n_axes + 1) * sizeof *c.values);
+    c.excluded = mem_zalloc((d->rare->n_exclusions + 1) * sizeof *c.excluded);
+    for (size_t a = 0; a < d->rare->n_axes; a++)
+        find_words(d->reader, d->rare->axes[a].kind, &d->rare->axes[a].values, true, &c.values[a]);
+    for (size_t e = 0; e < d->rare->n_exclusions; e++) {
+        const struct draft_exclusion *exclusion = &d->rare->exclusions[e];
         c.excluded[e] = mem_zalloc((exclusion->n + 1) * sizeof **c.excluded);
         for (size_t k = 0; k < exclusion->n; k++)
             find_words(d->reader, EACH_LIST, &exclusion->v[k].values, true, &c.excluded[e][k]);
     }
     combine(&c, items);
-    for (size_t a = 0; a < d->n_axes; a++)
+    for (size_t a = 0; a < d->rare->n_axes; a++)
         vec_free(&c.values[a].words);
-    for (size_t e = 0; e < d->n_exclusions; e++) {
-        for (size_t k = 0; k < d->exclusions[e].n; k++)
+    for (size_t e = 0; e < d->rare->n_exclusions; e++) {
+        for (size_t k = 0; k < d->rare->exclusions[e].n; k++)
             vec_free(&c.excluded[e][k].words);
         free(c.excluded[e]);
     }
@@ -396,16 +399,16 @@ void find_items(struct draft_rule *d, item_list *items) {
     if (lines)
         find_lines(d, &found);
     else
-        find_words(d->reader, d->each, &d->items, false, &found);
+        find_words(d->reader, d->each, &d->rare->items, false, &found);
     for (size_t i = 0; i < found.words.n; i++) {
         struct str word = found.words.v[i];
         if (word.n == 0) /* an empty line */
             continue;
-        *vec_push(items) = (struct item){.text = word,
-                                         .at = d->items.n == found.words.n && d->each == EACH_LIST
-                                                   ? d->items.v[i].at
-                                                   : d->each_at,
-                                         .file = found.files};
+        *vec_push(items) = (struct item){
+            .text = word,
+            .at = d->rare->items.n == found.words.n && d->each == EACH_LIST ? d->rare->items.v[i].at
+                                                                            : d->rare->each_at,
+            .file = found.files};
     }
     vec_free(&found.words);
 }

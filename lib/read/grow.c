@@ -12,7 +12,7 @@ static void report_waiting(struct reader *r, struct draft_rule *d) {
     draft_rules path = {0};
     while (d->on_path == 0) {
         *vec_push(&path) = d;
-        d->on_path = path.n;
+        d->on_path = (uint32_t)path.n;
         size_t i = 0;
         while (!(d->refs.v[i].names || d->rule->late) || d->refs.v[i].to->unfolded)
             i++;
@@ -136,8 +136,8 @@ static void unfold_ready(struct unfolding *u) {
             break_steps(u, d);
     }
     for (size_t i = 0; i < u->batch.n; i++)
-        for (size_t k = 0; u->batch.v[i]->same.text.n != 0 && k < u->batch.v[i]->rule->n_steps;
-             k++) {
+        for (size_t k = 0;
+             u->batch.v[i]->rare->same.text.n != 0 && k < u->batch.v[i]->rule->n_steps; k++) {
             struct step *step = u->batch.v[i]->rule->steps[k], *root = step;
             for (size_t n = 0; root->same != NULL && n < u->batch.n; n++)
                 root = root->same;

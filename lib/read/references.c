@@ -140,8 +140,8 @@ static bool check_item_part(struct reader *r, const struct draft_rule *d, const 
     if ((sees & SEES_ITEM) == 0)
         return unknown_word(r, p, sees);
     str_list axes = {0};
-    for (size_t i = 0; d != NULL && i < d->n_axes; i++)
-        *vec_push(&axes) = d->axes[i].name;
+    for (size_t i = 0; d != NULL && i < d->rare->n_axes; i++)
+        *vec_push(&axes) = d->rare->axes[i].name;
     for (size_t i = 0; i < axes.n; i++)
         if (str_eq(p->part, axes.v[i])) {
             vec_free(&axes);

@@ -82,7 +82,7 @@ static void key_run(void *context, const struct node *value) {
 
 static void key_in(void *context, const struct node *value) {
     struct draft_rule *d = context;
-    d->in_at = node_at(value);
+    d->rule->in_at = node_at(value);
     d->in = read_texts(d, value, "`in`", one_text);
 }
 
@@ -127,7 +127,7 @@ static void key_out(void *context, const struct node *value) {
     size_t n = list ? value->n : 1;
     struct key_texts k = {d, arena_alloc(&d->reader->graph->arena, most_outs(value) * sizeof *k.v),
                           0};
-    d->out_at = node_at(value);
+    d->rule->out_at = node_at(value);
     for (size_t i = 0; i < n; i++) {
         struct str text;
         if (items[i].kind == NODE_MAP)
@@ -164,7 +164,7 @@ static bool read_when(const struct node *value, enum when *when, struct diags *d
 
 static void key_when(void *context, const struct node *value) {
     struct draft_rule *d = context;
-    d->when_at = node_at(value);
+    own_rare(d)->when_at = node_at(value);
     read_when(value, &d->when, d->reader->diags);
 }
 
@@ -198,14 +198,14 @@ static void key_each(void *context, const struct node *value) {
 
 static void key_every(void *context, const struct node *value) {
     struct draft_rule *d = context;
-    want_name(value, "`every`", &d->every, d->reader->diags);
+    want_name(value, "`every`", &own_rare(d)->every, d->reader->diags);
 }
 
 static void key_same(void *context, const struct node *value) {
     struct draft_rule *d = context;
     struct str text;
     if (want_name(value, "`same`", &text, d->reader->diags))
-        d->same = (struct draft_name){text, node_at(value)};
+        own_rare(d)->same = (struct draft_name){text, node_at(value)};
 }
 
 static const struct key on_keys[] = {{"every", key_every, KEY_TEXT}, {"same", key_same, KEY_TEXT}};
@@ -214,15 +214,16 @@ static void key_on(void *context, const struct node *value) {
     struct draft_rule *d = context;
     struct diags *diags = d->reader->diags;
     struct str text;
-    d->on_at = node_at(value);
+    own_rare(d)->on_at = node_at(value);
     if (value->kind == NODE_MAP) {
         size_t errors = diags->errors;
         read_keys(value, "`on`", on_keys, sizeof on_keys / sizeof *on_keys, d, diags);
-        if (errors == diags->errors && (d->every.n != 0) == (d->same.text.n != 0))
+        if (errors == diags->errors && (d->rare->every.n != 0) == (d->rare->same.text.n != 0))
             diag_error(diags, node_at(value), "`on` says either `every` or `same`");
         d->broken = d->broken || errors != diags->errors;
     } else if (want_name(value, "`on`", &text, diags)) {
-        d->on = (struct draft_text){.t = parse_text(d->reader, value), .at = node_at(value)};
+        own_rare(d)->on =
+            (struct draft_text){.t = parse_text(d->reader, value), .at = node_at(value)};
     } else {
         d->broken = true;
     }
@@ -260,7 +261,7 @@ static void read_copies(struct draft_rule *d, const struct node *value, bool fet
             d->broken = true;
             continue;
         }
-        struct draft_copy *copy = vec_push(&d->copies);
+        struct draft_copy *copy = vec_push(&own_rare(d)->copies);
         copy->fetch = fetch;
         copy->from = (struct draft_text){.t = parse_text(r, from), .at = node_at(from)};
         copy->from.pattern = is_pattern(&copy->from.t);
@@ -287,8 +288,8 @@ static void key_env(void *context, const struct node *value) {
         const struct node *key = &value->items[i], *what = &value->items[i + 1];
         struct str text;
         bool known = false;
-        for (size_t k = 0; k < d->env.n; k++)
-            known = known || str_eq(d->env.v[k].name, key->text);
+        for (size_t k = 0; k < d->rare->env.n; k++)
+            known = known || str_eq(d->rare->env.v[k].name, key->text);
         if (known) /* these are defaults, and the step says it itself */
             continue;
         if (!is_identifier(key->text, ""))
@@ -297,7 +298,7 @@ static void key_env(void *context, const struct node *value) {
         else if (str_starts(key->text, STR("FORAY_")))
             diag_error(diags, node_at(key), "variables that begin with FORAY_ are set by foray");
         else if (want_text(what, "an environment variable", &text, diags))
-            *vec_push(&d->env) = (struct env){key->text, parse_text(d->reader, what)};
+            *vec_push(&own_rare(d)->env) = (struct env){key->text, parse_text(d->reader, what)};
     }
 }
 
@@ -495,7 +496,7 @@ static void key_limit(void *context, const struct node *value) {
     want_names(value, "`limit`", list.rule->reader->diags, one_limit, &list);
     rule->limits = arena_copy(&list.rule->reader->graph->arena, list.limits.v,
                               list.limits.n * sizeof *list.limits.v);
-    rule->n_limits = list.limits.n;
+    rule->n_limits = (uint32_t)list.limits.n;
     vec_free(&list.limits);
 }
 
@@ -503,7 +504,7 @@ static void key_limit(void *context, const struct node *value) {
 
 static void key_console(void *context, const struct node *value) {
     struct draft_rule *d = context;
-    d->console_at = node_at(value);
+    own_rare(d)->console_at = node_at(value);
     want_bool(value, "`console`", &d->rule->console, d->reader->diags);
 }
 
@@ -614,7 +615,7 @@ void check_defaults(struct reader *r, struct document *document) {
     if (defaults == NULL)
         return;
     struct rule rule = {0};
-    struct draft_rule d = {.reader = r, .rule = &rule, .document = document};
+    struct draft_rule d = {.reader = r, .rule = &rule, .document = document, .rare = &no_rare};
     size_t errors = r->diags->errors;
     read_keys(defaults, "`defaults`", default_keys, sizeof default_keys / sizeof *default_keys, &d,
               r->diags);
@@ -629,7 +630,7 @@ static void apply_defaults(struct draft_rule *d, const struct node *value) {
     for (size_t i = 0; defaults != NULL && i + 1 < defaults->n; i += 2) {
         struct str name = defaults->items[i].text;
         bool env = str_eq(name, STR("env"));
-        bool here = d->rule->console || (d->scripts.n == 0 && d->copies.n == 0);
+        bool here = d->rule->console || (d->scripts.n == 0 && d->rare->copies.n == 0);
         if (!env && node_get(value, name.s) != NULL)
             continue;
         if (here && (str_eq(name, STR("on")) || str_eq(name, STR("wait"))))

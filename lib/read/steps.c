@@ -3,14 +3,24 @@
 
 #include <stdlib.h>
 
+const struct draft_rare no_rare;
+
+struct draft_rare *own_rare(struct draft_rule *d) {
+    if (d->own_rare == NULL)
+        d->rare = d->own_rare = arena_alloc(&d->reader->graph->arena, sizeof *d->own_rare);
+    return d->own_rare;
+}
+
 static struct draft_rule *new_draft(struct reader *r, struct document *document,
                                     const struct node *key) {
     struct graph *g = r->graph;
     struct draft_rule *d = arena_alloc(&g->arena, sizeof *d);
     d->reader = r;
     d->document = document;
+    d->rare = &no_rare;
     d->rule = arena_alloc(&g->arena, sizeof *d->rule);
-    *d->rule = (struct rule){.id = (uint32_t)g->rules.n, .name = key->text, .at = node_at(key)};
+    *d->rule = (struct rule){
+        .id = (uint32_t)g->rules.n, .name = key->text, .at = node_at(key), .out_at = node_at(key)};
     *vec_push(&g->rules) = d->rule;
     void **known = map_put(&g->rule_names, key->text);
     if (*known != NULL) {
@@ -83,31 +93,32 @@ static void run_nothing(struct draft_rule *d) {
 static void check_whole(struct draft_rule *d) {
     struct reader *r = d->reader;
     struct rule *rule = d->rule;
-    bool elsewhere = d->on.t.n != 0 || d->every.n != 0 || d->same.text.n != 0;
-    if (d->copies.n != 0 && !elsewhere) {
-        const struct draft_copy *copy = &d->copies.v[0];
+    bool elsewhere = d->rare->on.t.n != 0 || d->rare->every.n != 0 || d->rare->same.text.n != 0;
+    if (d->rare->copies.n != 0 && !elsewhere) {
+        const struct draft_copy *copy = &d->rare->copies.v[0];
         diag_error(r->diags, copy->from.at, "`%s` needs a host: say `on`",
                    copy->fetch ? "fetch" : "send");
     }
     if (rule->patience != 0 && !elsewhere)
         diag_error(r->diags, rule->at, "`wait` needs a host to wait for: say `on`");
     if (rule->console && elsewhere)
-        diag_error(r->diags, d->console_at, "`console` is for steps that run here");
+        diag_error(r->diags, d->rare->console_at, "`console` is for steps that run here");
     if (rule->yields && d->scripts.n == 0)
         diag_error(r->diags, rule->at, "step `%s` lists steps, but has nothing to `run`",
                    diag_name(r->diags, rule->name));
     if (d->when != WHEN_SUCCESS && d->needs.n == 0)
-        diag_error(r->diags, d->when_at,
+        diag_error(r->diags, d->rare->when_at,
                    "`when` is said of what a step `needs`, and it needs nothing");
-    if (d->scripts.n != 0 || d->copies.n != 0 || rule->patience != 0)
+    if (d->scripts.n != 0 || d->rare->copies.n != 0 || rule->patience != 0)
         return;
     const char *name = diag_name(r->diags, rule->name);
     if (d->needs.n == 0 && d->in.n == 0)
         diag_error(r->diags, rule->at, "step `%s` has nothing to `run`, and needs nothing", name);
     else if (d->out.n != 0)
-        diag_error(r->diags, d->out_at, "step `%s` makes files, but has nothing to `run`", name);
+        diag_error(r->diags, d->rule->out_at, "step `%s` makes files, but has nothing to `run`",
+                   name);
     else if (elsewhere)
-        diag_error(r->diags, d->on_at, "step `%s` has nothing to `run` there", name);
+        diag_error(r->diags, d->rare->on_at, "step `%s` has nothing to `run` there", name);
 }
 
 static void help_pool(struct reader *r, struct str name) {
@@ -138,7 +149,7 @@ bool find_place_to_run(struct draft_rule *d, struct str name, struct pool **pool
     *pool = NULL;
     if (str_eq(name, STR("here")) && find_pool(d->reader->graph, name) == NULL)
         return true;
-    *pool = known_pool(d->reader, name, d->on.at);
+    *pool = known_pool(d->reader, name, d->rare->on.at);
     return *pool != NULL;
 }
 
@@ -151,15 +162,16 @@ static void read_draft(struct draft_rule *d, const struct node *value) {
         d->broken = true;
     if (!told)
         check_whole(d);
-    d->rule->env = arena_copy(&r->graph->arena, d->env.v, d->env.n * sizeof *d->env.v);
-    d->rule->n_env = d->env.n;
+    d->rule->env =
+        arena_copy(&r->graph->arena, d->rare->env.v, d->rare->env.n * sizeof *d->rare->env.v);
+    d->rule->n_env = (uint32_t)d->rare->env.n;
     join_scripts(d);
-    if (d->scripts.n == 0 && (d->copies.n != 0 || d->rule->patience != 0))
+    if (d->scripts.n == 0 && (d->rare->copies.n != 0 || d->rule->patience != 0))
         run_nothing(d);
-    if (d->on.t.n != 0 && d->on.t.references == 0)
-        find_place_to_run(d, d->on.t.v[0].text, &d->pool);
-    if (d->every.n != 0)
-        d->rule->every = known_pool(r, d->every, d->on_at);
+    if (d->rare->on.t.n != 0 && d->rare->on.t.references == 0)
+        find_place_to_run(d, d->rare->on.t.v[0].text, &d->pool);
+    if (d->rare->every.n != 0)
+        d->rule->every = known_pool(r, d->rare->every, d->rare->on_at);
 }
 
 void draft_steps(struct reader *r, struct document *document, const struct node *map,
@@ -172,9 +184,11 @@ void draft_steps(struct reader *r, struct document *document, const struct node 
 }
 
 void free_draft(struct draft_rule *d) {
-    vec_free(&d->copies);
     vec_free(&d->needs);
-    vec_free(&d->env);
+    if (d->own_rare != NULL) {
+        vec_free(&d->own_rare->copies);
+        vec_free(&d->own_rare->env);
+    }
     vec_free(&d->refs);
     vec_free(&d->before);
     vec_free(&d->listeners);

@@ -91,20 +91,21 @@ static void connect(struct unfolding *u, struct draft_rule *d) {
     struct reader *r = d->reader;
     struct rule *rule = d->rule;
     bool items = d->each != EACH_ONCE;
-    unsigned own = SEES_STEP | (items || d->every.n != 0 ? SEES_ITEM : 0);
-    unsigned names = own | (d->every.n != 0 ? SEES_HOST : 0);
+    unsigned own = SEES_STEP | (items || d->rare->every.n != 0 ? SEES_ITEM : 0);
+    unsigned names = own | (d->rare->every.n != 0 ? SEES_HOST : 0);
     unsigned all = own | SEES_STEPS | SEES_STATUS | SEES_FILES | SEES_HOST;
-    check_texts(d, &d->items, SEES_STEPS | SEES_STEP);
-    for (size_t i = 0; i < d->n_axes; i++)
-        check_texts(d, &d->axes[i].values, SEES_STEPS | SEES_STEP);
-    for (size_t i = 0; i < d->n_exclusions; i++)
-        for (size_t k = 0; k < d->exclusions[i].n; k++)
-            check_texts(d, &d->exclusions[i].v[k].values, SEES_STEPS | SEES_STEP);
+    check_texts(d, &d->rare->items, SEES_STEPS | SEES_STEP);
+    for (size_t i = 0; i < d->rare->n_axes; i++)
+        check_texts(d, &d->rare->axes[i].values, SEES_STEPS | SEES_STEP);
+    for (size_t i = 0; i < d->rare->n_exclusions; i++)
+        for (size_t k = 0; k < d->rare->exclusions[i].n; k++)
+            check_texts(d, &d->rare->exclusions[i].v[k].values, SEES_STEPS | SEES_STEP);
     check_texts(d, &d->in, names | SEES_STEPS);
     check_texts(d, &d->out, names | SEES_STEPS);
-    d->on.bad = !check_references(r, d, &d->on.t, own & SEES_ITEM);
-    for (size_t i = 0; i < d->copies.n; i++) {
-        struct draft_copy *copy = &d->copies.v[i];
+    if (d->rare->on.t.references != 0)
+        own_rare(d)->on.bad = !check_references(r, d, &d->rare->on.t, own & SEES_ITEM);
+    for (size_t i = 0; i < d->rare->copies.n; i++) {
+        struct draft_copy *copy = &d->rare->copies.v[i];
         copy->from.bad = !check_references(r, d, &copy->from.t, names | SEES_STEPS);
         copy->to.bad = !check_references(r, d, &copy->to.t, names | SEES_STEPS);
     }
@@ -117,11 +118,11 @@ static void connect(struct unfolding *u, struct draft_rule *d) {
         check_references(r, d, &rule->env[i].value, all);
         refer(u, d, &rule->env[i].value, false, true);
     }
-    for (size_t i = 0; i < d->items.n; i++)
-        refer(u, d, &d->items.v[i].t, true, false);
-    for (size_t i = 0; i < d->n_axes; i++)
-        for (size_t k = 0; k < d->axes[i].values.n; k++)
-            refer(u, d, &d->axes[i].values.v[k].t, true, false);
+    for (size_t i = 0; i < d->rare->items.n; i++)
+        refer(u, d, &d->rare->items.v[i].t, true, false);
+    for (size_t i = 0; i < d->rare->n_axes; i++)
+        for (size_t k = 0; k < d->rare->axes[i].values.n; k++)
+            refer(u, d, &d->rare->axes[i].values.v[k].t, true, false);
     for (size_t i = 0; i < d->out.n; i++)
         refer(u, d, &d->out.v[i].t, true, false);
     for (size_t i = 0; i < d->in.n; i++) {
@@ -130,15 +131,15 @@ static void connect(struct unfolding *u, struct draft_rule *d) {
         for (size_t k = first; k < d->refs.n; k++) /* looked up when all steps are there */
             d->refs.v[k].names = d->refs.v[k].values;
     }
-    for (size_t i = 0; i < d->copies.n; i++) {
-        refer(u, d, &d->copies.v[i].from.t, true, false);
-        refer(u, d, &d->copies.v[i].to.t, true, false);
+    for (size_t i = 0; i < d->rare->copies.n; i++) {
+        refer(u, d, &d->rare->copies.v[i].from.t, true, false);
+        refer(u, d, &d->rare->copies.v[i].to.t, true, false);
     }
-    if (d->same.text.n != 0) {
+    if (d->rare->same.text.n != 0) {
         bool one;
-        struct draft_rule *other = find_needed(u, d->same.text, &one);
+        struct draft_rule *other = find_needed(u, d->rare->same.text, &one);
         if (other == NULL)
-            no_step(r, &d->same);
+            no_step(r, &d->rare->same);
         else
             *vec_push(&d->refs) =
                 (struct draft_reference){.to = other, .edge = true, .when = d->when};
@@ -253,7 +254,7 @@ static void tidy(struct unfolding *u) {
 }
 
 static struct file **find_files(struct unfolding *u, struct draft_rule *d, const struct step *step,
-                                bool out, size_t *n) {
+                                bool out, uint32_t *n) {
     struct graph *g = d->reader->graph;
     const struct draft_texts *texts = out ? &d->out : &d->in;
     bool *silent = out ? &d->out_told : &d->in_told;
@@ -273,7 +274,7 @@ static struct file **find_files(struct unfolding *u, struct draft_rule *d, const
     }
     *silent = *silent || told;
     struct file **all = arena_copy(&g->arena, u->files.v, u->files.n * sizeof *u->files.v);
-    *n = u->files.n;
+    *n = (uint32_t)u->files.n;
     tidy(u);
     return all;
 }
@@ -293,7 +294,7 @@ static void find_patterns(struct unfolding *u, struct draft_rule *d, struct step
         }
     }
     step->patterns = arena_copy(&g->arena, patterns.v, patterns.n * sizeof *patterns.v);
-    step->n_patterns = patterns.n;
+    step->n_patterns = (uint32_t)patterns.n;
     vec_free(&patterns);
     tidy(u);
 }
@@ -302,8 +303,8 @@ static void find_patterns(struct unfolding *u, struct draft_rule *d, struct step
 static void find_copies(struct unfolding *u, struct draft_rule *d, struct step *step) {
     struct graph *g = d->reader->graph;
     VEC(struct copy) copies = {0};
-    for (size_t i = 0; i < d->copies.n; i++) {
-        const struct draft_copy *from = &d->copies.v[i];
+    for (size_t i = 0; i < d->rare->copies.n; i++) {
+        const struct draft_copy *from = &d->rare->copies.v[i];
         if (!find_names(u, d, step, &from->to, false))
             continue;
         if (u->names.n != 1) {
@@ -325,7 +326,7 @@ static void find_copies(struct unfolding *u, struct draft_rule *d, struct step *
                                                .at = from->from.at};
     }
     step->copies = arena_copy(&g->arena, copies.v, copies.n * sizeof *copies.v);
-    step->n_copies = copies.n;
+    step->n_copies = (uint32_t)copies.n;
     vec_free(&copies);
     tidy(u);
 }
@@ -364,20 +365,18 @@ static void make_step(struct unfolding *u, struct draft_rule *d, const struct it
         return;
     }
     step->axes = item->axes;
-    step->n_axes = item->n_axes;
+    step->n_axes = (uint32_t)item->n_axes;
     step->pool = pool;
-    step->in_at = d->in_at;
-    step->out_at = d->out_at.line != 0 ? d->out_at : d->rule->at;
-    if (d->on.t.references != 0 && find_names(u, d, step, &d->on, false)) {
+    if (d->rare->on.t.references != 0 && find_names(u, d, step, &d->rare->on, false)) {
         if (u->names.n != 1)
-            diag_error(r->diags, d->on.at, "`on` names one pool or host, these are %zu",
+            diag_error(r->diags, d->rare->on.at, "`on` names one pool or host, these are %zu",
                        u->names.n);
         else
             find_place_to_run(d, arena_str(&g->arena, u->names.v[0]), &step->pool);
     }
     step->out = find_files(u, d, step, true, &step->n_out);
     find_patterns(u, d, step);
-    if (d->copies.n != 0)
+    if (d->rare->copies.n != 0)
         find_copies(u, d, step);
 }
 
@@ -396,7 +395,7 @@ void make_steps(struct unfolding *u, struct draft_rule *d) {
         for (size_t h = 0; every != NULL && h < every->n_hosts; h++)
             make_step(u, d, &items.v[i], graph_host_pool(g, every->hosts[h]));
     }
-    d->left = d->rule->n_steps = g->steps.n - first;
+    d->left = d->rule->n_steps = (uint32_t)(g->steps.n - first);
     if (d->rule->n_steps != 0)
         d->rule->steps =
             arena_copy(&g->arena, g->steps.v + first, d->rule->n_steps * sizeof *g->steps.v);
@@ -421,7 +420,7 @@ struct step *all_of(struct draft_rule *d) {
                 *vec_push(&needs) = all_of(d->listed.v[i]);
         d->gate = graph_add_step(g, rule, (struct str){0}, false);
         d->gate->needs = arena_copy(&g->arena, needs.v, needs.n * sizeof *needs.v);
-        d->gate->n_needs = needs.n;
+        d->gate->n_needs = (uint32_t)needs.n;
         vec_free(&needs);
     }
     return d->gate;
@@ -430,7 +429,6 @@ struct step *all_of(struct draft_rule *d) {
 struct step *stand_in(struct unfolding *u, struct draft_rule *d) {
     struct graph *g = u->reader->graph;
     struct step *step = graph_add_step(g, d->rule, (struct str){0}, false);
-    step->in_at = step->out_at = d->rule->at;
     d->rule->steps = arena_copy(&g->arena, &step, sizeof step);
     d->left = d->rule->n_steps = 1;
     return step;
@@ -488,20 +486,21 @@ static void add_reference(struct draft_rule *d, const struct draft_reference *re
 
 static void find_same(struct draft_rule *d, struct step *step) {
     struct reader *r = d->reader;
-    const struct rule *rule = map_get(&r->graph->rule_names, d->same.text);
-    step->same =
-        rule != NULL ? pair_of(r->graph, rule, step) : map_get(&r->graph->step_names, d->same.text);
+    const struct rule *rule = map_get(&r->graph->rule_names, d->rare->same.text);
+    step->same = rule != NULL ? pair_of(r->graph, rule, step)
+                              : map_get(&r->graph->step_names, d->rare->same.text);
     if (step->same != NULL) {
         step->pool = step->same->pool;
     } else if (rule != NULL && !d->in_told) {
-        diag_error(r->diags, d->same.at, "`%s` has several steps, and none for this one's item",
-                   diag_name(r->diags, d->same.text));
+        diag_error(r->diags, d->rare->same.at,
+                   "`%s` has several steps, and none for this one's item",
+                   diag_name(r->diags, d->rare->same.text));
         d->in_told = true;
     }
 }
 
 static bool is_edge_per_step(const struct draft_rule *d) {
-    if (d->same.text.n != 0)
+    if (d->rare->same.text.n != 0)
         return true;
     for (size_t i = 0; i < d->refs.n && d->rule->every != NULL; i++)
         if (d->refs.v[i].to->rule->every != NULL)
@@ -530,8 +529,8 @@ void find_edges(struct unfolding *u, struct draft_rule *d) {
         }
         step->needs = shared;
         step->when = when;
-        step->n_needs = edges.steps.n;
-        if (d->same.text.n != 0)
+        step->n_needs = (uint32_t)edges.steps.n;
+        if (d->rare->same.text.n != 0)
             find_same(d, step);
         step->in = find_files(u, d, step, false, &step->n_in);
     }

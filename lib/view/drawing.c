@@ -154,7 +154,7 @@ static void add_title(const struct node *node, struct buf *out) {
     if (node->step != NULL && is_stand_in(node->step))
         buf_puts(out, " (all)");
     if (node->step == NULL && node->rule->n_steps > 1)
-        buf_printf(out, " x %zu", node->rule->n_steps);
+        buf_printf(out, " x %u", node->rule->n_steps);
     if (pool != NULL) {
         buf_puts(out, " on ");
         buf_visible(out, pool->name);

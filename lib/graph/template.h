@@ -35,6 +35,11 @@ struct template {
     uint32_t n, references;
 };
 
+/* One piece that stands for itself, as in most texts. */
+static inline bool template_is_literal(const struct template *t) {
+    return t->n == 1 && t->references == 0;
+}
+
 /* Tells the place of bytes [offset, offset + length) of a text. */
 struct text_origin {
     struct place (*place)(const struct text_origin *origin, size_t offset, size_t length);

@@ -97,6 +97,7 @@ struct draft_rule {
 
     enum each_kind each;
     enum when when;         /* of what `needs` names without a `when` of its own */
+    bool repeated;          /* there is another one of its name, which was told */
     bool broken;            /* a mistake in its keys was told */
     bool in_told, out_told; /* a mistake in a name of one item, told once for all of them */
 

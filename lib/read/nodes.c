@@ -142,8 +142,11 @@ static const struct node *find_key(struct open *top, const struct node *key) {
     }
     for (size_t i = top->keys.n; i < top->items.n / 2; i++)
         *map_put(&top->keys, items[2 * i].text) = (void *)(uintptr_t)(i + 1);
-    uintptr_t place = (uintptr_t)map_get(&top->keys, key->text);
-    return place != 0 ? &items[2 * (place - 1)] : NULL;
+    void **place = map_put(&top->keys, key->text);
+    uintptr_t earlier = (uintptr_t)*place;
+    if (earlier == 0)
+        *place = (void *)(uintptr_t)(top->items.n / 2 + 1);
+    return earlier != 0 ? &items[2 * (earlier - 1)] : NULL;
 }
 
 static void refuse_key(struct open *top) {

@@ -239,7 +239,7 @@ static size_t times(size_t a, size_t b) {
 bool expand_texts(struct reader *r, const struct template *t, struct place at, struct scope *scope,
                   bool pattern, struct arena *arena, str_list *out) {
     size_t count = 1, bytes = 0;
-    if (t->n == 1 && t->references == 0) { /* as it is: most are */
+    if (template_is_literal(t)) {
         *vec_push(out) = t->v[0].text;
         return spend_texts(r, 1, 0, at);
     }

@@ -24,6 +24,7 @@ static struct draft_rule *new_draft(struct reader *r, struct document *document,
     *vec_push(&g->rules) = d->rule;
     void **known = map_put(&g->rule_names, key->text);
     if (*known != NULL) {
+        d->repeated = true;
         diag_error(r->diags, node_at(key), "there is a step `%s` already",
                    diag_name(r->diags, key->text));
         diag_note(r->diags, ((const struct rule *)*known)->at, "the other one");

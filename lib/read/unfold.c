@@ -238,10 +238,16 @@ static struct scope scope_of(struct unfolding *u, const struct step *step) {
 /* The names of a text, in u->names. false: told already. */
 static bool find_names(struct unfolding *u, struct draft_rule *d, const struct step *step,
                        const struct draft_text *text, bool pattern) {
-    struct scope scope = scope_of(u, step);
     u->names.n = 0;
-    bool good = !text->bad && expand_texts(d->reader, &text->t, text->at, &scope, pattern,
-                                           &u->scratch, &u->names);
+    if (text->bad)
+        return false;
+    if (template_is_literal(&text->t)) {
+        *vec_push(&u->names) = text->t.v[0].text;
+        return spend_texts(d->reader, 1, 0, text->at);
+    }
+    struct scope scope = scope_of(u, step);
+    bool good =
+        expand_texts(d->reader, &text->t, text->at, &scope, pattern, &u->scratch, &u->names);
     u->scratch_names += u->names.n + 1;
     return good;
 }
@@ -340,10 +346,10 @@ static struct str name_with_host(struct graph *g, struct str item, struct str ho
 }
 
 /* A step without an item is found by its rule. false: there is one of that name. */
-static bool name_step(struct graph *g, struct step *step) {
+static bool name_step(struct draft_rule *d, struct step *step) {
     if (step->item.s == NULL)
-        return map_get(&g->rule_names, step->name) == step->rule;
-    void **place = map_put(&g->step_names, step->name);
+        return !d->repeated;
+    void **place = map_put(&d->reader->graph->step_names, step->name);
     if (*place != NULL)
         return false;
     *place = step;
@@ -359,7 +365,7 @@ static void make_step(struct unfolding *u, struct draft_rule *d, const struct it
     if (every)
         text = name_with_host(g, item->text, pool->hosts[0]->name);
     struct step *step = graph_add_step(g, d->rule, text, item->file && !every);
-    if (!name_step(g, step)) {
+    if (!name_step(d, step)) {
         diag_error(r->diags, item->at, "the item `%s` is there twice",
                    diag_name(r->diags, item->text));
         return;

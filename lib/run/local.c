@@ -9,8 +9,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -234,31 +234,57 @@ static int output_pipe(int ends[2]) {
     return 0;
 }
 
-/* out, err: -1 with all of our own, and standard input too. */
-static int spawn_shell(pid_t *pid, char *const argv[], char *const envp[], int out, int err) {
-    posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attributes;
-    posix_spawn_file_actions_init(&actions);
-    posix_spawnattr_init(&attributes);
-    if (out >= 0) {
-        posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
-        posix_spawn_file_actions_adddup2(&actions, out, 1);
-        posix_spawn_file_actions_adddup2(&actions, err, 2);
+/* What a step's shell is started from. */
+struct birth {
+    const struct watcher *watcher;
+    char *const *argv, *const *envp;
+    int out, err; /* -1: it has all of our own, and standard input too */
+    volatile int error;
+};
+
+static bool put_at(int fd, int place) {
+    return fd != place ? dup2(fd, place) >= 0 : fcntl(fd, F_SETFD, 0) == 0;
+}
+
+/* In the child, that shares our memory until it is the shell or gone. It tells the watcher itself,
+ * and holds the watcher's pipe until it is the shell: foray may be killed at any moment, and the
+ * watcher still learns of every one. */
+static _Noreturn void become_shell(struct birth *b) {
+    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE, SIGCHLD};
+    struct sigaction usual = {.sa_handler = SIG_DFL};
+    sigset_t none;
+    bool good = setpgid(0, 0) == 0;
+    watcher_add(b->watcher, getpid());
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        sigaction(numbers[i], &usual, NULL);
+    if (good && b->out >= 0) {
+        int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+        good = null >= 0 && put_at(null, 0) && put_at(b->out, 1) && put_at(b->err, 2);
     }
-    sigset_t defaults, none;
     sigemptyset(&none);
-    sigemptyset(&defaults);
-    int reset[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE, SIGCHLD};
-    for (size_t i = 0; i < sizeof reset / sizeof *reset; i++)
-        sigaddset(&defaults, reset[i]);
-    posix_spawnattr_setsigdefault(&attributes, &defaults);
-    posix_spawnattr_setsigmask(&attributes, &none);
-    posix_spawnattr_setpgroup(&attributes, 0);
-    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGDEF |
-                                              POSIX_SPAWN_SETSIGMASK);
-    int error = posix_spawn(pid, "/bin/sh", &actions, &attributes, argv, envp);
-    posix_spawn_file_actions_destroy(&actions);
-    posix_spawnattr_destroy(&attributes);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    if (good)
+        execve("/bin/sh", b->argv, b->envp);
+    b->error = errno;
+    _exit(127);
+}
+
+/* As posix_spawn does it, which has no place for the word to the watcher. */
+static int spawn_shell(pid_t *pid, struct birth *b) {
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    pid_t child = vfork();
+    if (child == 0)
+        become_shell(b);
+    int error = child < 0 ? errno : b->error;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (child > 0 && error != 0) {
+        watcher_remove(b->watcher, child);
+        while (waitpid(child, NULL, 0) < 0 && errno == EINTR)
+            ;
+    }
+    *pid = child;
     return error;
 }
 
@@ -327,7 +353,10 @@ static void start(struct executor *base, struct job *job) {
         argv[3] = NULL;
     }
     if (error == 0)
-        error = spawn_shell(&p->pid, argv, envp, out[1], err[1]);
+        error = spawn_shell(
+            &p->pid,
+            &(struct birth){
+                .watcher = x->watcher, .argv = argv, .envp = envp, .out = out[1], .err = err[1]});
     free(envp);
     job_variables_free(&own);
     buf_free(&prefix);
@@ -349,7 +378,6 @@ static void start(struct executor *base, struct job *job) {
         could_not_start(x, job, "cannot start /bin/sh", error);
         return;
     }
-    watcher_add(x->watcher, p->pid);
     p->local = x;
     p->job = job;
     job->executing = p;

@@ -3,11 +3,14 @@
 #include "base/vec.h"
 #include "run/executor.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -21,11 +24,52 @@ static void signal_all(const pid_t *groups, size_t n, int sig) {
         kill(-groups[i], sig);
 }
 
+static bool is_one_of(const pid_t *groups, size_t n, pid_t group) {
+    for (size_t i = 0; i < n; i++)
+        if (groups[i] == group)
+            return true;
+    return false;
+}
+
+/* Of the groups only processes are left that have ended. They are there until process 1 takes
+ * notice, and what stands in its place in a container may be slow to, or never do. */
+static bool only_ended(const pid_t *groups, size_t n) {
+    DIR *d = opendir("/proc");
+    bool seen = false, running = false;
+    for (struct dirent *e; d != NULL && !running && (e = readdir(d)) != NULL;) {
+        char path[64], text[512], state;
+        int group;
+        if (e->d_name[0] < '1' || e->d_name[0] > '9' || strlen(e->d_name) > 20)
+            continue;
+        snprintf(path, sizeof path, "/proc/%s/stat", e->d_name);
+        int fd = open(path, O_RDONLY | O_CLOEXEC);
+        ssize_t got = fd >= 0 ? read(fd, text, sizeof text - 1) : -1;
+        if (fd >= 0)
+            close(fd);
+        text[got > 0 ? got : 0] = '\0';
+        const char *name_end = strrchr(text, ')');
+        if (name_end == NULL || sscanf(name_end + 1, " %c %*d %d", &state, &group) != 2 ||
+            !is_one_of(groups, n, group))
+            continue;
+        seen = true;
+        running = state != 'Z' && state != 'X';
+    }
+    if (d != NULL)
+        closedir(d);
+    return seen && !running;
+}
+
 static bool any_left(const pid_t *groups, size_t n) {
     for (size_t i = 0; i < n; i++)
         if (kill(-groups[i], 0) == 0)
-            return true;
+            return !only_ended(groups, n);
     return false;
+}
+
+static void wait_for_all(const pid_t *groups, size_t n) {
+    struct timespec pause = {0, 10 * 1000 * 1000};
+    for (int64_t waited = 0; waited < GRACE && any_left(groups, n); waited += pause.tv_nsec)
+        nanosleep(&pause, NULL);
 }
 
 static _Noreturn void watch(int fd) {
@@ -50,11 +94,9 @@ static _Noreturn void watch(int fd) {
     if (groups.n != 0) {
         signal_all(groups.v, groups.n, SIGTERM);
         signal_all(groups.v, groups.n, SIGCONT);
-        struct timespec pause = {0, 50 * 1000 * 1000};
-        for (int64_t waited = 0; waited < GRACE && any_left(groups.v, groups.n);
-             waited += pause.tv_nsec)
-            nanosleep(&pause, NULL);
+        wait_for_all(groups.v, groups.n);
         signal_all(groups.v, groups.n, SIGKILL);
+        wait_for_all(groups.v, groups.n);
     }
     _exit(0);
 }

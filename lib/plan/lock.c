@@ -33,6 +33,19 @@ static int lock(int fd, int how) {
     return rc == 0 ? 0 : errno;
 }
 
+/* Whether the holder is among these processes: numbers with spaces between. */
+static bool is_among(const char *own, const char *holder) {
+    long pid = atol(holder);
+    for (char *end; pid > 0 && own != NULL; own = end) {
+        long one = strtol(own, &end, 10);
+        if (end == own)
+            break;
+        if (one == pid)
+            return true;
+    }
+    return false;
+}
+
 int lock_take(const char *dir, const char *own, void (*waits)(const char *holder),
               struct buf *why) {
     struct buf path = {0};
@@ -42,13 +55,14 @@ int lock_take(const char *dir, const char *own, void (*waits)(const char *holder
     int error = fd < 0 ? errno : lock(fd, LOCK_EX | LOCK_NB);
     if (error == EWOULDBLOCK) {
         read_holder(fd, holder, sizeof holder);
-        if (own != NULL && atol(own) > 0 && atol(own) == atol(holder)) {
+        if (is_among(own, holder)) {
             buf_printf(why,
                        "this foray was started by a step of the one that works in this directory "
                        "(%s), and would wait for it for ever",
                        holder);
             close(fd);
             buf_free(&path);
+            errno = 0;
             return -1;
         }
         waits(holder);

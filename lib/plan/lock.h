@@ -8,9 +8,9 @@
 #include <stdbool.h>
 
 /* Takes DIR/lock and writes down who has it. If somebody else holds it: tells who that is, waits.
- * The descriptor, to be closed by the caller; -1, with the reason, if it cannot be had. own: the
- * FORAY_PID of a step's environment, NULL outside of steps: what a run's own step started must not
- * wait for that run to end. */
+ * The descriptor, to be closed by the caller; -1, with the reason and errno, if it cannot be had.
+ * own: the FORAY_PID of a step's environment, NULL outside of steps: what a run's own step started,
+ * and what that started, must not wait for that run to end (errno 0). */
 int lock_take(const char *dir, const char *own, void (*waits)(const char *holder), struct buf *why);
 /* Whether somebody holds it now. */
 bool lock_is_held(const char *dir);

@@ -194,7 +194,10 @@ static bool overridden(const char *variable, const str_list *own) {
 static char **environment(const struct job *job, struct str prefix, str_list *own) {
     job_variables(job, prefix, own);
     struct buf pid = {0};
-    buf_printf(&pid, "FORAY_PID=%ld", (long)getpid());
+    /* Ours, and those of the forays in whose steps we run. */
+    const char *outer = getenv("FORAY_PID");
+    buf_printf(&pid, "FORAY_PID=%ld%s%s", (long)getpid(), outer != NULL ? " " : "",
+               outer != NULL ? outer : "");
     *vec_push(own) = (struct str){pid.s, pid.n};
     VEC(char *) all = {0};
     for (char **e = environ; *e != NULL; e++)

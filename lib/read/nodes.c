@@ -58,14 +58,6 @@ static bool continues(char c) {
     return ((unsigned char)c & 0xc0) == 0x80;
 }
 
-/* Whether every character is a byte, and every line ends with a newline. */
-static bool is_counted_alike(struct str text) {
-    unsigned char all = 0;
-    for (size_t i = 0; i < text.n; i++)
-        all |= (unsigned char)text.s[i];
-    return all < 0x80 && (text.n == 0 || memchr(text.s, '\r', text.n) == NULL);
-}
-
 /* Moves the cursor to a mark, and tells its byte. */
 static size_t move_to(struct reader *r, const yaml_mark_t *mark) {
     struct str text = r->source->text;
@@ -351,10 +343,12 @@ static void report_syntax(struct reader *r, const yaml_parser_t *p) {
 
 struct node *nodes_read(struct arena *nodes, struct arena *texts, const struct source *source,
                         struct diags *diags) {
-    if (!syntax_check_text(source, diags))
+    bool simple;
+    if (!syntax_check_text(source, &simple, diags))
         return NULL;
     struct reader *r = mem_zalloc(sizeof *r);
-    *r = (struct reader){.nodes = nodes, .texts = texts, .source = source, .diags = diags};
+    *r = (struct reader){
+        .nodes = nodes, .texts = texts, .source = source, .diags = diags, .counts_alike = simple};
     yaml_parser_t parser;
     if (!yaml_parser_initialize(&parser))
         mem_alloc(SIZE_MAX); /* out of memory is the only reason */
@@ -365,7 +359,6 @@ struct node *nodes_read(struct arena *nodes, struct arena *texts, const struct s
         text = (struct str){text.s + 3, text.n - 3};
         r->cursor.bytes = r->cursor.line_start = 3;
     }
-    r->counts_alike = is_counted_alike(source->text);
     yaml_parser_set_input_string(&parser, (const unsigned char *)text.s, text.n);
     for (bool end = false; !end && !r->failed;) {
         yaml_event_t event;

@@ -40,7 +40,7 @@ static bool is_control(uint32_t c) {
            c == 0xfffe || c == 0xffff;
 }
 
-bool syntax_check_text(const struct source *source, struct diags *diags) {
+bool syntax_check_text(const struct source *source, bool *simple, struct diags *diags) {
     const unsigned char *s = (const unsigned char *)source->text.s;
     size_t n = source->text.n;
     if (n > (size_t)SIZE_MAX_MIB << 20) {
@@ -51,11 +51,13 @@ bool syntax_check_text(const struct source *source, struct diags *diags) {
         diag_error(diags, (struct place){.source = source}, "this is UTF-16, only UTF-8 is read");
         return false;
     }
+    *simple = true;
     for (size_t i = 0, len; i < n; i += len) {
         uint32_t code = 0;
         len = 1;
-        if ((s[i] >= 0x20 && s[i] < 0x7f) || s[i] == '\n') /* most are */
+        if ((s[i] >= 0x20 && s[i] < 0x7f) || s[i] == '\n' || s[i] == '\t') /* most are */
             continue;
+        *simple = false;
         len = character(s + i, n - i, &code);
         if (len == 0) {
             diag_error(diags, syntax_place(source, i), "byte 0x%02x is not UTF-8", s[i]);

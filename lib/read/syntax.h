@@ -8,8 +8,8 @@
 struct place syntax_place(const struct source *source, size_t offset);
 
 /* false, told, if the bytes are not a text that can be read: too many, not UTF-8, or with control
- * characters. */
-bool syntax_check_text(const struct source *source, struct diags *diags);
+ * characters. simple: every character is a byte, and every line ends with a newline alone. */
+bool syntax_check_text(const struct source *source, bool *simple, struct diags *diags);
 
 /* What libyaml complained about, and where. */
 struct syntax_problem {

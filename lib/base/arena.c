@@ -68,6 +68,19 @@ struct str arena_str(struct arena *a, struct str s) {
     return (struct str){copy, s.n};
 }
 
+struct str arena_join(struct arena *a, const struct str *parts, size_t n) {
+    size_t length = 0;
+    for (size_t i = 0; i < n; i++)
+        length += parts[i].n;
+    char *joined = take(a, length + 1, 1), *end = joined;
+    for (size_t i = 0; i < n; i++) {
+        if (parts[i].n != 0)
+            memcpy(end, parts[i].s, parts[i].n);
+        end += parts[i].n;
+    }
+    return (struct str){joined, length};
+}
+
 struct str arena_printf(struct arena *a, const char *fmt, ...) {
     struct buf b = {0};
     va_list ap;

@@ -153,9 +153,8 @@ struct step *graph_add_step(struct graph *g, struct rule *rule, struct str item,
     struct step *step = arena_alloc(&g->arena, sizeof *step);
     *step = (struct step){
         .id = (uint32_t)g->steps.n, .rule = rule, .item = item, .item_file = item_file};
-    step->name = rule->name;
-    if (item.s != NULL)
-        step->name = arena_printf(&g->arena, "%.*s[%.*s]", STR_FMT(rule->name), STR_FMT(item));
+    const struct str parts[] = {rule->name, STR("["), item, STR("]")};
+    step->name = item.s != NULL ? arena_join(&g->arena, parts, 4) : rule->name;
     *vec_push(&g->steps) = step;
     return step;
 }

@@ -224,11 +224,11 @@ static void add_escaped(struct buf *out, struct str text) {
 
 static bool expand_list(const struct template *t, template_lookup *lookup, void *context,
                         bool escape, struct arena *arena, str_list *out) {
-    VEC(struct value) values = {0};
+    struct value *values = arena_alloc(arena, t->n * sizeof *values);
     size_t total = 1;
     bool good = true;
     for (size_t i = 0; i < t->n && good; i++) {
-        struct value *value = vec_push(&values);
+        struct value *value = &values[i];
         if (t->v[i].reference == NULL)
             *value = (struct value){.v = &t->v[i].text, .n = 1};
         else
@@ -241,9 +241,9 @@ static bool expand_list(const struct template *t, template_lookup *lookup, void 
     for (size_t k = 0; k < total && good; k++) {
         size_t block = total, rest = k;
         buf_clear(&text);
-        for (size_t i = 0; i < values.n; i++) {
-            block /= values.v[i].n;
-            struct str word = values.v[i].v[rest / block];
+        for (size_t i = 0; i < t->n; i++) {
+            block /= values[i].n;
+            struct str word = values[i].v[rest / block];
             if (escape && t->v[i].reference != NULL)
                 add_escaped(&text, word);
             else
@@ -253,7 +253,6 @@ static bool expand_list(const struct template *t, template_lookup *lookup, void 
         *vec_push(out) = arena_str(arena, buf_view(&text));
     }
     buf_free(&text);
-    vec_free(&values);
     return good;
 }
 

@@ -31,6 +31,7 @@ struct choice {
     uint8_t group;               /* of what is wanted now */
     bool asking;                 /* that is named by a target itself */
     VEC(bool) looked_for;        /* by file id; a step's use of one needs no other look */
+    struct buf path;             /* of what is looked for now */
     str_list names;              /* of rules and made files, for suggestions */
 };
 
@@ -115,12 +116,10 @@ static void want_matching(struct choice *c, struct str target) {
     regex_free(regex);
 }
 
-static bool exists(struct str name) {
-    struct buf b = {0};
-    buf_str(&b, name);
-    bool there = access(b.s, F_OK) == 0;
-    buf_free(&b);
-    return there;
+static bool exists(struct choice *c, struct str name) {
+    buf_clear(&c->path);
+    buf_str(&c->path, name);
+    return access(c->path.s, F_OK) == 0;
 }
 
 static void collect_names(struct choice *c) {
@@ -184,7 +183,7 @@ static void want_target(struct choice *c, struct str target) {
         diag_error(c->diags, (struct place){0}, "the items of `%s` are known only while it runs",
                    diag_name(c->diags, late_rule(c, target)->name));
         diag_help(c->diags, "name the step as a whole");
-    } else if (!exists(target)) {
+    } else if (!exists(c, target)) {
         diag_error(c->diags, (struct place){0},
                    "there is no step `%s`, and nobody makes such a file",
                    diag_name(c->diags, target));
@@ -208,7 +207,7 @@ static bool check_input(struct choice *c, struct file *f, struct place at) {
     if (c->looked_for.v[f->id])
         return true;
     c->looked_for.v[f->id] = true;
-    if (exists(f->name))
+    if (exists(c, f->name))
         return true;
     const char *name = diag_name(c->diags, f->name);
     if (f->maker != NULL) {
@@ -375,6 +374,7 @@ static void follow(struct choice *c) {
 
 static void free_choice(struct choice *c) {
     vec_free(&c->looked_for);
+    buf_free(&c->path);
     vec_free(&c->names);
     vec_free(&c->queue);
     vec_free(&c->rules);

@@ -7,7 +7,10 @@
 #include "base/suggest.h"
 #include "unit.h"
 
+#include <stdalign.h>
+#include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 static const char *visible(const char *text, size_t n) {
     static struct buf b;
@@ -38,6 +41,17 @@ TEST(a_map_finds_what_was_put) {
         CHECK(map_get(&m, str_of(keys[i])) == keys[i]);
     CHECK(map_get(&m, STR("k1000")) == NULL && m.n == 1000);
     map_free(&m);
+}
+
+TEST(an_arena_joins_texts_and_aligns_what_follows) {
+    struct arena a = {0};
+    const struct str parts[] = {STR("a"), STR(""), {NULL, 0}, STR("bc")};
+    struct str joined = arena_join(&a, parts, 4);
+    CHECK(joined.n == 3 && strcmp(joined.s, "abc") == 0);
+    CHECK((uintptr_t)arena_alloc(&a, 1) % alignof(double) == 0);
+    CHECK((uintptr_t)arena_alloc(&a, sizeof(void *)) % alignof(void *) == 0);
+    CHECK(arena_join(&a, parts, 0).n == 0);
+    arena_free(&a);
 }
 
 TEST(an_arena_keeps_large_and_small_pieces_apart) {

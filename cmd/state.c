@@ -33,7 +33,7 @@ static int open_to_write(struct state *state) {
     if (state->lock >= 0) {
         state->journal = journal_open(STATE_DIRECTORY, true, &why);
         if (state->journal == NULL)
-            status = STATUS_NOTHING_RUN;
+            status = errno == 0 || can_do_without(errno) ? STATUS_NOTHING_RUN : STATUS_HOSTS_FAILED;
     } else if (can_do_without(error)) {
         fprintf(stderr, "foray: warning: %s: what has run will not be remembered, and runs again\n",
                 why.s);

@@ -164,6 +164,7 @@ int journal_directory(const char *dir) {
 
 static bool refuse(struct journal *j, struct buf *why, int error) {
     buf_printf(why, "%s: %s", j->path.s, strerror(error));
+    errno = error;
     return false;
 }
 
@@ -187,6 +188,7 @@ static bool load(struct journal *j, struct buf *why) {
                    "%s is no journal of this foray, or of this machine: move it away, and all "
                    "steps run again",
                    j->path.s);
+        errno = 0;
         return false;
     case HEADER_CUT:
         buf_clear(&j->bytes);
@@ -232,7 +234,9 @@ static struct journal *open_file(const char *path, bool write, struct buf *why) 
     if (error != 0)
         good = refuse(j, why, error);
     if (!good || !load(j, why)) {
+        error = errno;
         free_journal(j);
+        errno = error;
         return NULL;
     }
     return j;
@@ -531,6 +535,8 @@ struct journal *journal_open(const char *dir, bool write, struct buf *why) {
         else
             buf_free(&damage);
     }
+    int error = errno;
     buf_free(&path);
+    errno = error;
     return j;
 }

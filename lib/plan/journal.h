@@ -23,8 +23,8 @@ struct past {
 /* The directory of state, made if need be, with all that is in it kept out of git. 0 or errno. */
 int journal_directory(const char *dir);
 /* Reads DIR/journal; one that is not there is empty. write: records will be added; the caller holds
- * the lock of DIR (lock.h). NULL, with the reason, if it cannot be read or is no journal of ours.
- */
+ * the lock of DIR (lock.h). NULL, with the reason, and errno, if it cannot be read or is no
+ * journal of ours (0). */
 struct journal *journal_open(const char *dir, bool write, struct buf *why);
 /* 0, or errno of the first failure to write. */
 int journal_close(struct journal *j);

@@ -56,3 +56,5 @@ needs_root() { [ "$(id -u)" = 0 ] || skip "hosts are told apart as root only"; }
 no_process_on() { # HOST
     [ -z "$("$fleet" ps "$1")" ]
 }
+# What the sanitizers have been built into cannot be preloaded into.
+is_sanitized() { nm -D "$FORAY" 2>/dev/null | grep -q __asan_; }

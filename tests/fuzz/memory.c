@@ -134,6 +134,8 @@ static void try_kept(struct str in) {
     kept_read(dir, 1, STR("s"), 0, take_stretch, &sum);
 }
 
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     make_directory();
     if (size == 0)

@@ -31,7 +31,7 @@ static struct step *add(struct model *m, const char *name) {
     return step;
 }
 
-static void set_files(struct model *m, struct file ***files, size_t *n, const char *names) {
+static void set_files(struct model *m, struct file ***files, uint32_t *n, const char *names) {
     for (struct str rest = str_of(names); rest.n != 0;) {
         const char *blank = memchr(rest.s, ' ', rest.n);
         size_t length = blank != NULL ? (size_t)(blank - rest.s) : rest.n;

@@ -95,7 +95,7 @@ static int remove_all(const struct cleaning *c, bool dry_run, bool quiet) {
         buf_visible(&out, c->names.v[i]);
         buf_putc(&out, '\n');
     }
-    fwrite(out.s, 1, out.n, stdout);
+    fwrite(buf_view(&out).s, 1, out.n, stdout);
     fflush(stdout);
     buf_free(&out);
     size_t removed = 0;

@@ -88,7 +88,7 @@ static void free_history(struct history *h) {
 /* --- lists --- */
 
 static void print(struct buf *out) {
-    fwrite(out->s, 1, out->n, stdout);
+    fwrite(buf_view(out).s, 1, out->n, stdout);
     buf_free(out);
 }
 

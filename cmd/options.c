@@ -308,7 +308,7 @@ bool input_report(struct input *in, const struct arguments *args) {
     struct buf out = {0};
     bool errors = in->diags.errors != 0;
     diags_print(&in->diags, &out, 50, args->colour);
-    fwrite(out.s, 1, out.n, stderr);
+    fwrite(buf_view(&out).s, 1, out.n, stderr);
     buf_free(&out);
     diags_free(&in->diags);
     diags_init(&in->diags);

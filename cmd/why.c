@@ -96,7 +96,7 @@ static int explain(const struct arguments *args, struct input *in, struct state 
         if (all && (step->rule->script_at.line == 0 || fresh_is_pruned(state->fresh, step)))
             continue;
         say_step(state, &in->plan, step, running, &out);
-        fwrite(out.s, 1, out.n, stdout);
+        fwrite(buf_view(&out).s, 1, out.n, stdout);
         buf_clear(&out);
     }
     for (size_t i = 0; i < in->plan.late.n; i++) {
@@ -104,7 +104,7 @@ static int explain(const struct arguments *args, struct input *in, struct state 
             continue;
         buf_visible(&out, in->plan.late.v[i]->name);
         buf_puts(&out, ": its steps are known only once others have run\n");
-        fwrite(out.s, 1, out.n, stdout);
+        fwrite(buf_view(&out).s, 1, out.n, stdout);
         buf_clear(&out);
     }
     if (all && run_steps(&in->plan) == 0 && !args->quiet)

@@ -11,6 +11,7 @@
 #include "read/yaml.h"
 #include "run/run.h"
 #include "run/signals.h"
+#include "run/temporary.h"
 #include "run/watcher.h"
 #include "view/plain.h"
 #include "view/why.h"
@@ -202,6 +203,8 @@ static int run_plan(const struct run_arguments *args, struct graph *graph, struc
         return STATUS_HOSTS_FAILED;
     }
     raise_descriptor_limit();
+    if (state->journal != NULL)
+        temporary_begin(STATE_DIRECTORY);
     struct sink *sink = sink_new(loop);
     struct kept *kept =
         state->journal != NULL ? kept_new(STATE_DIRECTORY, fresh_run(state->fresh)) : NULL;
@@ -238,6 +241,8 @@ static int run_plan(const struct run_arguments *args, struct graph *graph, struc
     loop_unwatch(loop, &s.signals);
     loop_free(loop);
     watcher_stop(&watcher);
+    if (!s.over)
+        temporary_end(STATE_DIRECTORY);
     return status;
 }
 

@@ -128,7 +128,7 @@ goes_on() {
     fi
     [ "$(sort -u ../done ../second | wc -l)" = 300 ]
     if grep damaged ../err; then return 1; fi
-    diff -r -x .foray -x '.foray-*.tmp' "$UNDISTURBED" .
+    diff -r -x .foray "$UNDISTURBED" .
     forget_starts
     run -0 timeout 60 "$FORAY"
     [[ $output == *"all 300 steps are up to date"* ]] && [ -z "$(starts)" ]
@@ -169,7 +169,7 @@ goes_on() {
         layers .
         end_somewhere $signal
         [ $ended = 130 ] || [ $ended = 143 ] || [ $ended = 0 ]
-        if diff -r -x .foray -x '.foray-*.tmp' "$UNDISTURBED" . | grep -v "^Only in $UNDISTURBED"; then return 1; fi
+        if diff -r -x .foray "$UNDISTURBED" . | grep -v "^Only in $UNDISTURBED"; then return 1; fi
         goes_on
     done
 }

@@ -225,7 +225,7 @@ Y
 @test "writes to the rest of .foray that fail, whichever, do not harm" {
     needs_fault
     local k how what
-    for what in .foray/output .foray/fresh .foray/lock; do
+    for what in .foray/output .foray/fresh .foray/temporary .foray/lock; do
         for ((k = 1; k <= 6; k++)); do
             rm -rf ../work/* .foray
             : >"$LOG"

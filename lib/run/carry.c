@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "base/strlist.h"
 #include "run/files.h"
+#include "run/temporary.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -526,7 +527,7 @@ static bool fetch_link(struct carrier *k, const struct cargo_item *f) {
         struct fetched *to = vec_push(&k->fetched);
         *to = (struct fetched){.name = f->to, .fd = -1};
         target[n] = '\0';
-        int error = files_link_temporary(f->to, target, &to->temporary);
+        int error = temporary_link(f->to, target, &to->temporary);
         if (error != 0) {
             buf_clear(&to->temporary);
             carry_end(k, CARRY_LOST, "cannot keep %s: %s", name.s, strerror(error));
@@ -585,7 +586,7 @@ static bool open_to_fetch(struct carrier *k) {
     if (!regular)
         return carry_trouble(k, CARRY_FAILED,
                              "it is not a regular file, and only those can be carried");
-    to->fd = files_open_temporary(f->to, mode, &to->temporary);
+    to->fd = temporary_open(f->to, mode, &to->temporary);
     if (to->fd < 0) {
         int error = errno;
         buf_clear(&to->temporary);

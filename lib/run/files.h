@@ -31,13 +31,6 @@ void files_free_names(str_list *names);
  * or this directory's absolute name where dir is absolute or climbs by "..". */
 void files_way_back(struct str dir, struct buf *out);
 
-/* Opens a new file beside `name`, to be renamed to it when it is whole; makes the directories
- * above. The descriptor, and the temporary name; -1 with errno (the name is then of no use). */
-int files_open_temporary(struct str name, mode_t mode, struct buf *temporary);
-
-/* Makes a symbolic link beside `name`, likewise. 0 or errno. */
-int files_link_temporary(struct str name, const char *target, struct buf *temporary);
-
 int files_write_all(int fd, struct str bytes); /* 0 or errno; for files, not for what may block */
 
 #endif

@@ -170,12 +170,13 @@ needs_fault() {
     [ -e "$FAULT" ] || skip "no compiler for tests/fault.c"
 }
 
-# Runs foray with calls that fail: fault PATH HOW FROM [OPTION...]; HOW: once, half or on.
+# Runs foray with calls that fail. HOW: once, on, half (and on), kill, kill-half
 fault() { # PATH HOW K ERROR
     local errors=([5]="Input/output error" [28]="No space left on device")
     local settings=("FAULT_PATH=$1" "FAULT_AT=$3" "FAULT_ERRNO=$4" "FAULT_LOG=$BATS_TEST_TMPDIR/faults")
     [ "$2" != once ] || settings+=(FAULT_ONCE=1)
-    [ "$2" != half ] || settings+=(FAULT_HALF=1)
+    case $2 in half | kill-half) settings+=(FAULT_HALF=1) ;; esac
+    case $2 in kill*) settings+=(FAULT_KILL=1) ;; esac
     error=${errors[$4]}
     rm -f ../faults
     status=0
@@ -189,35 +190,95 @@ told() {
     return 1
 }
 
-@test "writes to the journal that fail, whichever: status 3, the file is named, the next run does the rest" {
-    needs_fault
-    local k how e
-    for ((k = 1; k <= 40; k++)); do
-        hows=(once on half)
-        [ "${FORAY_FAULTS:-}" = all ] || hows=("${hows[k % 3]}")
-        for how in "${hows[@]}"; do
-            rm -rf ../work/* .foray
-            : >"$LOG"
-            cat >foray.yaml <<'Y'
+layers() {
+    cat >foray.yaml <<'Y'
 vars: {n: [1, 2, 3, 4, 5, 6, 7, 8, 9]}
 steps:
   a: {each: "{{n}}", out: "a/{{item}}", run: "echo {{step}} >> $LOG; echo {{item}} > {{out}}"}
   b: {each: "{{n}}", in: "a/{{item}}", out: "b/{{item}}", run: "echo {{step}} >> $LOG; cat {{in}} {{in}} > {{out}}"}
   c: {in: ["{{a.out}}", "{{b.out}}"], out: c, run: "echo {{step}} >> $LOG; cat {{in}} > {{out}}"}
 Y
-            e=$((k % 2 ? 28 : 5))
-            fault .foray/journal $how $k $e
-            if [ ! -e ../faults ]; then
-                [ $status = 0 ] || told "$how $k: nothing has failed"
-                continue
-            fi
+}
+
+# The run after one that failed at K.
+goes_on() { # HOW K
+    remember_done
+    timeout 60 "$FORAY" -q -j4 2>../err || told "$1 $2: the next run"
+    repeats_nothing || told "$1 $2"
+    # it may have to wait for what the last one left
+    ! grep -v "another foray works in this directory" ../err || told "$1 $2: the next run complains"
+    [ "$(cat c)" = "$(seq 9 && seq 9 | sed p)" ] || told "$1 $2: wrong"
+}
+
+@test "writes to the journal that fail, whichever: status 3, the file is named, the next run does the rest" {
+    needs_fault
+    local k how
+    for ((k = 1; k <= 40; k++)); do
+        hows=(once on half)
+        [ "${FORAY_FAULTS:-}" = all ] || hows=("${hows[k % 3]}")
+        for how in "${hows[@]}"; do
+            rm -rf ../work/* .foray
+            : >"$LOG"
+            layers
+            fault .foray/journal $how $k $((k % 2 ? 28 : 5))
+            [ -e ../faults ] || told "$how $k: nothing has failed"
             [ $status = 3 ] || told "$how $k"
             [[ $said == *".foray/journal: $error"* ]] || told "$how $k: not said"
-            remember_done
-            timeout 60 "$FORAY" -q -j4 2>../err || told "$how $k: the next run"
-            repeats_nothing || told "$how $k"
-            [ ! -s ../err ] || told "$how $k: the next run complains"
-            [ "$(cat c)" = "$(seq 9 && seq 9 | sed p)" ] || told "$how $k: wrong"
+            goes_on $how $k
+        done
+    done
+}
+
+@test "killed at each write to the journal, and in the midst of it: the next run does the rest" {
+    needs_fault
+    local k how
+    for ((k = 1; k <= 40; k++)); do
+        hows=(kill kill-half)
+        [ "${FORAY_FAULTS:-}" = all ] || hows=("${hows[k % 2]}")
+        for how in "${hows[@]}"; do
+            rm -rf ../work/* .foray
+            : >"$LOG"
+            layers
+            fault .foray/journal $how $k 0
+            [ -e ../faults ] && [ $status = 137 ] || told "$how $k"
+            goes_on $how $k
+        done
+    done
+}
+
+@test "a journal that cannot be made small, or is being made small at a kill, is gone on with" {
+    needs_fault
+    local k how
+    {
+        echo "steps:"
+        echo "  t:"
+        echo "    out: made"
+        echo "    run: |"
+        echo "      # $(printf '%030000d' 0)"
+        echo "      echo made > made"
+        echo "  u: {in: made, out: u, run: 'echo {{step}} >> \"\$LOG\"; cat made > u'}"
+    } >foray.yaml
+    "$FORAY" -q
+    for ((k = 0; k < 45; k++)); do "$FORAY" -q -B t; done
+    large=$(wc -c <.foray/journal)
+    [ "$large" -gt 1048576 ]
+    cp -a .foray ../kept
+    for how in on half kill kill-half; do
+        for k in 1 2 3 4 10 25; do
+            rm -rf .foray
+            cp -a ../kept .foray
+            : >"$LOG"
+            fault .foray/journal.new $how $k 28
+            [ -e ../faults ] || told "$how $k: nothing has failed"
+            case $how in
+            kill*) [ $status = 137 ] || told "$how $k" ;;
+            *) [ $status = 0 ] && [ -z "$said" ] || told "$how $k" ;;
+            esac
+            run -0 --separate-stderr timeout 20 "$FORAY" -q
+            [ -z "$stderr" ] && [ ! -s "$LOG" ] || told "$how $k: the next run"
+            [ "$(wc -c <.foray/journal)" -lt "$large" ] && [ ! -e .foray/journal.new ] || told "$how $k: large"
+            run -0 --separate-stderr "$FORAY" log
+            [[ $output == *"   46  "* && -z $stderr ]] || told "$how $k: log"
         done
     done
 }

@@ -1,14 +1,15 @@
 /* Preloaded into foray, lets calls that write fail: those on files in whose path FAULT_PATH occurs,
  * from the FAULT_AT-th on (from 1), or with FAULT_ONCE only that one, with the error FAULT_ERRNO (a
- * number). With FAULT_HALF the call that fails first, if it is a write, writes half of its bytes.
- * Each failure is one line in the file FAULT_LOG.
+ * number); with FAULT_KILL that call ends foray by SIGKILL. With FAULT_HALF the call that fails
+ * first, if it is a write, writes half of its bytes. Each failure is a line in the file FAULT_LOG.
  *
- * Only in programs of the name FAULT_PROGRAM (`foray`): what they start is left alone. */
+ * Only in foray: what it starts is left alone. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -42,8 +43,7 @@ static void tell(const char *call, int n, const char *path) {
 /* Whether this call is to fail; errno is set then. */
 static bool fails(const char *call, const char *path, bool *first) {
     const char *wanted = setting("FAULT_PATH", NULL);
-    if (wanted == NULL ||
-        strcmp(program_invocation_short_name, setting("FAULT_PROGRAM", "foray")) != 0 ||
+    if (wanted == NULL || strcmp(program_invocation_short_name, "foray") != 0 ||
         strstr(path, wanted) == NULL)
         return false;
     int n = atomic_fetch_add(&calls, 1) + 1, at = atoi(setting("FAULT_AT", "1"));
@@ -67,6 +67,12 @@ static bool fails_at(const char *call, int fd, bool *first) {
     return fails(call, path, first);
 }
 
+static int failed(void) {
+    if (getenv("FAULT_KILL") != NULL)
+        kill(getpid(), SIGKILL);
+    return -1;
+}
+
 static void *next(const char *name) {
     return dlsym(RTLD_NEXT, name);
 }
@@ -75,43 +81,45 @@ ssize_t write(int fd, const void *bytes, size_t n) {
     bool first;
     if (!fails_at("write", fd, &first))
         return syscall(SYS_write, fd, bytes, n);
+    ssize_t half = -1;
     if (first && n > 1 && getenv("FAULT_HALF") != NULL)
-        return syscall(SYS_write, fd, bytes, n / 2);
-    return -1;
+        half = syscall(SYS_write, fd, bytes, n / 2);
+    failed();
+    return half;
 }
 
 int fsync(int fd) {
     bool first;
-    return fails_at("fsync", fd, &first) ? -1 : (int)syscall(SYS_fsync, fd);
+    return fails_at("fsync", fd, &first) ? failed() : (int)syscall(SYS_fsync, fd);
 }
 
 int fdatasync(int fd) {
     bool first;
-    return fails_at("fdatasync", fd, &first) ? -1 : (int)syscall(SYS_fdatasync, fd);
+    return fails_at("fdatasync", fd, &first) ? failed() : (int)syscall(SYS_fdatasync, fd);
 }
 
 int ftruncate(int fd, off_t n) {
     bool first;
     int (*real)(int, off_t) = next("ftruncate");
-    return fails_at("ftruncate", fd, &first) ? -1 : real(fd, n);
+    return fails_at("ftruncate", fd, &first) ? failed() : real(fd, n);
 }
 
 int rename(const char *from, const char *to) {
     bool first;
     int (*real)(const char *, const char *) = next("rename");
-    return fails("rename", to, &first) ? -1 : real(from, to);
+    return fails("rename", to, &first) ? failed() : real(from, to);
 }
 
 int mkdir(const char *path, mode_t mode) {
     bool first;
     int (*real)(const char *, mode_t) = next("mkdir");
-    return fails("mkdir", path, &first) ? -1 : real(path, mode);
+    return fails("mkdir", path, &first) ? failed() : real(path, mode);
 }
 
 static int open_with(const char *path, int flags, mode_t mode) {
     bool first;
     if ((flags & O_CREAT) != 0 && fails("open", path, &first))
-        return -1;
+        return failed();
     return (int)syscall(SYS_openat, AT_FDCWD, path, flags, mode);
 }
 

@@ -258,7 +258,7 @@ Y
     [ "$(starts | tr '\n' ' ')" = "a[1] a[2] a[3] b[1] b[2] b[3] c d " ]
 }
 
-@test "--resume, cut short itself, is gone on with" {
+@test "--resume, cut short itself, is gone on with; after TERM too" {
     echo 'steps: {a: {run: "echo a >> $LOG"}, b: {needs: a, run: "echo b >> $LOG; until [ -e ../go.b ]; do sleep 0.02; done"}, c: {needs: b, run: "echo c >> $LOG; until [ -e ../go.c ]; do sleep 0.02; done"}}' >foray.yaml
     in_background
     wait_until 10 contains "$LOG" b
@@ -267,7 +267,12 @@ Y
     in_background --resume
     wait_until 10 contains "$LOG" c
     kill -KILL "$pid"
+    : >"$LOG"
+    in_background --resume
+    wait_until 10 contains "$LOG" c
+    kill -TERM "$pid"
+    ended_with 10 143
     touch ../go.c
     run -0 timeout 20 "$FORAY" --resume
-    [ "$(tr -d '\n' <"$LOG")" = abbcc ]
+    [ "$(tr -d '\n' <"$LOG")" = cc ]
 }

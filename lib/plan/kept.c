@@ -18,7 +18,10 @@
 enum { LEVEL = 1 }; /* of compression: output is plain text most of the time, and waited for */
 
 struct kept {
-    int fd;
+    struct buf dir;
+    uint32_t run;
+    bool begun;
+    int fd; /* -1: nothing can be kept */
     ZSTD_CCtx *context;
     struct buf raw, piece;
 };
@@ -79,25 +82,31 @@ static void remove_old(const char *dir) {
 }
 
 struct kept *kept_new(const char *dir, uint32_t run) {
+    struct kept *k = mem_zalloc(sizeof *k);
+    *k = (struct kept){.fd = -1, .run = run};
+    buf_puts(&k->dir, dir);
+    return k;
+}
+
+/* When there is something to keep. false: nothing can be kept. */
+static bool begin(struct kept *k) {
     struct buf path = {0};
-    buf_printf(&path, "%s/output", dir);
-    remove_old(dir);
-    int fd = -1;
+    if (k->begun)
+        return k->fd >= 0;
+    k->begun = true;
+    remove_old(k->dir.s);
+    buf_printf(&path, "%s/output", k->dir.s);
     if (mkdir(path.s, 0700) == 0 || errno == EEXIST) {
         buf_clear(&path);
-        path_of(dir, run, &path);
-        fd = open(path.s, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600);
+        path_of(k->dir.s, k->run, &path);
+        k->fd = open(path.s, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600);
     }
     buf_free(&path);
-    if (fd < 0)
-        return NULL;
-    struct kept *k = mem_zalloc(sizeof *k);
-    k->fd = fd;
     k->context = ZSTD_createCCtx();
     if (k->context == NULL)
         mem_alloc(SIZE_MAX);
     ZSTD_CCtx_setParameter(k->context, ZSTD_c_compressionLevel, LEVEL);
-    return k;
+    return k->fd >= 0;
 }
 
 void kept_free(struct kept *k) {
@@ -106,6 +115,7 @@ void kept_free(struct kept *k) {
     if (k->fd >= 0)
         close(k->fd);
     ZSTD_freeCCtx(k->context);
+    buf_free(&k->dir);
     buf_free(&k->raw);
     buf_free(&k->piece);
     free(k);
@@ -130,6 +140,10 @@ static bool write_whole(int fd, struct str bytes) {
 }
 
 void kept_add(struct kept *k, struct str step, uint32_t attempt) {
+    if (!begin(k)) {
+        buf_clear(&k->raw);
+        return;
+    }
     struct piece_head head = {
         .name = (uint32_t)step.n, .attempt = attempt, .raw = (uint32_t)k->raw.n};
     size_t most = ZSTD_compressBound(k->raw.n);
@@ -139,9 +153,8 @@ void kept_add(struct kept *k, struct str step, uint32_t attempt) {
     buf_str(&k->piece, step);
     buf_reserve(&k->piece, most);
     size_t n = ZSTD_compress2(k->context, k->piece.s + k->piece.n, most, k->raw.s, k->raw.n);
-    bool any = k->raw.n != 0 && k->fd >= 0 && !ZSTD_isError(n);
     buf_clear(&k->raw);
-    if (!any)
+    if (ZSTD_isError(n))
         return;
     head.compressed = (uint32_t)n;
     memcpy(k->piece.s, &head, sizeof head);

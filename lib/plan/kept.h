@@ -14,8 +14,8 @@ enum { KEPT_FIRST = 512 * 1024, KEPT_LAST = 512 * 1024 };
 
 struct kept;
 
-/* The output of a new run; old ones are removed where all of them together are too large. NULL:
- * nothing can be kept, which does no harm. */
+/* The output of a new run; its file is made with the first piece, and old ones are removed then
+ * where all of them together are too large. That nothing can be kept does no harm. */
 struct kept *kept_new(const char *dir, uint32_t run);
 void kept_free(struct kept *k);
 /* A stretch of one of the streams, for kept_add. error: of standard error. */

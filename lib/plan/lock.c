@@ -19,8 +19,9 @@ static void write_holder(int fd) {
     struct buf line = {0};
     gethostname(host, sizeof host - 1);
     buf_printf(&line, "%ld on %s\n", (long)getpid(), host);
-    /* For people: that it cannot be written, on a full disk, does no harm. */
-    if (ftruncate(fd, 0) == 0 && pwrite(fd, line.s, line.n, 0) < 0)
+    /* For people: only the first line counts, and that it cannot be written, on a full disk, does
+     * no harm. */
+    if (pwrite(fd, line.s, line.n, 0) < 0)
         errno = 0;
     buf_free(&line);
 }

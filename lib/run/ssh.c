@@ -64,6 +64,7 @@ struct ssh {
     VEC(struct seat *) buried;    /* to be freed when nobody is in the middle of using them */
     VEC(struct carrier *) buried_carriers;
     struct timer sweep, sample;
+    bool begun; /* the library is of use only from the first host on, and takes its time to begin */
     bool closing;
 };
 
@@ -439,6 +440,9 @@ static void connect_host(struct executor *base, struct host *host) {
     struct ssh_host *h = host_of(x, host);
     if (h->query != NULL || h->links.n != 0 || x->closing)
         return;
+    if (!x->begun)
+        libssh2_init(0);
+    x->begun = true;
     if (h->configured)
         open_link(h);
     else
@@ -542,8 +546,9 @@ static void free_all(struct executor *base) {
     vec_free(&x->hosts);
     vec_free(&x->buried);
     vec_free(&x->buried_carriers);
+    if (x->begun)
+        libssh2_exit();
     free(x);
-    libssh2_exit();
 }
 
 static const struct executor_table table = {connect_host, start, cancel, close_all, free_all};
@@ -555,6 +560,5 @@ struct executor *ssh_new(struct loop *loop, const struct executor_events *events
     x->sweep = (struct timer){.expired = sweep, .arg = x};
     x->sample = (struct timer){.expired = sample_loads, .arg = x};
     loop_timer(loop, &x->sample, loop_now(loop) + LOAD_INTERVAL);
-    libssh2_init(0);
     return &x->base;
 }

@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -101,6 +102,23 @@ static _Noreturn void watch(int fd) {
     _exit(0);
 }
 
+static void close_from(int first, int last) {
+#ifdef SYS_close_range
+    if (syscall(SYS_close_range, (unsigned)first, last < 0 ? ~0U : (unsigned)last, 0U) == 0)
+        return;
+#endif
+    long max = sysconf(_SC_OPEN_MAX);
+    int end = max > 0 && max < 1024 ? (int)max : 1024;
+    for (int i = first; i < end && (last < 0 || i <= last); i++)
+        close(i);
+}
+
+static void close_all_but(int keep) {
+    if (keep > 1)
+        close_from(1, keep - 1);
+    close_from(keep > 0 ? keep + 1 : 1, -1);
+}
+
 int watcher_start(struct watcher *w, int keep) {
     int ends[2];
     *w = (struct watcher){.pipe = -1};
@@ -118,10 +136,7 @@ int watcher_start(struct watcher *w, int keep) {
          * of. */
         setsid();
         int fd = dup2(ends[0], 0);
-        long max = sysconf(_SC_OPEN_MAX);
-        for (int i = 1; i < (max > 0 && max < 1024 ? (int)max : 1024); i++)
-            if (i != keep)
-                close(i);
+        close_all_but(keep);
         int ignored[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE};
         for (size_t i = 0; i < sizeof ignored / sizeof *ignored; i++)
             signal(ignored[i], SIG_IGN);

@@ -54,22 +54,12 @@ static void take_run(void *context, const struct record_run *r) {
     c->ours.v[r->run] = str_eq(r->file, c->file);
 }
 
-static void take_start(void *context, const struct record_start *r) {
-    (void)context;
-    (void)r;
-}
-
 static void take_end(void *context, const struct record_end *r) {
     struct cleaning *c = context;
     struct past past;
     if (r->run < c->ours.n && c->ours.v[r->run] && journal_find(c->journal, r->key, &past) &&
         past.ended && past.last.name.s == r->name.s)
         add_made(c, &past.last);
-}
-
-static void take_run_end(void *context, const struct record_run_end *r) {
-    (void)context;
-    (void)r;
 }
 
 static void collect(struct cleaning *c, const struct input *in, const struct fresh *fresh,
@@ -85,7 +75,7 @@ static void collect(struct cleaning *c, const struct input *in, const struct fre
     }
     if (all && c->journal != NULL)
         journal_read(c->journal,
-                     &(struct journal_reader){c, take_run, take_start, take_end, take_run_end});
+                     &(struct journal_reader){.context = c, .run = take_run, .end = take_end});
 }
 
 static int remove_all(const struct cleaning *c, bool dry_run, bool quiet) {
@@ -118,8 +108,14 @@ static int remove_all(const struct cleaning *c, bool dry_run, bool quiet) {
     return status;
 }
 
-static int clean(const struct arguments *args, struct input *in, struct state *state,
-                 bool dry_run) {
+struct clean_arguments {
+    struct arguments common;
+    bool dry_run;
+};
+
+static int clean(void *context, struct input *in, struct state *state) {
+    const struct arguments *args = &((struct clean_arguments *)context)->common;
+    bool dry_run = ((struct clean_arguments *)context)->dry_run;
     if (args->targets.n != 0) {
         /* Files that are missing are no mistake here: the plan is made for its targets only. */
         plan_make(&in->plan, &in->graph, &args->plan, &in->diags);
@@ -139,34 +135,22 @@ static int clean(const struct arguments *args, struct input *in, struct state *s
 }
 
 static int clean_main(const struct verb *verb, int argc, char **argv) {
-    struct arguments args;
-    bool dry_run = false;
+    struct clean_arguments args = {.dry_run = false};
     int status = -1;
-    arguments_init(&args);
+    arguments_init(&args.common);
     optind = 1;
     for (int option;
          status < 0 && (option = getopt_long(argc, argv, "nC:f:qvh", long_options, NULL)) != -1;) {
         if (option == 'n')
-            dry_run = true;
+            args.dry_run = true;
         else
-            status = arguments_option(&args, verb, option);
+            status = arguments_option(&args.common, verb, option);
     }
     if (status < 0)
-        status = arguments_rest(&args, verb, argc, argv);
-    if (status < 0) {
-        struct input in;
-        struct state state;
-        status = STATUS_NOTHING_RUN;
-        if (input_read(&in, &args)) {
-            status = state_open(&state, &in.graph, &args, &(struct fresh_options){0}, !dry_run);
-            if (status < 0) {
-                status = clean(&args, &in, &state, dry_run);
-                state_close(&state);
-            }
-        }
-        input_free(&in);
-    }
-    arguments_free(&args);
+        status = arguments_rest(&args.common, verb, argc, argv);
+    if (status < 0)
+        status = state_with(&args.common, &(struct fresh_options){0}, !args.dry_run, clean, &args);
+    arguments_free(&args.common);
     return status;
 }
 

@@ -1,6 +1,7 @@
 #include "cmd/options.h"
 
 #include "base/duration.h"
+#include "base/io.h"
 #include "base/mem.h"
 
 #include <ctype.h>
@@ -278,28 +279,19 @@ static bool read_source(struct source *source, const char *file, struct uses *us
     uses->unknown = uses->unknown || standard_input;
     int fd = standard_input ? STDIN_FILENO : open(file, O_RDONLY | O_CLOEXEC);
     struct buf text = {0};
-    ssize_t n = -1;
     struct stat st;
-    if (fd >= 0 && fstat(fd, &st) == 0 && S_ISDIR(st.st_mode)) {
-        errno = EISDIR;
-    } else if (fd >= 0) {
+    int error = fd < 0 || fstat(fd, &st) != 0 ? errno : S_ISDIR(st.st_mode) ? EISDIR : 0;
+    if (error == 0) {
         uses_file(uses, str_of(file), fd);
-        do {
-            buf_reserve(&text, 64 * 1024);
-            n = read(fd, text.s + text.n, 64 * 1024);
-            if (n > 0)
-                text.n += (size_t)n;
-        } while (n > 0 || (n < 0 && errno == EINTR));
+        error = io_read_all(fd, SIZE_MAX / 2, &text);
     }
-    if (n < 0)
-        fprintf(stderr, "foray: cannot read %s: %s\n", file, strerror(errno));
     if (fd >= 0 && !standard_input)
         close(fd);
-    if (n < 0) {
+    if (error != 0) {
+        fprintf(stderr, "foray: cannot read %s: %s\n", file, strerror(error));
         buf_free(&text);
         return false;
     }
-    buf_add(&text, "", 0);
     *source = (struct source){standard_input ? "<stdin>" : file, buf_view(&text)};
     return true;
 }

@@ -302,7 +302,8 @@ static int nothing_to_do(const struct run_arguments *args, size_t fresh_steps) {
 }
 
 /* With the graph read and what is remembered at hand. */
-static int run_input(const struct run_arguments *args, struct input *in, struct state *state) {
+static int run_input(void *context, struct input *in, struct state *state) {
+    const struct run_arguments *args = context;
     fresh_link(state->fresh, &in->diags);
     if (!input_plan(in, &args->common))
         return STATUS_NOTHING_RUN;
@@ -344,22 +345,7 @@ static int run_main(const struct verb *verb, int argc, char **argv) {
         return status;
     }
     args.run.seed = (uint64_t)time(NULL) ^ ((uint64_t)getpid() << 32);
-    struct input in;
-    struct state state;
-    if (!input_read(&in, &args.common))
-        status = STATUS_NOTHING_RUN;
-    else
-        status = state_open(&state, &in.graph, &args.common, &args.fresh, !args.dry_run);
-    if (status < 0) {
-        status = run_input(&args, &in, &state);
-        int error = state_close(&state);
-        if (error != 0) {
-            fprintf(stderr, "foray: cannot write " STATE_DIRECTORY "/journal: %s\n",
-                    strerror(error));
-            status = status == STATUS_DONE ? STATUS_HOSTS_FAILED : status;
-        }
-    }
-    input_free(&in);
+    status = state_with(&args.common, &args.fresh, !args.dry_run, run_input, &args);
     run_arguments_free(&args);
     return status;
 }

@@ -77,3 +77,23 @@ int state_close(struct state *state) {
     *state = (struct state){.lock = -1};
     return error;
 }
+
+int state_with(const struct arguments *args, const struct fresh_options *options, bool write,
+               int (*work)(void *context, struct input *in, struct state *state), void *context) {
+    struct input in;
+    struct state state;
+    int status = STATUS_NOTHING_RUN;
+    if (input_read(&in, args))
+        status = state_open(&state, &in.graph, args, options, write);
+    if (status < 0) {
+        status = work(context, &in, &state);
+        int error = state_close(&state);
+        if (error != 0) {
+            fprintf(stderr, "foray: cannot write " STATE_DIRECTORY "/journal: %s\n",
+                    strerror(error));
+            status = status == STATUS_DONE ? STATUS_HOSTS_FAILED : status;
+        }
+    }
+    input_free(&in);
+    return status;
+}

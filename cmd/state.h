@@ -17,6 +17,10 @@ struct state {
  * what is wrong was told. The graph must outlive it. */
 int state_open(struct state *state, struct graph *graph, const struct arguments *args,
                const struct fresh_options *options, bool write);
+/* Reads the graph, opens its state, calls work with both, and closes all again. The status that
+ * work gave, or what went wrong before. */
+int state_with(const struct arguments *args, const struct fresh_options *options, bool write,
+               int (*work)(void *context, struct input *in, struct state *state), void *context);
 /* 0, or the errno with which the journal could not be written to its end. */
 int state_close(struct state *state);
 

@@ -81,7 +81,8 @@ static void say_step(const struct state *state, const struct plan *plan, const s
     say_last(&j, out);
 }
 
-static int explain(const struct arguments *args, struct input *in, struct state *state) {
+static int explain(void *context, struct input *in, struct state *state) {
+    const struct arguments *args = context;
     fresh_link(state->fresh, &in->diags);
     if (!input_plan(in, args))
         return STATUS_NOTHING_RUN;
@@ -130,19 +131,8 @@ static int why_main(const struct verb *verb, int argc, char **argv) {
     }
     if (status < 0)
         status = arguments_rest(&args, verb, argc, argv);
-    if (status < 0) {
-        struct input in;
-        struct state state;
-        status = STATUS_NOTHING_RUN;
-        if (input_read(&in, &args)) {
-            status = state_open(&state, &in.graph, &args, &options, false);
-            if (status < 0) {
-                status = explain(&args, &in, &state);
-                state_close(&state);
-            }
-        }
-        input_free(&in);
-    }
+    if (status < 0)
+        status = state_with(&args, &options, false, explain, &args);
     arguments_free(&args);
     return status;
 }

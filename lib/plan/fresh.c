@@ -14,16 +14,6 @@ static void find_resumed(void *context, const struct record_run *r) {
         f->resumes = r->resumes;
 }
 
-static void ignore_start(void *context, const struct record_start *r) {
-    (void)context;
-    (void)r;
-}
-
-static void ignore_end(void *context, const struct record_end *r) {
-    (void)context;
-    (void)r;
-}
-
 /* What has ended well has nothing left to be done. */
 static void find_end(void *context, const struct record_run_end *r) {
     struct fresh *f = context;
@@ -36,8 +26,8 @@ struct fresh *fresh_new(struct graph *g, struct journal *journal, struct str fil
     struct fresh *f = mem_zalloc(sizeof *f);
     *f = (struct fresh){.graph = g, .journal = journal, .file = file, .options = *options};
     if (journal != NULL && options->resume)
-        journal_read(journal,
-                     &(struct journal_reader){f, find_resumed, ignore_start, ignore_end, find_end});
+        journal_read(journal, &(struct journal_reader){
+                                  .context = f, .run = find_resumed, .run_end = find_end});
     return f;
 }
 

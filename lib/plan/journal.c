@@ -1,6 +1,7 @@
 #include "plan/journal.h"
 
 #include "base/hash.h"
+#include "base/io.h"
 #include "base/map.h"
 #include "base/mem.h"
 
@@ -117,40 +118,13 @@ static size_t take_all(struct journal *j, struct str bytes) {
     return good;
 }
 
-static int read_all(int fd, struct buf *out) {
-    for (;;) {
-        buf_reserve(out, 1024 * 1024);
-        ssize_t n = read(fd, out->s + out->n, out->cap - out->n - 1);
-        if (n < 0 && errno != EINTR)
-            return errno;
-        if (n == 0)
-            break;
-        if (n > 0)
-            out->n += (size_t)n;
-    }
-    buf_add(out, "", 0);
-    return 0;
-}
-
-static bool write_whole(int fd, struct str bytes) {
-    while (bytes.n != 0) {
-        ssize_t n = write(fd, bytes.s, bytes.n);
-        if (n < 0 && errno != EINTR)
-            return false;
-        if (n > 0)
-            bytes = (struct str){bytes.s + n, bytes.n - (size_t)n};
-    }
-    return true;
-}
-
 int journal_directory(const char *dir) {
     struct buf path = {0};
     int error = mkdir(dir, 0777) != 0 && errno != EEXIST ? errno : 0;
     buf_printf(&path, "%s/.gitignore", dir);
     int fd = error == 0 ? open(path.s, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666) : -1;
     if (fd >= 0) {
-        if (!write_whole(fd, STR("*\n")))
-            error = errno;
+        error = io_write_all(fd, STR("*\n"));
         if (close(fd) != 0 && error == 0)
             error = errno;
         if (error != 0)
@@ -174,11 +148,10 @@ static bool begin_file(struct journal *j, struct buf *why) {
     if (getentropy(&j->number, sizeof j->number) != 0)
         return refuse(j, why, errno);
     record_header(j->number, &header);
-    bool good = ftruncate(j->fd, 0) == 0 && write_whole(j->fd, buf_view(&header));
-    int error = errno;
+    int error = ftruncate(j->fd, 0) == 0 ? io_write_all(j->fd, buf_view(&header)) : errno;
     j->size = header.n;
     buf_free(&header);
-    return good || refuse(j, why, error);
+    return error == 0 || refuse(j, why, error);
 }
 
 static bool load(struct journal *j, struct buf *why) {
@@ -226,7 +199,7 @@ static struct journal *open_file(const char *path, bool write, struct buf *why) 
     int fd =
         open(path, write ? O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC : O_RDONLY | O_CLOEXEC, 0600);
     bool good = fd >= 0 || (!write && errno == ENOENT) || refuse(j, why, errno);
-    int error = fd >= 0 ? read_all(fd, &j->bytes) : 0;
+    int error = fd >= 0 ? io_read_all(fd, SIZE_MAX / 2, &j->bytes) : 0;
     if (write)
         j->fd = fd;
     else if (fd >= 0)
@@ -293,13 +266,15 @@ void journal_read(const struct journal *j, const struct journal_reader *reader) 
             at += RECORD_ALIGN;
             continue;
         }
-        if (kind == RECORD_RUN && record_get_run(payload, &run))
+        if (kind == RECORD_RUN && reader->run != NULL && record_get_run(payload, &run))
             reader->run(reader->context, &run);
-        else if (kind == RECORD_START && record_get_start(payload, &start))
+        else if (kind == RECORD_START && reader->start != NULL && record_get_start(payload, &start))
             reader->start(reader->context, &start);
-        else if (kind == RECORD_END && record_get_end(payload, &end, &versions, bytes.n))
+        else if (kind == RECORD_END && reader->end != NULL &&
+                 record_get_end(payload, &end, &versions, bytes.n))
             reader->end(reader->context, &end);
-        else if (kind == RECORD_RUN_END && record_get_run_end(payload, &run_end))
+        else if (kind == RECORD_RUN_END && reader->run_end != NULL &&
+                 record_get_run_end(payload, &run_end))
             reader->run_end(reader->context, &run_end);
         at = next;
     }
@@ -325,10 +300,11 @@ void journal_fail(struct journal *j, int error) {
 static bool append(struct journal *j) {
     if (j->error != 0)
         return false;
-    if (!write_whole(j->fd, buf_view(&j->record))) {
-        j->error = errno;
-        if (ftruncate(j->fd, (off_t)j->size) != 0)
-            return false; /* its beginning stays: no record, since its checksum is not there */
+    j->error = io_write_all(j->fd, buf_view(&j->record));
+    if (j->error != 0) {
+        /* If its beginning stays, it is no record: its checksum is not right. */
+        int rc = ftruncate(j->fd, (off_t)j->size);
+        (void)rc;
         return false;
     }
     j->size += j->record.n;

@@ -38,7 +38,8 @@ bool journal_find(const struct journal *j, uint64_t key, struct past *past);
 const struct version *journal_version(const struct journal *j, uint32_t number);
 uint32_t journal_versions(const struct journal *j); /* one more than the highest number */
 
-/* All records that were there when it was opened, in order. */
+/* All records that were there when it was opened, in order. NULL: those of that kind are left out.
+ */
 struct journal_reader {
     void *context;
     void (*run)(void *context, const struct record_run *r);

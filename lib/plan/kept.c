@@ -1,5 +1,6 @@
 #include "plan/kept.h"
 
+#include "base/io.h"
 #include "base/mem.h"
 #include "base/vec.h"
 
@@ -128,17 +129,6 @@ void kept_stretch(struct kept *k, bool error, struct str bytes) {
     buf_str(&k->raw, bytes);
 }
 
-static bool write_whole(int fd, struct str bytes) {
-    while (bytes.n != 0) {
-        ssize_t n = write(fd, bytes.s, bytes.n);
-        if (n < 0 && errno != EINTR)
-            return false;
-        if (n > 0)
-            bytes = (struct str){bytes.s + n, bytes.n - (size_t)n};
-    }
-    return true;
-}
-
 void kept_add(struct kept *k, struct str step, uint32_t attempt) {
     if (!begin(k)) {
         buf_clear(&k->raw);
@@ -159,7 +149,7 @@ void kept_add(struct kept *k, struct str step, uint32_t attempt) {
     head.compressed = (uint32_t)n;
     memcpy(k->piece.s, &head, sizeof head);
     k->piece.n += n;
-    if (!write_whole(k->fd, buf_view(&k->piece))) {
+    if (io_write_all(k->fd, buf_view(&k->piece)) != 0) {
         close(k->fd);
         k->fd = -1;
     }

@@ -1,6 +1,7 @@
 #include "plan/seal.h"
 
 #include "base/hash.h"
+#include "base/io.h"
 #include "base/mem.h"
 #include "base/parallel.h"
 #include "plan/fresh_state.h"
@@ -84,22 +85,6 @@ static bool uses_hold(const struct sealed_use *uses, uint64_t n, const char *nam
     return true;
 }
 
-static char *read_file(const char *path, size_t *n) {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    struct stat st;
-    char *bytes = NULL;
-    *n = 0;
-    if (fd >= 0 && fstat(fd, &st) == 0 && st.st_size >= (off_t)sizeof(struct head)) {
-        bytes = mem_alloc((size_t)st.st_size);
-        for (ssize_t got = 1; got > 0 && *n < (size_t)st.st_size; *n += (size_t)got)
-            if ((got = read(fd, bytes + *n, (size_t)st.st_size - *n)) < 0)
-                got = 0;
-    }
-    if (fd >= 0)
-        close(fd);
-    return bytes;
-}
-
 /* Lengths are what they say, and every name is within the names. */
 static bool is_whole(const char *bytes, size_t n, const struct head *h) {
     if (n < sizeof *h || memcmp(h->magic, magic, sizeof magic) != 0)
@@ -123,27 +108,23 @@ static bool is_whole(const char *bytes, size_t n, const struct head *h) {
 }
 
 bool seal_holds(const char *dir, struct str command_line, size_t *steps) {
-    struct buf path = {0};
-    struct head h;
-    size_t n;
-    path_of(dir, "", &path);
-    char *bytes = read_file(path.s, &n);
+    struct buf path = {0}, bytes = {0};
+    struct head h = {0};
     bool holds = false;
-    if (bytes != NULL && n >= sizeof h) {
-        memcpy(&h, bytes, sizeof h);
-        if (h.command_line == hash_command_line(command_line) && is_whole(bytes, n, &h)) {
-            const struct sealed_use *uses = (const void *)(bytes + sizeof h);
-            const struct sealed_file *files = (const void *)(uses + h.uses);
-            struct looking l = {files, bytes + n - h.names, false};
-            holds = uses_hold(uses, h.uses, l.names);
-            if (holds) {
-                parallel((size_t)h.files, look_at_some, &l);
-                holds = !l.changed;
-            }
-            *steps = (size_t)h.steps;
+    path_of(dir, "", &path);
+    if (io_read_file(path.s, SIZE_MAX / 2, &bytes) == 0 && bytes.n >= sizeof h)
+        memcpy(&h, bytes.s, sizeof h);
+    if (h.command_line == hash_command_line(command_line) && is_whole(bytes.s, bytes.n, &h)) {
+        const struct sealed_use *uses = (const void *)(bytes.s + sizeof h);
+        const struct sealed_file *files = (const void *)(uses + h.uses);
+        struct looking l = {files, bytes.s + bytes.n - h.names, false};
+        if (uses_hold(uses, h.uses, l.names)) {
+            parallel((size_t)h.files, look_at_some, &l);
+            holds = !l.changed;
         }
+        *steps = (size_t)h.steps;
     }
-    free(bytes);
+    buf_free(&bytes);
     buf_free(&path);
     return holds;
 }
@@ -195,10 +176,7 @@ static void write_file(const char *dir, struct buf *bytes) {
     path_of(dir, "", &path);
     path_of(dir, ".new", &temporary);
     int fd = open(temporary.s, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    size_t done = 0;
-    for (ssize_t n = 1; fd >= 0 && n > 0 && done<bytes->n; done += n> 0 ? (size_t)n : 0)
-        n = write(fd, bytes->s + done, bytes->n - done);
-    bool good = fd >= 0 && done == bytes->n;
+    bool good = fd >= 0 && io_write_all(fd, buf_view(bytes)) == 0;
     if (fd >= 0 && close(fd) != 0)
         good = false;
     if (!good || rename(temporary.s, path.s) != 0)

@@ -1,4 +1,5 @@
 /* The key `include`: files that add to this one. */
+#include "base/io.h"
 #include "read/keys.h"
 #include "read/reader.h"
 
@@ -38,17 +39,6 @@ static const char *path_of(struct including *in, struct str name) {
     if (name.s[0] == '/' || slash == NULL)
         return arena_str(arena, name).s;
     return arena_printf(arena, "%.*s/%.*s", (int)(slash - from), from, STR_FMT(name)).s;
-}
-
-static bool slurp(int fd, struct buf *out) {
-    ssize_t n;
-    do {
-        buf_reserve(out, 64 * 1024);
-        n = read(fd, out->s + out->n, 64 * 1024);
-        if (n > 0)
-            out->n += (size_t)n;
-    } while (n > 0 || (n < 0 && errno == EINTR));
-    return n == 0;
 }
 
 static bool read_document(struct reader *r, const struct source *source, size_t depth,
@@ -95,10 +85,9 @@ static void include(void *context, const struct node *scalar) {
         }
     struct buf text = {0};
     uses_file(r->graph->uses, str_of(path), fd);
-    bool good = slurp(fd, &text);
-    int error = errno;
+    int error = io_read_all(fd, SIZE_MAX / 2, &text);
     close(fd);
-    if (!good)
+    if (error != 0)
         diag_error(r->diags, node_at(scalar), "cannot read `%s`: %s",
                    diag_name(r->diags, str_of(path)), strerror(error));
     else if (in->depth == DEPTH_MAX || files->n == DOCUMENTS_MAX)

@@ -1,5 +1,6 @@
 #include "run/carry_state.h"
 
+#include "base/io.h"
 #include "base/map.h"
 #include "base/mem.h"
 #include "base/strlist.h"
@@ -609,7 +610,7 @@ static bool read_file(struct carrier *k) {
         return true;
     }
     struct fetched *to = &k->fetched.v[k->fetched.n - 1];
-    int error = files_write_all(to->fd, (struct str){k->chunk, (size_t)n});
+    int error = io_write_all(to->fd, (struct str){k->chunk, (size_t)n});
     k->moved += (uint64_t)n;
     if (error != 0)
         return carry_trouble(k, CARRY_LOST, strerror(error));

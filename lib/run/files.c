@@ -216,14 +216,3 @@ void files_way_back(struct str dir, struct buf *out) {
     }
     buf_free(&way);
 }
-
-int files_write_all(int fd, struct str bytes) {
-    while (bytes.n != 0) {
-        ssize_t n = write(fd, bytes.s, bytes.n);
-        if (n < 0 && errno != EINTR)
-            return errno;
-        if (n > 0)
-            bytes = (struct str){bytes.s + n, bytes.n - (size_t)n};
-    }
-    return 0;
-}

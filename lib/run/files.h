@@ -31,6 +31,4 @@ void files_free_names(str_list *names);
  * or this directory's absolute name where dir is absolute or climbs by "..". */
 void files_way_back(struct str dir, struct buf *out);
 
-int files_write_all(int fd, struct str bytes); /* 0 or errno; for files, not for what may block */
-
 #endif

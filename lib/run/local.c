@@ -1,5 +1,6 @@
 #include "run/local.h"
 
+#include "base/io.h"
 #include "base/mem.h"
 #include "base/shell.h"
 #include "base/strlist.h"
@@ -218,7 +219,7 @@ static char *write_script(struct str script) {
         buf_free(&name);
         return NULL;
     }
-    bool good = files_write_all(fd, script) == 0;
+    bool good = io_write_all(fd, script) == 0;
     if (close(fd) != 0 || !good) {
         unlink(name.s);
         buf_free(&name);

@@ -1,6 +1,7 @@
 /* What a try leaves: values, files, and what is remembered of it. */
 #include "run/run_state.h"
 
+#include "base/io.h"
 #include "base/mem.h"
 #include "read/depfile.h"
 
@@ -142,32 +143,6 @@ static void take_values(struct run *r, struct job *job) {
 
 /* --- files --- */
 
-/* The whole file; NULL with errno. */
-static char *read_file(const char *name, size_t most, size_t *n) {
-    struct buf b = {0};
-    int fd = open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    ssize_t got = -1;
-    while (fd >= 0 && b.n <= most) {
-        buf_reserve(&b, 64 * 1024);
-        got = read(fd, b.s + b.n, 64 * 1024);
-        if (got > 0)
-            b.n += (size_t)got;
-        else if (got == 0 || errno != EINTR)
-            break;
-    }
-    int error = errno;
-    if (fd >= 0)
-        close(fd);
-    if (b.n > most)
-        error = EFBIG;
-    *n = b.n;
-    if (got == 0)
-        return b.s;
-    buf_free(&b);
-    errno = error;
-    return NULL;
-}
-
 /* Nobody else's business, and in the way of the next try. */
 static bool is_own(const struct step *step, struct str name) {
     for (size_t i = 0; i < step->n_in + step->n_out; i++)
@@ -180,16 +155,15 @@ static bool is_own(const struct step *step, struct str name) {
  * host, and not here, is left out. */
 static void take_dependencies(struct run *r, struct job *job, str_list *deps) {
     const struct step *step = job->step;
-    struct buf name = {0}, why = {0};
+    struct buf name = {0}, text = {0}, why = {0};
     str_list all = {0};
-    size_t n = 0;
     graph_deps(r->graph, step, &name);
-    char *text = name.n != 0 ? read_file(name.s, DEPFILE_MAX, &n) : NULL;
-    if (name.n != 0 && text == NULL) {
+    int error = name.n != 0 ? io_read_file(name.s, DEPFILE_MAX, &text) : 0;
+    if (error != 0) {
         fail(job, "cannot read the file of its dependencies, ");
         buf_visible(&job->reason, buf_view(&name));
-        buf_printf(&job->reason, ": %s", strerror(errno));
-    } else if (name.n != 0 && !depfile_parse((struct str){text, n}, &r->graph->arena, &all, &why)) {
+        buf_printf(&job->reason, ": %s", strerror(error));
+    } else if (!depfile_parse(buf_view(&text), &r->graph->arena, &all, &why)) {
         buf_visible(&job->reason, buf_view(&name));
         fail(job, ": ");
         buf_visible(&job->reason, buf_view(&why));
@@ -199,9 +173,9 @@ static void take_dependencies(struct run *r, struct job *job, str_list *deps) {
             *vec_push(deps) = all.v[i];
     if (job->end == JOB_EXITED && name.n != 0)
         unlink(name.s);
-    free(text);
     vec_free(&all);
     buf_free(&name);
+    buf_free(&text);
     buf_free(&why);
 }
 

@@ -1,4 +1,5 @@
 #include "run/temporary.h"
+#include "base/io.h"
 
 #include "run/files.h"
 
@@ -84,7 +85,7 @@ static int find_name(struct str name, struct buf *temporary) {
     buf_str(temporary, (struct str){name.s, dir});
     buf_printf(temporary, "%s%0*llx%s", prefix, DIGITS, (unsigned long long)number, suffix);
     if (list >= 0)
-        files_write_all(list, (struct str){temporary->s, temporary->n + 1});
+        io_write_all(list, (struct str){temporary->s, temporary->n + 1});
     return 0;
 }
 

@@ -1,5 +1,6 @@
 #include "view/capture.h"
 
+#include "base/io.h"
 #include "base/mem.h"
 #include "base/vec.h"
 #include "run/files.h"
@@ -61,7 +62,7 @@ static void spill(struct capture *c) {
         c->file = mem_alloc(sizeof *c->file);
         *c->file = (struct sink_file){.fd = fd, .shares = 1};
     }
-    if (files_write_all(c->file->fd, buf_view(&c->memory)) != 0) {
+    if (io_write_all(c->file->fd, buf_view(&c->memory)) != 0) {
         /* A full disk: what is in the file so far stays good, the rest is kept here. */
         if (lseek(c->file->fd, (off_t)c->in_file, SEEK_SET) < 0)
             buf_clear(&c->memory);

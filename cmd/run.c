@@ -242,7 +242,7 @@ static int run_plan(const struct run_arguments *args, struct graph *graph, struc
     loop_free(loop);
     watcher_stop(&watcher);
     if (!s.over)
-        temporary_end(STATE_DIRECTORY);
+        temporary_end();
     return status;
 }
 

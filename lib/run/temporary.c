@@ -1,6 +1,6 @@
 #include "run/temporary.h"
-#include "base/io.h"
 
+#include "base/io.h"
 #include "run/files.h"
 
 #include <errno.h>
@@ -14,7 +14,9 @@
 static const char prefix[] = ".foray-", suffix[] = ".tmp";
 enum { DIGITS = 16 };
 
-static int list = -1; /* the names, with a NUL behind each */
+/* One run at a time is in a process; its files are made in many places. */
+static struct buf list_path; /* empty: none is written */
+static int list = -1;        /* the names, with a NUL behind each; made with the first one */
 
 /* --- what is left of the last run --- */
 
@@ -27,14 +29,12 @@ static bool is_temporary(struct str name) {
            strcmp(base + n - (sizeof suffix - 1), suffix) == 0;
 }
 
-static void remove_left(int fd) {
+static void remove_left(const char *path) {
     struct buf names = {0};
-    ssize_t n;
-    do {
-        buf_reserve(&names, 64 * 1024);
-        n = read(fd, names.s + names.n, 64 * 1024);
-        names.n += n > 0 ? (size_t)n : 0;
-    } while (n > 0);
+    if (io_read_file(path, SIZE_MAX / 2, &names) != 0) {
+        buf_free(&names);
+        return; /* most often there is none */
+    }
     for (size_t at = 0, end; at < names.n; at = end + 1) {
         const char *nul = memchr(names.s + at, '\0', names.n - at);
         if (nul == NULL)
@@ -43,32 +43,31 @@ static void remove_left(int fd) {
         if (is_temporary((struct str){names.s + at, end - at}))
             unlink(names.s + at);
     }
+    unlink(path);
     buf_free(&names);
 }
 
 void temporary_begin(const char *dir) {
-    struct buf path = {0};
-    buf_printf(&path, "%s/temporary", dir);
-    list = open(path.s, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-    buf_free(&path);
-    if (list < 0)
-        return;
-    remove_left(list);
-    if (ftruncate(list, 0) != 0) {
-        close(list);
-        list = -1;
-    }
+    buf_clear(&list_path);
+    buf_printf(&list_path, "%s/temporary", dir);
+    remove_left(list_path.s);
 }
 
-void temporary_end(const char *dir) {
-    struct buf path = {0};
-    if (list < 0)
-        return;
-    close(list);
+void temporary_end(void) {
+    if (list >= 0) {
+        close(list);
+        unlink(list_path.s);
+    }
     list = -1;
-    buf_printf(&path, "%s/temporary", dir);
-    unlink(path.s);
-    buf_free(&path);
+    buf_free(&list_path);
+}
+
+/* Before the file itself is made. */
+static void write_down(const struct buf *name) {
+    if (list < 0 && list_path.n != 0)
+        list = open(list_path.s, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    if (list >= 0)
+        io_write_all(list, (struct str){name->s, name->n + 1});
 }
 
 /* --- making them --- */
@@ -84,8 +83,7 @@ static int find_name(struct str name, struct buf *temporary) {
     buf_clear(temporary);
     buf_str(temporary, (struct str){name.s, dir});
     buf_printf(temporary, "%s%0*llx%s", prefix, DIGITS, (unsigned long long)number, suffix);
-    if (list >= 0)
-        io_write_all(list, (struct str){temporary->s, temporary->n + 1});
+    write_down(temporary);
     return 0;
 }
 

@@ -11,7 +11,7 @@
 /* Removes what is left of the last run in this directory; from now on names are written down in
  * DIR/temporary. The caller holds the lock of DIR. That this fails does no harm. */
 void temporary_begin(const char *dir);
-void temporary_end(const char *dir); /* none is left */
+void temporary_end(void); /* none is left */
 
 /* Opens a new file beside `name`, to be renamed to it when it is whole; makes the directories
  * above. The descriptor, and the temporary name; -1 with errno (the name is then of no use). */

@@ -177,16 +177,17 @@ goes_on() {
 # The group of every step is known to the one who ends them, however shortly before foray's end it began.
 @test "killed while it starts steps: none of them stays, and the next foray waits for their end" {
     echo "vars: {n: [$(seq -s, 60)]}" >foray.yaml
-    echo "steps: {t: {each: '{{n}}', run: \"exec 9>>\$LOCKS/{{item}}; flock -n 9 || echo two >> \$LOG; echo began >> \$LOG; exec sleep 78.31\"}}" >>foray.yaml
+    echo "steps: {t: {each: '{{n}}', run: \"exec 9>>\$LOCKS/{{item}}; flock -n 9 || echo two >> \$LOG; echo began >> \$LOG; exec sleep 78.$$\"}}" >>foray.yaml
     for ((n = 0; n < ${FORAY_KILLS:-8}; n++)); do
         : >"$LOG"
         "$FORAY" -q -j60 >../out 2>../err 3>&- &
         pid=$!
+        disown
         some=$((RANDOM % 50))
         while [ "$(wc -l <"$LOG")" -lt $some ]; do gone $pid && break; done
         kill -KILL $pid
         wait_until 10 flock -n .foray/lock true
-        if pgrep -f '^sleep 78\.31'; then
+        if pgrep -f "^sleep 78\.$$\$"; then
             echo "after $some steps"
             return 1
         fi

@@ -233,6 +233,7 @@ static int run_plan(const struct run_arguments *args, struct graph *graph, struc
     if (sink_error(sink, &where) != 0)
         fprintf(stderr, "foray: cannot write to standard %s: %s\n",
                 where == STREAM_OUT ? "output" : "error", strerror(sink_error(sink, &where)));
+    bool elsewhere = run_is_elsewhere(run);
     end_run(state->fresh, run, fresh_steps, status);
     run_free(run);
     plain_free(plain);
@@ -240,7 +241,7 @@ static int run_plan(const struct run_arguments *args, struct graph *graph, struc
     sink_free(sink);
     loop_unwatch(loop, &s.signals);
     loop_free(loop);
-    watcher_stop(&watcher);
+    watcher_stop(&watcher, !elsewhere);
     if (!s.over)
         temporary_end();
     return status;

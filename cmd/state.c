@@ -9,7 +9,9 @@
 #include <unistd.h>
 
 static void tell_holder(const char *holder) {
-    fprintf(stderr, "foray: another foray works in this directory (process %s): waiting for it\n",
+    fprintf(stderr,
+            "foray: another foray works in this directory (process %s), or what it has left "
+            "running is being ended: waiting for it\n",
             holder);
 }
 
@@ -23,7 +25,8 @@ static int open_to_write(struct state *state) {
     int error = journal_directory(STATE_DIRECTORY), status = -1;
     if (error == 0) {
         errno = 0;
-        state->lock = lock_take(STATE_DIRECTORY, getenv("FORAY_PID"), tell_holder, &why);
+        state->lock =
+            lock_take(STATE_DIRECTORY, getenv("FORAY_PID"), tell_holder, &why, &state->waited);
         error = state->lock < 0 ? errno : 0;
         if (state->lock < 0 && error == 0)
             status = STATUS_NOTHING_RUN;
@@ -55,21 +58,15 @@ static int open_to_read(struct state *state) {
     return state->journal != NULL ? -1 : STATUS_NOTHING_RUN;
 }
 
-int state_open(struct state *state, struct graph *graph, const struct arguments *args,
-               const struct fresh_options *options, bool write) {
+static int open_state(struct state *state, bool write) {
     *state = (struct state){.lock = -1};
     int status = write ? open_to_write(state) : open_to_read(state);
-    if (status >= 0) {
-        state_close(state);
-        return status;
-    }
-    if (state->journal != NULL && journal_damage(state->journal).n != 0)
+    if (status < 0 && state->journal != NULL && journal_damage(state->journal).n != 0)
         fprintf(stderr, "foray: warning: %s\n", journal_damage(state->journal).s);
-    state->fresh = fresh_new(graph, state->journal, str_of(args->file), options);
-    return -1;
+    return status;
 }
 
-int state_close(struct state *state) {
+static int close_state(struct state *state) {
     int error = journal_close(state->journal);
     fresh_free(state->fresh);
     if (state->lock >= 0)
@@ -81,18 +78,21 @@ int state_close(struct state *state) {
 int state_with(const struct arguments *args, const struct fresh_options *options, bool write,
                int (*work)(void *context, struct input *in, struct state *state), void *context) {
     struct input in;
-    struct state state;
-    int status = STATUS_NOTHING_RUN;
-    if (input_read(&in, args))
-        status = state_open(&state, &in.graph, args, options, write);
+    struct state state = {.lock = -1};
+    int status = input_read(&in, args) ? open_state(&state, write) : STATUS_NOTHING_RUN;
+    /* While it waited, files that the graph is made of may have been made. */
+    if (status < 0 && state.waited && strcmp(args->file, "-") != 0) {
+        input_free(&in);
+        status = input_read(&in, args) ? -1 : STATUS_NOTHING_RUN;
+    }
     if (status < 0) {
+        state.fresh = fresh_new(&in.graph, state.journal, str_of(args->file), options);
         status = work(context, &in, &state);
-        int error = state_close(&state);
-        if (error != 0) {
-            fprintf(stderr, "foray: cannot write " STATE_DIRECTORY "/journal: %s\n",
-                    strerror(error));
-            status = status == STATUS_DONE ? STATUS_HOSTS_FAILED : status;
-        }
+    }
+    int error = close_state(&state);
+    if (error != 0) {
+        fprintf(stderr, "foray: cannot write " STATE_DIRECTORY "/journal: %s\n", strerror(error));
+        status = status == STATUS_DONE ? STATUS_HOSTS_FAILED : status;
     }
     input_free(&in);
     return status;

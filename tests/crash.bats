@@ -136,7 +136,7 @@ goes_on() {
 
 @test "killed at any moment: the next run repeats nothing that had ended, and leaves the same files" {
     needs_root
-    for ((n = 0; n < ${FORAY_KILLS:-8}; n++)); do
+    for ((n = 0; n < ${FORAY_KILLS:-5}; n++)); do
         rm -rf ../work/* .foray
         layers .
         end_somewhere KILL
@@ -178,7 +178,7 @@ goes_on() {
 @test "killed while it starts steps: none of them stays, and the next foray waits for their end" {
     echo "vars: {n: [$(seq -s, 60)]}" >foray.yaml
     echo "steps: {t: {each: '{{n}}', run: \"exec 9>>\$LOCKS/{{item}}; flock -n 9 || echo two >> \$LOG; echo began >> \$LOG; exec sleep 78.$$\"}}" >>foray.yaml
-    for ((n = 0; n < ${FORAY_KILLS:-8}; n++)); do
+    for ((n = 0; n < ${FORAY_KILLS:-5}; n++)); do
         : >"$LOG"
         "$FORAY" -q -j60 >../out 2>../err 3>&- &
         pid=$!
@@ -277,3 +277,30 @@ Y
     run -0 timeout 20 "$FORAY" --resume
     [ "$(tr -d '\n' <"$LOG")" = cc ]
 }
+
+@test "what runs on a host when foray is killed has ended before the next one begins, although it ignores TERM" {
+    rm -rf .foray
+    cat >foray.yaml <<'Y'
+vars: {nap: "60"}
+hosts: {one: node1}
+steps:
+  s:
+    on: one
+    dir: .
+    run: |
+      exec 9> only-one
+      flock -n 9 || { echo two at a time; exit 9; }
+      trap '' TERM
+      touch runs
+      sleep {{nap}}
+      rm runs
+Y
+    in_background
+    wait_until 20 runs_there
+    kill -KILL "$pid"
+    wait_until 5 gone "$pid"
+    run -0 timeout 60 "$FORAY" nap=0
+    [[ $output == *"what it has left running is being ended"* ]]
+    [[ $output == *"1 step done"* ]]
+}
+runs_there() { "$fleet" list | awk '$1 == "node1"' >/dev/null && [ -n "$(find "$FORAY_FLEET/hosts/node1" -name runs 2>/dev/null)" ]; }

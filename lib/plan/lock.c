@@ -47,10 +47,11 @@ static bool is_among(const char *own, const char *holder) {
     return false;
 }
 
-int lock_take(const char *dir, const char *own, void (*waits)(const char *holder),
-              struct buf *why) {
+int lock_take(const char *dir, const char *own, void (*waits)(const char *holder), struct buf *why,
+              bool *waited) {
     struct buf path = {0};
     char holder[300];
+    *waited = false;
     buf_printf(&path, "%s/lock", dir);
     int fd = open(path.s, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
     int error = fd < 0 ? errno : lock(fd, LOCK_EX | LOCK_NB);
@@ -67,6 +68,7 @@ int lock_take(const char *dir, const char *own, void (*waits)(const char *holder
             return -1;
         }
         waits(holder);
+        *waited = true;
         error = lock(fd, LOCK_EX);
     }
     if (error != 0) {

@@ -54,6 +54,16 @@ static bool runs(const struct step *step) {
 
 static void on_ended(void *context, struct job *job);
 
+/* The watcher has to know whether any does. */
+static void count_elsewhere(struct run *r, const struct job *job, int change) {
+    if (job->host == NULL)
+        return;
+    size_t before = r->elsewhere;
+    r->elsewhere = change > 0 ? before + 1 : before - 1;
+    if ((before == 0) != (r->elsewhere == 0))
+        watcher_elsewhere(r->watcher, r->elsewhere != 0);
+}
+
 static void start(struct run *r, const struct sched_action *a) {
     struct step *step = r->plan->steps.v[a->step];
     struct job *job = mem_zalloc(sizeof *job);
@@ -80,6 +90,7 @@ static void start(struct run *r, const struct sched_action *a) {
     }
     results_begin(r, job);
     struct executor *x = executor_of(r, job->host);
+    count_elsewhere(r, job, 1);
     x->table->start(x, job);
 }
 
@@ -240,6 +251,7 @@ void run_job_ended(struct run *r, struct job *job) {
 static void on_ended(void *context, struct job *job) {
     struct run *r = context;
     job->ended = loop_now(r->loop);
+    count_elsewhere(r, job, -1);
     results_take(r, job);
 }
 
@@ -258,6 +270,7 @@ static void on_host_lost(void *context, struct host *host, bool for_good, const 
                 continue;
             job->end = JOB_LOST;
             job->ended = loop_now(r->loop);
+            count_elsewhere(r, job, -1);
             buf_puts(&job->reason, reason);
             results_lost(r, job);
             if (other_runs(r, job))
@@ -423,6 +436,7 @@ struct run *run_new(struct loop *loop, struct graph *graph, struct plan *plan, s
     r->events =
         (struct executor_events){r, on_output, on_ended, on_host_up, on_host_lost, on_host_load};
     r->wake = (struct timer){.expired = woken, .arg = r};
+    r->watcher = watcher;
     r->local = local_new(loop, &r->events, watcher);
     r->ssh = ssh_new(loop, &r->events,
                      &(struct ssh_options){.config = options->ssh_config,
@@ -519,6 +533,10 @@ void run_free(struct run *r) {
 
 size_t run_fresh(const struct run *r) {
     return r->fresh_steps;
+}
+
+bool run_is_elsewhere(const struct run *r) {
+    return r->elsewhere != 0;
 }
 
 bool run_is_forgetful(const struct run *r) {

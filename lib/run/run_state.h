@@ -22,6 +22,8 @@ struct run {
     VEC(struct job *) jobs; /* by place in the plan: the try that runs, or has just ended */
     size_t pools;           /* of the graph, that the scheduler knows */
     bool pumping, finished, stopped, abandoned;
+    const struct watcher *watcher;
+    size_t elsewhere; /* tries that run on hosts */
     struct timer wake;
     size_t counts[SCHED_STATES];
     size_t fresh_steps; /* of SCHED_DONE: those that were found to be up to date */

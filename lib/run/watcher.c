@@ -16,8 +16,11 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Written whole: shorter than PIPE_BUF. Positive: a group to watch; negative: one that has ended.
- */
+/* For KILL to take effect, and for a slow network to tell that we are gone. */
+#define MARGIN INT64_C(1000000000)
+
+/* Written whole: shorter than PIPE_BUF. Positive: a group to watch; negative: one that has ended;
+ * the extremes: steps run elsewhere, or do not. */
 typedef int32_t record;
 
 static void signal_all(const pid_t *groups, size_t n, int sig) {
@@ -73,8 +76,15 @@ static void wait_for_all(const pid_t *groups, size_t n) {
         nanosleep(&pause, NULL);
 }
 
+static int64_t monotonic(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
+}
+
 static _Noreturn void watch(int fd) {
     VEC(pid_t) groups = {0};
+    bool elsewhere = false;
     for (;;) {
         record r;
         ssize_t n = read(fd, &r, sizeof r);
@@ -82,6 +92,10 @@ static _Noreturn void watch(int fd) {
             continue;
         if (n != sizeof r)
             break;
+        if (r == INT32_MAX || r == INT32_MIN) {
+            elsewhere = r == INT32_MAX;
+            continue;
+        }
         if (r > 0) {
             *vec_push(&groups) = r;
             continue;
@@ -92,6 +106,7 @@ static _Noreturn void watch(int fd) {
                 break;
             }
     }
+    int64_t ended = monotonic();
     if (groups.n != 0) {
         signal_all(groups.v, groups.n, SIGTERM);
         signal_all(groups.v, groups.n, SIGCONT);
@@ -99,6 +114,10 @@ static _Noreturn void watch(int fd) {
         signal_all(groups.v, groups.n, SIGKILL);
         wait_for_all(groups.v, groups.n);
     }
+    /* The keepers there end theirs in the same way since the connection is gone, and cannot tell
+     * anybody. */
+    while (elsewhere && monotonic() - ended < GRACE + MARGIN)
+        nanosleep(&(struct timespec){0, 50 * 1000 * 1000}, NULL);
     _exit(0);
 }
 
@@ -163,11 +182,15 @@ void watcher_remove(const struct watcher *w, pid_t group) {
     tell(w, -group);
 }
 
-void watcher_stop(struct watcher *w) {
+void watcher_elsewhere(const struct watcher *w, bool any) {
+    tell(w, any ? INT32_MAX : INT32_MIN);
+}
+
+void watcher_stop(struct watcher *w, bool wait) {
     if (w->pipe < 0)
         return;
     close(w->pipe);
     w->pipe = -1;
-    while (waitpid(w->pid, NULL, 0) < 0 && errno == EINTR)
+    while (wait && waitpid(w->pid, NULL, 0) < 0 && errno == EINTR)
         ;
 }

@@ -4,6 +4,7 @@
 #ifndef FORAY_RUN_WATCHER_H
 #define FORAY_RUN_WATCHER_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 struct watcher {
@@ -16,7 +17,11 @@ struct watcher {
 int watcher_start(struct watcher *w, int keep);
 void watcher_add(const struct watcher *w, pid_t group);
 void watcher_remove(const struct watcher *w,
-                    pid_t group);     /* call it before the group's leader is reaped */
-void watcher_stop(struct watcher *w); /* waits for it to end */
+                    pid_t group); /* call it before the group's leader is reaped */
+/* Whether steps run on hosts now: when foray dies, it takes up to GRACE to end them there, and
+ * `keep` is held for that time. */
+void watcher_elsewhere(const struct watcher *w, bool any);
+/* It ends what is left. wait: until it has; else it does that alone. */
+void watcher_stop(struct watcher *w, bool wait);
 
 #endif

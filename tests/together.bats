@@ -95,7 +95,7 @@ Y
     first=$pid
     env --default-signal=INT "$FORAY" -q >../out2 2>../err2 3>&- &
     pid=$!
-    wait_until 10 contains ../err2 "another foray works in this directory (process $first on $(uname -n)): waiting for it"
+    wait_until 10 contains ../err2 "another foray works in this directory (process $first on $(uname -n)), or what it has left running is being ended: waiting for it"
     kill -INT "$pid"
     wait_for "$pid"
     [ "$status" = 130 ]

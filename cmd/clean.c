@@ -124,8 +124,7 @@ static int clean(void *context, struct input *in, struct state *state) {
             return STATUS_NOTHING_RUN;
         }
     }
-    struct cleaning c = {
-        .graph = &in->graph, .journal = state->journal, .file = str_of(args->file)};
+    struct cleaning c = {.graph = &in->graph, .journal = state->journal, .file = state_file(args)};
     collect(&c, in, state->fresh, args->targets.n == 0);
     int status = remove_all(&c, dry_run, args->quiet);
     map_free(&c.seen);

@@ -309,11 +309,10 @@ static int run_input(void *context, struct input *in, struct state *state) {
     if (!input_plan(in, &args->common))
         return STATUS_NOTHING_RUN;
     size_t fresh_steps = fresh_prune(state->fresh, &in->plan, &in->diags);
-    if (input_report(in, &args->common))
-        return STATUS_NOTHING_RUN;
+    bool mistakes = input_report(in, &args->common);
     if (args->dry_run) {
         print_plan(state, in, args->common.verbose);
-        return STATUS_DONE;
+        return mistakes ? STATUS_NOTHING_RUN : STATUS_DONE;
     }
     /* Steps that are left out may let the graph grow. */
     bool grows = in->graph.growth != NULL && in->plan.left_out.n != 0;

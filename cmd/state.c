@@ -20,6 +20,13 @@ static bool can_do_without(int error) {
     return error == EROFS || error == EACCES || error == EPERM;
 }
 
+struct str state_file(const struct arguments *args) {
+    struct str file = str_of(args->file);
+    while (str_starts(file, STR("./")))
+        file = (struct str){file.s + 2, file.n - 2};
+    return file;
+}
+
 static int open_to_write(struct state *state) {
     struct buf why = {0};
     int error = journal_directory(STATE_DIRECTORY), status = -1;
@@ -86,7 +93,7 @@ int state_with(const struct arguments *args, const struct fresh_options *options
         status = input_read(&in, args) ? -1 : STATUS_NOTHING_RUN;
     }
     if (status < 0) {
-        state.fresh = fresh_new(&in.graph, state.journal, str_of(args->file), options);
+        state.fresh = fresh_new(&in.graph, state.journal, state_file(args), options);
         status = work(context, &in, &state);
     }
     int error = close_state(&state);

@@ -87,8 +87,7 @@ static int explain(void *context, struct input *in, struct state *state) {
     if (!input_plan(in, args))
         return STATUS_NOTHING_RUN;
     size_t fresh = fresh_prune(state->fresh, &in->plan, &in->diags);
-    if (input_report(in, args))
-        return STATUS_NOTHING_RUN;
+    bool mistakes = input_report(in, args);
     struct buf out = {0};
     bool all = args->targets.n == 0, running = lock_is_held(STATE_DIRECTORY);
     size_t n = all ? in->plan.steps.n : in->plan.asked.n;
@@ -111,7 +110,7 @@ static int explain(void *context, struct input *in, struct state *state) {
     if (all && run_steps(&in->plan) == 0 && !args->quiet)
         printf("nothing would run: %zu step%s up to date\n", fresh, fresh == 1 ? " is" : "s are");
     buf_free(&out);
-    return STATUS_DONE;
+    return mistakes ? STATUS_NOTHING_RUN : STATUS_DONE;
 }
 
 static int why_main(const struct verb *verb, int argc, char **argv) {

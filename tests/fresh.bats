@@ -217,6 +217,8 @@ Y
     run -0 "$FORAY" why -f other.yaml c
     [[ $output == *"nothing is known of an earlier run of it"* ]]
     mv other.yaml foray.yaml
+    run -0 "$FORAY" why -f ./foray.yaml c
+    [[ $output == *"c: it is up to date"* ]]
     rm -r .foray
     why c "nothing is known of an earlier run of it"
     run -0 "$FORAY"
@@ -353,6 +355,24 @@ Y
     run -0 "$FORAY"
     run -0 "$FORAY" -j1
     [[ $output == *"got value"* && $output == *"more"* && $output == *"2 steps done, 2 up to date"* ]]
+}
+
+@test "a mistake that comes to light behind a step that is up to date fails its own step only" {
+    cat >foray.yaml <<'Y'
+steps:
+  names: {in: src, run: "cat {{in}}; touch {{out}}", out: listed}
+  use: {each: "{{names.stdout}}", run: "touch {{out}}", out: "x/{{item.stem}}"}
+  other: {needs: names, run: "echo other"}
+Y
+    printf 'a.1\na.2\n' >src # which make the same file
+    settle src
+    local i
+    for i in 1 2; do
+        run -1 "$FORAY" -k
+        [[ $output == *"x/a"* && $output == *$'\n'other* && $output == *"could not be made out"* ]]
+        i=$i
+    done
+    [[ $output == *"1 up to date"* ]]
 }
 
 @test "when: what waits for a failure is not needed after a step that is up to date" {

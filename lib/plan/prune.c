@@ -97,6 +97,9 @@ size_t fresh_prune(struct fresh *f, struct plan *plan, struct diags *diags) {
     size_t fresh = 0;
     if (f->journal != NULL && !f->options.always)
         look_at_all(f, plan);
+    /* As in the run itself: a mistake that comes to light fails the steps that it is in. */
+    bool running = f->graph->running;
+    f->graph->running = true;
     f->looking_once = true;
     for (size_t i = 0; i < plan->steps.n; i++) { /* it grows */
         struct step *step = plan->steps.v[i];
@@ -112,6 +115,7 @@ size_t fresh_prune(struct fresh *f, struct plan *plan, struct diags *diags) {
         }
     }
     f->looking_once = false;
+    f->graph->running = running;
     take_out(&p);
     vec_free(&p.needed);
     return fresh;

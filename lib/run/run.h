@@ -65,7 +65,7 @@ bool run_close(
 void run_free(struct run *r);
 size_t run_steps(const struct plan *plan);  /* those that have something to run */
 size_t run_fresh(const struct run *r);      /* settled steps that were up to date */
-bool run_is_elsewhere(const struct run *r);    /* steps run on hosts */
+bool run_is_elsewhere(const struct run *r); /* steps run on hosts */
 bool run_is_forgetful(const struct run *r); /* the journal could not be written */
 size_t run_count(const struct run *r,
                  enum sched_state state); /* settled steps that have a script */

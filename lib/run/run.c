@@ -321,6 +321,46 @@ static void add_pools(struct run *r) {
     vec_free(&members);
 }
 
+/* How fast hosts were in past runs: what steps took there, against what steps of their rule take on
+ * average, wherever they ran. */
+static void tell_speeds(struct run *r) {
+    struct rule_times {
+        double sum;
+        uint32_t n;
+    } *rules = mem_zalloc((r->graph->rules.n + 1) * sizeof *rules);
+    struct host_times {
+        double took, expected;
+    } *hosts = mem_zalloc((r->graph->hosts.n + 1) * sizeof *hosts);
+    for (int round = 0; round < 2; round++)
+        for (size_t i = 0; i < r->graph->steps.n; i++) {
+            const struct step *step = r->graph->steps.v[i];
+            struct str name;
+            if (step->pool == NULL || step->rule->id >= r->graph->rules.n)
+                continue;
+            double took = (double)fresh_cost(r->fresh, step, &name);
+            const struct host *host =
+                took > 0 && name.n != 0 ? map_get(&r->graph->host_names, name) : NULL;
+            struct rule_times *rule = &rules[step->rule->id];
+            if (host == NULL)
+                continue;
+            if (round == 0) {
+                rule->sum += took;
+                rule->n++;
+            } else if (rule->n > 1) {
+                hosts[host->id].took += took;
+                hosts[host->id].expected += rule->sum / rule->n;
+            }
+        }
+    r->speeds = mem_array(NULL, r->graph->hosts.n, sizeof *r->speeds);
+    for (size_t i = 0; i < r->graph->hosts.n; i++) {
+        r->speeds[i] = hosts[i].took > 0 ? hosts[i].expected / hosts[i].took : 1;
+        sched_host_was(r->sched, (uint32_t)i + 1, (int64_t)hosts[i].took,
+                       (int64_t)hosts[i].expected);
+    }
+    free(rules);
+    free(hosts);
+}
+
 static void add_places(struct run *r) {
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     uint32_t slots = cores > 0 ? (uint32_t)cores : 1;
@@ -357,6 +397,14 @@ static const struct pool *place_of(struct run *r, const struct step *step) {
     return pool;
 }
 
+/* What it is expected to take on a host as fast as most; 0: not known. */
+static int64_t expected_time(const struct run *r, const struct step *step) {
+    struct str name;
+    double took = (double)fresh_cost(r->fresh, step, &name);
+    const struct host *host = name.n != 0 ? map_get(&r->graph->host_names, name) : NULL;
+    return (int64_t)(host != NULL ? took * r->speeds[host->id] : took);
+}
+
 static void add_step(struct run *r, uint32_t place) {
     const struct step *step = r->plan->steps.v[place];
     const struct rule *rule = step->rule;
@@ -371,7 +419,6 @@ static void add_step(struct run *r, uint32_t place) {
     if (rule->console)
         *vec_push(&limits) = TERMINAL;
     bool elsewhere = step->pool != NULL && runs(step) && !step->broken;
-    struct str last_host;
     const struct pool *pool = place_of(r, step);
     struct sched_step s = {
         .needs = needs.v,
@@ -387,7 +434,7 @@ static void add_step(struct run *r, uint32_t place) {
         .backoff = rule->retry_backoff,
         .patience = rule->patience,
         .timeout = r->options.timeout >= 0 ? r->options.timeout : rule->timeout,
-        .cost = runs(step) ? fresh_cost(r->fresh, step, &last_host) : 0,
+        .cost = runs(step) ? expected_time(r, step) : 0,
         .kind = rule->id,
         .ask = runs(step) && !step->broken && fresh_may_be(r->fresh, step),
         .group = step->id < r->plan->group.n ? r->plan->group.v[step->id] : 0,
@@ -448,6 +495,8 @@ struct run *run_new(struct loop *loop, struct graph *graph, struct plan *plan, s
         .seed = options->seed,
     });
     add_places(r);
+    if (graph->hosts.n != 0)
+        tell_speeds(r);
     for (size_t i = 0; i < plan->steps.n; i++)
         add_step(r, (uint32_t)i);
     return r;
@@ -528,6 +577,7 @@ void run_free(struct run *r) {
             free_job(job);
         }
     vec_free(&r->jobs);
+    free(r->speeds);
     free(r);
 }
 

@@ -23,6 +23,7 @@ struct run {
     size_t pools;           /* of the graph, that the scheduler knows */
     bool pumping, finished, stopped, abandoned;
     const struct watcher *watcher;
+    double *speeds;   /* of hosts, by id, in past runs; 1: as others */
     size_t elsewhere; /* tries that run on hosts */
     struct timer wake;
     size_t counts[SCHED_STATES];

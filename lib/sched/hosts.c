@@ -34,8 +34,49 @@ static struct worth worth_of(const struct host *h) {
     return w;
 }
 
+double host_speed(int class) {
+    double speed = 1;
+    for (int i = 0; i < class; i++)
+        speed *= 1.2;
+    for (int i = 0; i > class; i--)
+        speed /= 1.2;
+    return speed;
+}
+
+double pool_fastest(const struct pool *p) {
+    for (int class = MAX_SPEED; class > -MAX_SPEED; class --)
+        if (p->classes[class + MAX_SPEED] != 0)
+            return host_speed(class);
+    return 1;
+}
+
+static void count_in_class(struct sched *s, const struct host *h, bool in) {
+    for (size_t i = 0; i < h->places.n && h->strength > 0; i++) {
+        uint32_t *n = &s->pools.v[h->places.v[i].pool].classes[h->speed + MAX_SPEED];
+        *n = in ? *n + 1 : *n - 1;
+    }
+}
+
+/* Before and after its speed changes, or whether it is up. */
+static void leave_class(struct sched *s, struct host *h) {
+    count_in_class(s, h, false);
+    s->strength -= h->strength;
+    h->strength = 0;
+}
+
+static void enter_class(struct sched *s, struct host *h) {
+    if (h->link == UP)
+        h->strength = h->slots * host_speed(h->speed);
+    s->strength += h->strength;
+    count_in_class(s, h, true);
+}
+
 void host_changed(struct sched *s, uint32_t id) {
     struct host *h = &s->hosts.v[id];
+    if ((h->link == UP) != (h->strength > 0)) {
+        leave_class(s, h);
+        enter_class(s, h);
+    }
     struct worth old = h->worth, now = worth_of(h);
     h->worth = now; /* which may change again while the pools are told */
     for (size_t i = 0; i < h->places.n; i++)
@@ -76,27 +117,38 @@ void host_proved(struct sched *s, uint32_t id) {
 /* Where costs are known hosts can be told apart by their speed, whatever it comes from: their
  * processor, their disk, or others who work there. Steps of a fifth, so that chance does not count.
  */
-void host_learn(struct sched *s, uint32_t id, const struct step *step) {
-    struct host *h = &s->hosts.v[id];
-    int64_t took = s->now - step->started;
-    if (!(step->cost > 0) || took <= 0)
-        return;
+static void learn(struct sched *s, struct host *h, double cost, double took) {
     for (size_t i = 0; i < h->places.n; i++) {
         struct pool *p = &s->pools.v[h->places.v[i].pool];
         p->known += !(h->took > 0);
         p->speeds -= h->speed;
     }
-    h->cost = h->cost * 0.9 + (double)step->cost;
-    h->took = h->took * 0.9 + (double)took;
+    h->cost = h->cost * 0.9 + cost;
+    h->took = h->took * 0.9 + took;
     double speed = h->cost / h->took;
     int8_t class = 0;
     for (; speed > 1.1 && class < MAX_SPEED; class ++)
         speed /= 1.2;
     for (; speed < 0.91 && class > -MAX_SPEED; class --)
         speed *= 1.2;
-    h->speed = class;
+    if (class != h->speed) {
+        leave_class(s, h);
+        h->speed = class;
+        enter_class(s, h);
+    }
     for (size_t i = 0; i < h->places.n; i++)
         s->pools.v[h->places.v[i].pool].speeds += class;
+}
+
+void host_learn(struct sched *s, uint32_t id, const struct step *step) {
+    int64_t took = s->now - step->started;
+    if (step->cost > 0 && took > 0)
+        learn(s, &s->hosts.v[id], (double)step->cost, (double)took);
+}
+
+void sched_host_was(struct sched *s, uint32_t id, int64_t took, int64_t expected) {
+    if (took > 0 && expected > 0)
+        learn(s, &s->hosts.v[id], (double)expected, (double)took);
 }
 
 void host_lost_step(struct sched *s, uint32_t id) {

@@ -41,6 +41,7 @@ uint32_t sched_add_pool(struct sched *s, enum sched_pick pick, const uint32_t *h
         const struct host *h = &s->hosts.v[p->members[i].host];
         p->known += h->took > 0;
         p->speeds += h->speed;
+        p->classes[h->speed + MAX_SPEED] += h->strength > 0;
     }
     for (uint32_t i = 0; i < p->n; i++) {
         p->members[i].queued = true;
@@ -434,15 +435,27 @@ static uint32_t next_queue(const struct sched *s, const struct pool *p) {
     return best;
 }
 
-/* The step that a host gets: the highest. A host that is known to be slower than most of its pool
- * gets one from the other end, while there are many: what is urgent would hold up all that comes
- * after it there, and goes to the next slot of a fast one. (The last entry of the heap is one of
- * the lowest, and taking it costs nothing.) */
+/* Whether a step would hold up the whole on a host: with all that comes after it, it would take
+ * longer there than what is left takes if all hosts share it, and than on the fastest of its pool.
+ */
+static bool is_too_urgent(const struct sched *s, const struct pool *p, const struct step *step,
+                          const struct host *h) {
+    double here = (double)step->height / host_speed(h->speed);
+    double fastest = (double)step->height / pool_fastest(p);
+    return here > fastest * 1.01 && here * s->strength > s->work;
+}
+
+/* The step that a host gets: the highest. A host that is known to be slower than most of its pool,
+ * or too slow for what is that urgent, gets one from the other end, while there are many: the
+ * highest goes to the next slot of a faster one. (The last entry of the heap is one of the lowest,
+ * and taking it costs nothing.) */
 static uint32_t take_step(struct sched *s, const struct pool *p, struct queue *q, uint32_t host) {
     enum { MANY = 64 };
     const struct host *h = &s->hosts.v[host];
-    bool slow = p->known != 0 && h->took > 0 && (2 * h->speed + 1) * p->known < 2 * p->speeds;
     uint32_t id = q->ready.v[0].id, last = q->ready.v[q->ready.n - 1].id;
+    bool slow =
+        p->known != 0 && h->took > 0 &&
+        ((2 * h->speed + 1) * p->known < 2 * p->speeds || is_too_urgent(s, p, &s->steps.v[id], h));
     if (slow && q->ready.n > MANY && s->steps.v[last].queued && s->steps.v[last].losses == 0) {
         q->ready.n--;
         return last;

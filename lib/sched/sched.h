@@ -18,7 +18,10 @@
  * What it does, beyond the order of what needs what:
  *
  * The longest expected path to the end of the graph goes first, over all pools. Steps added after
- * sched_begin count with their own cost only and do not make those before them more urgent.
+ * sched_begin count with their own cost only and do not make those before them more urgent. While
+ * there are many steps, a host that is known to be slow (from steps that ended there, or from
+ * before) gets what is not urgent; and what is so urgent that a host would make the whole longer
+ * waits for a faster one.
  *
  * Hosts are connected to when steps wait for them. A host that takes more than a second to answer
  * is waited for, but others are asked too. While some are still connecting and what waits has room
@@ -113,6 +116,9 @@ void sched_free(struct sched *s);
  * names comes before it.
  * slots 0: as many as the host's cores, known when it is up. */
 uint32_t sched_add_host(struct sched *s, uint32_t slots);
+/* What is known of a host from before, any time before it is up: how long steps took there (ns) and
+ * how long they were expected to take. */
+void sched_host_was(struct sched *s, uint32_t host, int64_t took, int64_t expected);
 /* A host that is named twice counts once. */
 uint32_t sched_add_pool(struct sched *s, enum sched_pick pick, const uint32_t *hosts, size_t n);
 /* n: how many steps may hold it at once, at least 1. */

@@ -62,7 +62,7 @@ struct step {
     bool queued : 1;                       /* READY: it counts as waiting in its pool */
     bool ask : 1;                          /* BLOCKED: it will be ASKED */
     bool has_news;                         /* it stands in sched.news */
-    bool told; /* RUNNING: that it is to be cancelled; OVER: that it is over */
+    bool told; /* ASKED: that it is; RUNNING: that it is to be cancelled; OVER: that it is over */
 };
 
 /* What few steps ask for. */
@@ -174,6 +174,7 @@ struct host {
     bool quarantined,
         trial; /* UP: it lost too many steps: gets nothing till its timer expires, then one step */
     struct worth worth;
+    double strength;       /* what it adds to sched.strength */
     VEC(uint32_t) running; /* steps */
     VEC(struct place) places;
 };
@@ -188,10 +189,11 @@ struct pool {
     struct member *members;
     uint32_t n;
     VEC(uint32_t) queues;
-    struct heap eligible;      /* those with steps that could start, by place: highest first */
-    struct heap no_room;       /* those that are held by that */
-    int32_t known, speeds;     /* members whose speed is known, and the sum of these */
-    uint32_t reserving;        /* the queue that a host is kept free for; NONE */
+    struct heap eligible;  /* those with steps that could start, by place: highest first */
+    struct heap no_room;   /* those that are held by that */
+    int32_t known, speeds; /* members whose speed is known, and the sum of these */
+    uint32_t classes[2 * MAX_SPEED + 1]; /* how many are up, by speed */
+    uint32_t reserving;                  /* the queue that a host is kept free for; NONE */
     uint32_t waiting, patient; /* READY steps; those among them that wait for any host to answer */
     VEC(uint32_t) aside;       /* steps that could, but only on hosts where they were lost before */
     struct heap free;          /* members with a free slot: best first */
@@ -229,6 +231,8 @@ struct sched {
     VEC(struct losses) losses;
     VEC(struct host) hosts;
     VEC(struct pool) pools;
+    double work;                    /* ns: expected of the steps that are not over */
+    double strength;                /* of the hosts that are up: slots times speed */
     uint32_t running, over, failed; /* counts of steps */
     uint32_t starts;
     uint32_t news, last_news; /* steps that something is to be told of */
@@ -301,6 +305,8 @@ void host_changed(struct sched *s, uint32_t id); /* tells its pools what it coun
 void host_proved(struct sched *s, uint32_t id);  /* a step ended there by itself */
 void host_learn(struct sched *s, uint32_t id, const struct step *step); /* it ended well there */
 void host_lost_step(struct sched *s, uint32_t id);
+double host_speed(int class);              /* 1: as expected */
+double pool_fastest(const struct pool *p); /* of its members that are up */
 void host_ask(struct sched *s, uint32_t id);
 void host_expired(struct sched *s, uint32_t id);
 

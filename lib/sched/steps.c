@@ -75,8 +75,9 @@ static void all_needs_over(struct sched *s, uint32_t id) {
 void sched_step_known(struct sched *s, uint32_t id, bool fresh, uint32_t host, int64_t now) {
     sched_advance(s, now);
     struct step *step = &s->steps.v[id];
-    if (step->phase != ASKED)
+    if (step->phase != ASKED || !step->told)
         return;
+    step->told = false;
     step->host = host;
     if (fresh)
         step_settle(s, id, SCHED_DONE);
@@ -100,6 +101,7 @@ uint32_t sched_add_step(struct sched *s, const struct sched_step *given) {
     step->queue = queue_find(s, given->pool, given->group, given->cpus, given->mem, given->limits,
                              given->n_limits);
     step->retries = given->retries;
+    s->work += (double)(given->cost > 0 ? given->cost : UNKNOWN_COST);
     step->dependents = step->host = NONE;
     step->ask = given->ask;
     step->state = SCHED_STOPPED;
@@ -275,6 +277,7 @@ void step_settle(struct sched *s, uint32_t id, enum sched_state state) {
         count_branch(s, step, false);
     }
     step->phase = OVER;
+    s->work -= step->cost > 0 ? (double)step->cost : (double)UNKNOWN_COST;
     step->state = (uint8_t)state;
     step->told = false;
     s->over++;
@@ -451,7 +454,8 @@ static bool tell_one(struct sched *s, uint32_t id, struct sched_action *action) 
         return true;
     case ASKED:
         action->kind = SCHED_ASK;
-        return !s->stopped || (s->branches && step->branch);
+        step->told = !s->stopped || (s->branches && step->branch);
+        return step->told;
     case READY:
         action->kind = SCHED_RETRY;
         action->attempt = twice ? extra->attempt : step->attempt;

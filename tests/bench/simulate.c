@@ -116,7 +116,7 @@ static double lower_bound(const struct workload *w) {
 }
 
 enum costs {
-    KNOWN,   /* as after a first run */
+    KNOWN,   /* of steps and hosts, as after a first run */
     UNKNOWN, /* a first run: all the same, so that depth counts */
     FIFO,    /* no step knows what comes after it */
 };
@@ -207,6 +207,9 @@ static struct result play(const struct workload *w, uint64_t seed, enum sched_pi
     struct result r = {0};
     size_t before = mallinfo2().uordblks + mallinfo2().hblkhd;
     struct sched *s = with_hosts(w, seed, pick);
+    for (uint32_t h = 0; h < w->n_hosts && costs == KNOWN; h++)
+        if (w->speed[h] > 0)
+            sched_host_was(s, h, (int64_t)(1000 * MS / w->speed[h]), 1000 * MS);
     double began = seconds();
     if (costs != FIFO)
         add_steps(s, w, costs);

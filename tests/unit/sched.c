@@ -271,6 +271,47 @@ TEST(random_takes_all_hosts_alike) {
         CHECK(counts[i] > 900 && counts[i] < 1100);
 }
 
+TEST(hosts_that_were_slow_before_get_what_is_not_urgent) {
+    for (int known = 0; known < 2; known++) {
+        fresh((struct sched_config){0});
+        add_pool(SCHED_LEAST_LOADED, 2, 1);
+        if (known) {
+            sched_host_was(s, 0, 4000, 1000);
+            sched_host_was(s, 1, 1000, 1000);
+        }
+        sched_host_up(s, 0, 1, 0, 0);
+        sched_host_up(s, 1, 1, 0, 0);
+        for (int i = 0; i < 100; i++)
+            add_step(1000 - i, 0, NULL);
+        const char *did = begin();
+        CHECK(strncmp(did, known ? "start 0@1 start " : "start 0@0 start 1@1", 16) == 0);
+        if (known)
+            CHECK(strcmp(did, "start 0@1 start 1@0") != 0 && strstr(did, "@0") != NULL);
+    }
+}
+
+/* 1 has a long way after it: on a host half as fast it would be longer than all there is to do. */
+TEST(what_is_most_urgent_waits_for_a_faster_host_if_others_have_work_for_the_slower_one) {
+    fresh((struct sched_config){0});
+    add_pool(SCHED_LEAST_LOADED, 3, 1);
+    sched_host_was(s, 0, 1000, 2000);
+    sched_host_was(s, 1, 1000, 1000); /* as fast as most */
+    sched_host_was(s, 2, 1000, 1000);
+    for (uint32_t i = 0; i < 3; i++)
+        sched_host_up(s, i, 1, 0, 0);
+    uint32_t first = add_step(5000, 0, NULL), second = add_step(5000, 0, NULL), last = second;
+    for (int i = 0; i < 3; i++) {
+        last = add_step(5000, 1, &last);
+        first = add_step(5000, 1, &first);
+    }
+    for (int i = 0; i < 100; i++)
+        add_step(10, 0, NULL);
+    const char *did = begin();
+    CHECK(strncmp(did, "start 0@0 start ", 16) == 0);
+    CHECK(strstr(did, "start 1@") == NULL);
+    CHECK(strncmp(ok(0), "done 0 start 1@0", 16) == 0 || strstr(answer(), "start 2@0") != NULL);
+}
+
 TEST(who_asks_is_asked_when_its_needs_are_over_and_holds_nothing) {
     fresh((struct sched_config){0});
     add_pool(SCHED_LEAST_LOADED, 2, 1);

@@ -269,3 +269,35 @@ Y
     printf 'steps: {a: {each: 1..4, cpus: 64, run: "mkdir lock && sleep 0.05 && rmdir lock"}}' >foray.yaml
     run -0 "$FORAY" -j8
 }
+
+@test "what a step sends counts as its input: files and patterns are watched, a directory makes it run" {
+    cat >foray.yaml <<'Y'
+hosts: {p: node1}
+steps:
+  a: {on: p, send: {conf.txt: x.conf, "more.*": more/}, run: "cat x.conf more/* > {{out}}", out: sent}
+  d: {on: p, send: {dir: there/}, run: "cat there/dir/f > {{out}}", out: got}
+Y
+    mkdir dir
+    echo one >conf.txt
+    echo two >more.1
+    echo f >dir/f
+    run -0 "$FORAY"
+    [ "$(cat sent)" = $'one\ntwo' ]
+    run -0 "$FORAY" a
+    run -0 "$FORAY" a
+    [[ $output == *"nothing to do"* ]]
+    echo three >more.2
+    run -0 "$FORAY" a
+    [[ $output == *"1 step done"* && $(cat sent) = $'one\ntwo\nthree' ]]
+    run -0 "$FORAY" a
+    run -0 "$FORAY" a
+    [[ $output == *"nothing to do"* ]]
+    echo new >conf.txt
+    run -0 "$FORAY"
+    [[ $(cat sent) = $'new\ntwo\nthree' ]]
+    echo g >dir/f
+    run -0 "$FORAY"
+    [ "$(cat got)" = g ]
+    run -0 "$FORAY" why d
+    [[ $output == *"it sends the directory dir, whose contents are not watched"* ]]
+}

@@ -52,6 +52,38 @@ why() { # STEP TEXT
     [[ $output == *"nothing would run: 3 steps are up to date"* ]]
 }
 
+@test "nothing to do is not said of what only looks so: patterns, copies, and after --resume" {
+    cat >foray.yaml <<'Y'
+steps:
+  p: {run: "touch p.1 p.2; echo p >> ran", out: p.*}
+Y
+    run -0 "$FORAY"
+    nothing
+    nothing
+    rm p.2
+    run -0 "$FORAY"
+    [ -e p.2 ]
+    nothing
+    nothing
+    echo more >p.1
+    run -0 "$FORAY"
+    ran "p p p "
+    cat >foray.yaml <<'Y'
+steps:
+  once: {run: "echo once >> ran"}
+  bad: {needs: once, run: "[ -e good ]; touch {{out}}", out: made}
+Y
+    : >ran
+    run -1 "$FORAY"
+    touch good
+    run -0 "$FORAY" --resume
+    ran "once "
+    run -0 "$FORAY"
+    ran "once once "
+    run -0 "$FORAY"
+    ran "once once once "
+}
+
 @test "a changed input runs its step, and what comes after it" {
     ready
     printf '3\n' >>src

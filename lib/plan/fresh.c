@@ -142,8 +142,8 @@ struct signature *fresh_look_input(struct fresh *f, const struct input *input,
     return space;
 }
 
-static void add_input(const struct fresh *f, struct str name, input_list *out) {
-    *vec_push(out) = (struct input){name, graph_find_file(f->graph, name)};
+static void add_input(struct fresh *f, struct str name, input_list *out) {
+    *vec_push(out) = (struct input){name, graph_file(f->graph, name)};
 }
 
 /* The graph's arena keeps the names. */
@@ -178,6 +178,7 @@ void fresh_inputs(struct fresh *f, const struct step *step, input_list *out,
         else
             add_input(f, copy->from, out);
     }
+    f->moved = f->moved || unwatched->n != 0;
 }
 
 void fresh_hash(hash_list *list) {
@@ -468,9 +469,12 @@ void fresh_settle(struct fresh *f, struct step *step) {
         for (size_t i = 0; i < past.last.n_out; i++)
             *vec_push(&made) = journal_version(f->journal, past.last.out[i])->name;
         graph_settle(f->graph, step, made.v, made.n, &reason);
+        for (size_t i = 0; i < step->n_out; i++)
+            fresh_look(f, step->out[i]);
         vec_free(&made);
     }
     graph_step_over(f->graph, step, past.last.status, past.last.output);
+    f->moved = f->moved || !fresh_has_outputs(step); /* it is only for once */
     fresh_mark(f, step, STEP_FRESH);
     buf_free(&reason);
 }

@@ -15,9 +15,11 @@ static void tell_holder(const char *holder) {
             holder);
 }
 
-/* Where nothing can be written at all, such as on a read-only disk, foray works without memory. */
+/* Where nothing can be written at all, such as on a read-only disk, or nothing locked, as on some
+ * network disks, foray works without memory. */
 static bool can_do_without(int error) {
-    return error == EROFS || error == EACCES || error == EPERM;
+    return error == EROFS || error == EACCES || error == EPERM || error == ENOLCK ||
+           error == ENOTSUP;
 }
 
 struct str state_file(const struct arguments *args) {

@@ -366,6 +366,29 @@ Y
     nothing
 }
 
+@test "large files that were only touched are read once, while others run: inputs, outputs of patterns, dependencies" {
+    cat >foray.yaml <<'Y'
+defaults: {check: content}
+steps:
+  first: {run: "true"}
+  big:
+    needs: first
+    in: large
+    run: 'cp large p.1; echo "o: header" > o.d; echo big >> ran'
+    out: p.*
+    deps: o.d
+Y
+    head -c 3000000 /dev/zero | tee large >header
+    run -0 timeout 20 "$FORAY"
+    touch large header p.1
+    run -0 timeout 20 "$FORAY"
+    [[ $output == *"1 step done, 1 up to date"* ]]
+    ran "big "
+    printf x | dd of=header bs=1 seek=1000 conv=notrunc status=none
+    run -0 timeout 20 "$FORAY"
+    ran "big big "
+}
+
 @test "deps: a file that is not there, or is none, is a failure" {
     echo 'steps: {s: {run: "touch o", out: o, deps: o.d}}' >foray.yaml
     run -1 "$FORAY"

@@ -35,7 +35,7 @@ void fresh_free(struct fresh *f) {
     if (f == NULL)
         return;
     vec_free(&f->files);
-    vec_free(&f->versions);
+    vec_free(&f->version_files);
     vec_free(&f->steps);
     buf_free(&f->text);
     free(f);
@@ -134,20 +134,7 @@ struct signature *fresh_look(struct fresh *f, const struct file *file) {
     return &k->is;
 }
 
-struct signature *fresh_look_input(struct fresh *f, const struct input *input,
-                                   struct signature *space) {
-    if (input->file != NULL)
-        return fresh_look(f, input->file);
-    *space = signature_of(input->name.s, true);
-    return space;
-}
-
-static void add_input(struct fresh *f, struct str name, input_list *out) {
-    *vec_push(out) = (struct input){name, graph_file(f->graph, name)};
-}
-
-/* The graph's arena keeps the names. */
-static void add_matching(struct fresh *f, const struct copy *copy, input_list *out,
+static void add_matching(struct fresh *f, const struct copy *copy, file_list *out,
                          struct str *unwatched) {
     glob_t found = {0};
     struct stat st;
@@ -157,16 +144,15 @@ static void add_matching(struct fresh *f, const struct copy *copy, input_list *o
         if (stat(found.gl_pathv[i], &st) == 0 && S_ISDIR(st.st_mode))
             *unwatched = copy->from;
         else
-            add_input(f, arena_str(&f->graph->arena, str_of(found.gl_pathv[i])), out);
+            *vec_push(out) = graph_file(f->graph, str_of(found.gl_pathv[i]));
     globfree(&found);
 }
 
-void fresh_inputs(struct fresh *f, const struct step *step, input_list *out,
-                  struct str *unwatched) {
+void fresh_inputs(struct fresh *f, const struct step *step, file_list *out, struct str *unwatched) {
     struct stat st;
     *unwatched = (struct str){0};
     for (size_t i = 0; i < step->n_in; i++)
-        *vec_push(out) = (struct input){step->in[i]->name, step->in[i]};
+        *vec_push(out) = step->in[i];
     for (size_t i = 0; i < step->n_copies; i++) {
         const struct copy *copy = &step->copies[i];
         if (copy->fetch)
@@ -176,7 +162,7 @@ void fresh_inputs(struct fresh *f, const struct step *step, input_list *out,
         else if (stat(copy->from.s, &st) == 0 && S_ISDIR(st.st_mode))
             *unwatched = copy->from;
         else
-            add_input(f, copy->from, out);
+            *vec_push(out) = graph_file(f->graph, copy->from);
     }
     f->moved = f->moved || unwatched->n != 0;
 }
@@ -188,12 +174,9 @@ void fresh_hash(hash_list *list) {
 
 void fresh_hashed(struct fresh *f, const hash_list *list) {
     for (size_t i = 0; i < list->n; i++) {
-        const struct file *file = graph_find_file(f->graph, list->v[i].name);
-        /* What could not be read counts as changed. */
-        struct signature is = list->v[i].is;
-        is.flags |= SIGNATURE_HASHED;
-        if (file != NULL && file->id < f->files.n)
-            f->files.v[file->id].is = is;
+        struct signature *is = &f->files.v[graph_find_file(f->graph, list->v[i].name)->id].is;
+        *is = list->v[i].is;
+        is->flags |= SIGNATURE_HASHED; /* what could not be read counts as changed */
     }
 }
 
@@ -204,23 +187,22 @@ struct look {
     const struct step *step;
     struct judgement j;
     hash_list *list;
-    bool wants_hash;
 };
 
-static bool is_same(struct look *l, struct str name, const struct signature *was,
+/* is: the file as it was just looked at. */
+static bool is_same(struct look *l, const struct file *file, const struct signature *was,
                     struct signature *is) {
     bool contents = l->step->rule->contents;
     enum sameness same = signature_compare(was, is, contents);
     if (same == SAME_IF_HASH && l->list != NULL && is->size > SIGNATURE_AT_ONCE) {
-        *vec_push(l->list) = (struct to_hash){.name = name, .is = *is};
-        l->wants_hash = true;
+        *vec_push(l->list) = (struct to_hash){.name = file->name, .is = *is};
         return true;
     }
     if (same == SAME_IF_HASH)
-        same = signature_hash(name.s, is) ? signature_compare(was, is, contents) : DIFFERENT;
+        same = signature_hash(file->name.s, is) ? signature_compare(was, is, contents) : DIFFERENT;
     if (same == SAME)
         return true;
-    l->j.name = name;
+    l->j.name = file->name;
     l->j.was = *was;
     l->j.is = *is;
     return false;
@@ -259,33 +241,42 @@ static enum verdict compare_names(struct look *l, const struct str *now, size_t 
 static enum verdict compare_inputs(struct look *l) {
     struct fresh *f = l->fresh;
     const struct record_end *last = &l->j.past.last;
-    input_list inputs = {0};
+    file_list inputs = {0};
     struct str unwatched;
     fresh_inputs(f, l->step, &inputs, &unwatched);
     enum verdict verdict = IS_FRESH;
     bool same = inputs.n == last->n_in;
     for (size_t i = 0; i < inputs.n && same; i++)
-        same = str_eq(journal_version(f->journal, last->in[i])->name, inputs.v[i].name);
+        same = str_eq(journal_version(f->journal, last->in[i])->name, inputs.v[i]->name);
     if (unwatched.n != 0) {
         verdict = INPUT_UNWATCHED;
         l->j.name = unwatched;
     } else if (!same) {
         str_list now = {0}, then = {0};
         for (size_t i = 0; i < inputs.n; i++)
-            *vec_push(&now) = inputs.v[i].name;
+            *vec_push(&now) = inputs.v[i]->name;
         for (size_t i = 0; i < last->n_in; i++)
             *vec_push(&then) = journal_version(f->journal, last->in[i])->name;
         verdict = compare_names(l, now.v, now.n, then.v, then.n, INPUT_ADDED, INPUT_REMOVED);
         vec_free(&now);
         vec_free(&then);
     }
-    for (size_t i = 0; i < inputs.n && verdict == IS_FRESH; i++) {
-        struct signature space, *is = fresh_look_input(f, &inputs.v[i], &space);
-        if (!is_same(l, inputs.v[i].name, &journal_version(f->journal, last->in[i])->was, is))
+    for (size_t i = 0; i < inputs.n && verdict == IS_FRESH; i++)
+        if (!is_same(l, inputs.v[i], &journal_version(f->journal, last->in[i])->was,
+                     fresh_look(f, inputs.v[i])))
             verdict = INPUT_CHANGED;
-    }
     vec_free(&inputs);
     return verdict;
+}
+
+/* A version is of a file that the graph may not know. */
+static struct file *file_of(struct fresh *f, uint32_t number) {
+    while (f->version_files.n <= number)
+        *vec_push(&f->version_files) = NULL;
+    struct file **file = &f->version_files.v[number];
+    if (*file == NULL)
+        *file = graph_file(f->graph, journal_version(f->journal, number)->name);
+    return *file;
 }
 
 /* What it says by name that it makes; what its patterns stood for is whatever it was. */
@@ -311,16 +302,15 @@ static enum verdict compare_outputs(struct look *l) {
     }
     for (size_t i = 0; i < last->n_out; i++) {
         const struct version *v = journal_version(f->journal, last->out[i]);
-        struct signature space;
-        struct input output = {v->name,
-                               i < step->n_out ? step->out[i] : graph_find_file(f->graph, v->name)};
-        if (!is_same(l, v->name, &v->was, fresh_look_input(f, &output, &space)))
+        const struct file *file = i < step->n_out ? step->out[i] : file_of(f, last->out[i]);
+        struct signature *is = fresh_look(f, file);
+        is->flags &= (uint8_t)~SIGNATURE_RECENT; /* nobody else writes to it */
+        if (!is_same(l, file, &v->was, is))
             return OUTPUT_CHANGED;
         /* Its contents are known from when it was made. */
-        if (output.file != NULL && (v->was.flags & SIGNATURE_HASHED) != 0 &&
-            signature_same_stat(&v->was, &f->files.v[output.file->id].is)) {
-            f->files.v[output.file->id].is.hash = v->was.hash;
-            f->files.v[output.file->id].is.flags |= SIGNATURE_HASHED;
+        if ((v->was.flags & SIGNATURE_HASHED) != 0 && signature_same_stat(&v->was, is)) {
+            is->hash = v->was.hash;
+            is->flags |= SIGNATURE_HASHED;
         }
     }
     return IS_FRESH;
@@ -330,20 +320,12 @@ static enum verdict compare_dependencies(struct look *l) {
     struct fresh *f = l->fresh;
     const struct record_end *last = &l->j.past.last;
     for (size_t i = 0; i < last->n_deps; i++) {
-        const struct version *v = journal_version(f->journal, last->deps[i]);
-        const struct file *file = graph_find_file(f->graph, v->name);
-        struct signature *is;
-        while (f->versions.n <= last->deps[i])
-            vec_push(&f->versions);
-        struct known *k = &f->versions.v[last->deps[i]];
-        if (file != NULL) {
-            is = fresh_look(f, file);
-        } else {
-            if (!k->looked)
-                *k = (struct known){.is = signature_of(v->name.s, true), .looked = true};
-            is = &k->is;
-        }
-        if (!is_same(l, v->name, &v->was, is))
+        const struct file *file = file_of(f, last->deps[i]);
+        /* Most are headers of others that many steps have read: one look is enough for them. */
+        bool foreign = file->maker == NULL && !file->read;
+        bool known = file->id < f->files.n && f->files.v[file->id].looked;
+        struct signature *is = foreign && known ? &f->files.v[file->id].is : fresh_look(f, file);
+        if (!is_same(l, file, &journal_version(f->journal, last->deps[i])->was, is))
             return DEPENDENCY_CHANGED;
     }
     return IS_FRESH;
@@ -425,16 +407,13 @@ int64_t fresh_cost(const struct fresh *f, const struct step *step, struct str *h
 
 /* A file that is the same, by its contents, but was touched: as it is now. */
 static uint32_t renew(struct fresh *f, uint32_t number) {
-    struct str name = journal_version(f->journal, number)->name;
     const struct signature *was = &journal_version(f->journal, number)->was;
-    const struct file *file = graph_find_file(f->graph, name);
-    const struct known *k = file != NULL && file->id < f->files.n ? &f->files.v[file->id]
-                            : number < f->versions.n              ? &f->versions.v[number]
-                                                                  : NULL;
-    if (k == NULL || !k->looked || (k->is.flags & SIGNATURE_HASHED) == 0 ||
-        (signature_same_stat(was, &k->is) && (was->flags & SIGNATURE_RECENT) == 0))
+    const struct file *file = file_of(f, number);
+    const struct signature *is = &f->files.v[file->id].is;
+    if ((is->flags & SIGNATURE_HASHED) == 0 ||
+        (signature_same_stat(was, is) && (was->flags & SIGNATURE_RECENT) == 0))
         return number;
-    return journal_file(f->journal, name, &k->is);
+    return journal_file(f->journal, file->name, is);
 }
 
 /* So that the next look at the same files need not read them. */

@@ -100,8 +100,8 @@ void fresh_note_outputs(struct memo *memo);
 /* The outputs that it has made or touched since then: a step that failed must not leave them as if
  * it had not. Names of files of the graph. */
 void fresh_touched(const struct memo *memo, str_list *names);
-/* After it has ended well: looks at what it has left. deps: further files that it says it has read,
- * which must live as long as the journal. What is too large to be hashed at once is added to the
+/* After it has ended well: looks at what it has left. deps: further files that it says it has read.
+ * What is too large to be hashed at once is added to the
  * list, for fresh_hash, and then for fresh_end. */
 void fresh_left(struct fresh *f, struct memo *memo, const str_list *deps, hash_list *list);
 

@@ -243,10 +243,6 @@ const struct version *journal_version(const struct journal *j, uint32_t number) 
     return &j->versions.v[number];
 }
 
-uint32_t journal_versions(const struct journal *j) {
-    return (uint32_t)j->versions.n;
-}
-
 uint32_t journal_last_run(const struct journal *j) {
     return j->last_run;
 }

@@ -36,7 +36,6 @@ uint64_t journal_key(struct str file, struct str step);
 /* false: nothing is known. */
 bool journal_find(const struct journal *j, uint64_t key, struct past *past);
 const struct version *journal_version(const struct journal *j, uint32_t number);
-uint32_t journal_versions(const struct journal *j); /* one more than the highest number */
 
 /* All records that were there when it was opened, in order. NULL: those of that kind are left out.
  */

@@ -6,11 +6,16 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* Outputs of a step that runs again in the same run: what they were made of does not matter. */
+static struct version *add_file(struct fresh *f, struct memo *m, const struct file *file) {
+    struct version *v = vec_push(&m->files);
+    *v = (struct version){file->name, *fresh_look(f, file)};
+    return v;
+}
+
 struct memo *fresh_begin(struct fresh *f, const struct step *step, uint32_t attempt,
                          struct str host) {
     struct memo *m = mem_zalloc(sizeof *m);
-    input_list inputs = {0};
+    file_list inputs = {0};
     struct str unwatched;
     *m = (struct memo){.step = step,
                        .key = fresh_key(f, step),
@@ -25,11 +30,9 @@ struct memo *fresh_begin(struct fresh *f, const struct step *step, uint32_t atte
     fresh_command(f, step, &m->command);
     fresh_settings(f, step, &m->settings);
     fresh_inputs(f, step, &inputs, &unwatched);
-    for (size_t i = 0; i < inputs.n; i++) {
-        struct signature space;
-        *vec_push(&m->in) =
-            (struct version){inputs.v[i].name, *fresh_look_input(f, &inputs.v[i], &space)};
-    }
+    for (size_t i = 0; i < inputs.n; i++)
+        add_file(f, m, inputs.v[i]);
+    m->n_in = (uint32_t)inputs.n;
     vec_free(&inputs);
     journal_start(f->journal, &(struct record_start){.key = m->key,
                                                      .run = f->run,
@@ -61,60 +64,56 @@ static void hash(struct version *v, hash_list *list) {
         *vec_push(list) = (struct to_hash){.name = v->name, .is = v->was};
 }
 
+/* Where the contents matter: if they say whether it is the same, or its time says too little. */
+static void hash_input(struct version *v, const struct rule *rule, hash_list *list) {
+    bool matters = rule->contents || (v->was.flags & SIGNATURE_RECENT) != 0;
+    if (matters && (v->was.flags & (SIGNATURE_THERE | SIGNATURE_HASHED)) == SIGNATURE_THERE)
+        hash(v, list);
+}
+
 void fresh_left(struct fresh *f, struct memo *m, const str_list *deps, hash_list *list) {
     const struct step *step = m->step;
     if (f->journal == NULL)
         return;
-    for (size_t i = 0; i < m->in.n; i++) {
-        struct version *v = &m->in.v[i];
-        bool matters = step->rule->contents || (v->was.flags & SIGNATURE_RECENT) != 0;
-        if (matters && (v->was.flags & (SIGNATURE_THERE | SIGNATURE_HASHED)) == SIGNATURE_THERE)
-            hash(v, list);
-    }
+    for (size_t i = 0; i < m->n_in; i++)
+        hash_input(&m->files.v[i], step->rule, list);
     for (size_t i = 0; i < step->n_out; i++) {
-        *vec_push(&m->out) = (struct version){step->out[i]->name, *fresh_look(f, step->out[i])};
-        struct version *v = &m->out.v[i];
+        struct version *v = add_file(f, m, step->out[i]);
+        struct known *k = &f->files.v[step->out[i]->id];
         if (v->was.size <= SIGNATURE_AT_ONCE || step->rule->contents)
             hash(v, list);
-        f->files.v[step->out[i]->id].is = v->was;
-        f->files.v[step->out[i]->id].made = true;
+        k->is = v->was;
+        k->made = true;
     }
-    f->moved = f->moved || step->rule->deps.n != 0; /* which are not looked at here as others are */
-    for (size_t i = 0; deps != NULL && i < deps->n; i++) {
-        struct version v = {deps->v[i], signature_of(deps->v[i].s, true)};
-        if (step->rule->contents || (v.was.flags & SIGNATURE_RECENT) != 0)
-            signature_hash(v.name.s, &v.was);
-        *vec_push(&m->deps) = v;
-    }
+    for (size_t i = 0; i < deps->n; i++)
+        hash_input(add_file(f, m, graph_file(f->graph, deps->v[i])), step->rule, list);
+    m->n_out = step->n_out;
+    m->n_deps = (uint32_t)deps->n;
 }
 
 static void take_hashes(struct fresh *f, struct memo *m, const hash_list *hashed) {
-    for (size_t i = 0; hashed != NULL && i < hashed->n; i++) {
+    for (size_t i = 0; i < hashed->n; i++) {
         const struct to_hash *h = &hashed->v[i];
-        for (size_t k = 0; k < m->in.n + m->out.n && h->good; k++) {
-            struct version *v = k < m->in.n ? &m->in.v[k] : &m->out.v[k - m->in.n];
+        for (size_t k = 0; k < m->files.n && h->good; k++) {
+            struct version *v = &m->files.v[k];
             if (v->name.s == h->name.s && signature_same_stat(&v->was, &h->is))
                 v->was = h->is;
         }
     }
-    for (size_t i = 0; hashed != NULL && i < m->out.n; i++)
-        f->files.v[m->step->out[i]->id].is = m->out.v[i].was;
-}
-
-static uint32_t *numbers_of(struct journal *j, const struct version *v, size_t n, uint32_t *at) {
-    for (size_t i = 0; i < n; i++)
-        at[i] = journal_file(j, v[i].name, &v[i].was);
-    return at + n;
+    for (size_t i = 0; i < m->n_out; i++)
+        f->files.v[m->step->out[i]->id].is = m->files.v[m->n_in + i].was;
 }
 
 bool fresh_end(struct fresh *f, struct memo *m, const struct try_end *end,
                const hash_list *hashed) {
     bool good = true;
     if (f->journal != NULL) {
-        take_hashes(f, m, hashed);
+        if (hashed != NULL)
+            take_hashes(f, m, hashed);
         bool well = end->ending == ENDED_WELL;
-        size_t n = well ? m->in.n + m->out.n + m->deps.n : 0;
-        uint32_t *numbers = mem_array(NULL, n + 1, sizeof *numbers), *at = numbers;
+        uint32_t *numbers = mem_array(NULL, m->files.n + 1, sizeof *numbers);
+        for (size_t i = 0; i < m->files.n && well; i++)
+            numbers[i] = journal_file(f->journal, m->files.v[i].name, &m->files.v[i].was);
         struct record_end r = {
             .key = m->key,
             .run = f->run,
@@ -129,17 +128,15 @@ bool fresh_end(struct fresh *f, struct memo *m, const struct try_end *end,
             .settings = buf_view(&m->settings),
             .captured = well && (m->step->rule->captured || m->step->rule->yields) &&
                         end->output.n <= SIGNATURE_AT_ONCE,
-            .n_in = well ? (uint32_t)m->in.n : 0,
-            .n_out = well ? (uint32_t)m->out.n : 0,
-            .n_deps = well ? (uint32_t)m->deps.n : 0,
+            .in = numbers,
+            .out = numbers + m->n_in,
+            .deps = numbers + m->n_in + m->n_out,
+            .n_in = well ? m->n_in : 0,
+            .n_out = well ? m->n_out : 0,
+            .n_deps = well ? m->n_deps : 0,
         };
         if (r.captured)
             r.output = end->output;
-        r.in = at;
-        r.out = at = well ? numbers_of(f->journal, m->in.v, m->in.n, at) : at;
-        r.deps = at = well ? numbers_of(f->journal, m->out.v, m->out.n, at) : at;
-        if (well)
-            numbers_of(f->journal, m->deps.v, m->deps.n, at);
         good = journal_end(f->journal, &r);
         free(numbers);
     }
@@ -152,9 +149,7 @@ void fresh_drop(struct memo *m) {
         return;
     buf_free(&m->command);
     buf_free(&m->settings);
-    vec_free(&m->in);
-    vec_free(&m->out);
-    vec_free(&m->deps);
+    vec_free(&m->files);
     vec_free(&m->before);
     free(m);
 }

@@ -155,17 +155,14 @@ static void add_file(struct str name, const struct signature *is, struct buf *ta
 /* false: one of them was changed so shortly ago that its time does not tell enough. */
 static bool add_files(const struct fresh *f, struct buf *table, struct buf *names,
                       uint64_t *n_files) {
-    for (size_t i = 0; i < f->files.n + f->versions.n; i++) {
-        bool dependency = i >= f->files.n;
-        const struct known *k = dependency ? &f->versions.v[i - f->files.n] : &f->files.v[i];
+    for (size_t i = 0; i < f->files.n; i++) {
+        const struct known *k = &f->files.v[i];
         if (!k->looked)
             continue;
         if ((k->is.flags & SIGNATURE_THERE) == 0 || (k->is.flags & SIGNATURE_RECENT) != 0 ||
             names->n > UINT32_MAX / 2)
             return false;
-        add_file(dependency ? journal_version(f->journal, (uint32_t)(i - f->files.n))->name
-                            : f->graph->files.v[i]->name,
-                 &k->is, table, names);
+        add_file(f->graph->files.v[i]->name, &k->is, table, names);
         ++*n_files;
     }
     return true;

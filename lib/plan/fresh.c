@@ -383,7 +383,7 @@ static enum verdict judge(struct look *l) {
 }
 
 bool fresh_may_be(const struct fresh *f, const struct step *step) {
-    return f->journal != NULL && !f->options.always &&
+    return f->journal != NULL && !f->options.always && fresh_state(f, step) != STEP_STALE &&
            (fresh_has_outputs(step) || f->options.resume);
 }
 
@@ -437,7 +437,7 @@ static void renew_all(struct fresh *f, const struct record_end *last) {
     free(numbers);
 }
 
-void fresh_settle(struct fresh *f, struct step *step) {
+void fresh_settle(struct fresh *f, struct step *step, struct diags *diags) {
     struct past past;
     struct buf reason = {0};
     journal_find(f->journal, fresh_key(f, step), &past);
@@ -455,5 +455,7 @@ void fresh_settle(struct fresh *f, struct step *step) {
     graph_step_over(f->graph, step, past.last.status, past.last.output);
     f->moved = f->moved || !fresh_has_outputs(step); /* it is only for once */
     fresh_mark(f, step, STEP_FRESH);
+    if (step->rule->yields)
+        f->graph->growth->listed(f->graph->growth, step, past.last.output, diags);
     buf_free(&reason);
 }

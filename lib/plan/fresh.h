@@ -53,7 +53,8 @@ struct judgement {
     struct signature was, is;
 };
 
-/* Whether a step is worth a judgement: it could be fresh. */
+/* Whether a step is worth a judgement: it could be fresh, and fresh_prune has not found that it is
+ * not. */
 bool fresh_may_be(const struct fresh *f, const struct step *step);
 
 /* What has to be read to know more: contents too large to be hashed at once. */
@@ -69,8 +70,9 @@ void fresh_hash(hash_list *list); /* does it; may be called in any thread */
  * hashed first, then it is to be called again with that; NULL: it hashes that itself. */
 struct judgement fresh_judge(struct fresh *f, const struct step *step, hash_list *list);
 void fresh_hashed(struct fresh *f, const hash_list *list);
-/* The step was judged to be fresh: the graph learns what it has left. */
-void fresh_settle(struct fresh *f, struct step *step);
+/* The step was judged to be fresh: the graph learns what it has left, the steps that it listed too.
+ * Mistakes in these are told. */
+void fresh_settle(struct fresh *f, struct step *step, struct diags *diags);
 /* How long it took when it last ended well, ns; 0: not known. host: where, n == 0: here. */
 int64_t fresh_cost(const struct fresh *f, const struct step *step, struct str *host);
 /* What it would be run with: its settings as text, a line each. */

@@ -13,7 +13,12 @@ struct known {
 
 typedef VEC(struct file *) file_list;
 
-enum step_state { STEP_UNKNOWN, STEP_FRESH, STEP_RAN };
+enum step_state {
+    STEP_UNKNOWN,
+    STEP_FRESH,
+    STEP_STALE, /* judged before the run: it has to run, and no other step's end changes that */
+    STEP_RAN,
+};
 
 struct fresh {
     struct graph *graph;

@@ -69,8 +69,6 @@ static void grow(struct pruning *p, struct step *step, struct diags *diags) {
     size_t first = p->fresh->graph->steps.n;
     if (growth == NULL)
         return;
-    if (step->rule->yields)
-        growth->listed(growth, step, step->stdout_text, diags);
     growth->over(growth, step, true, diags);
     if (p->fresh->graph->steps.n != first)
         plan_grow(p->plan, first, diags);
@@ -109,9 +107,11 @@ size_t fresh_prune(struct fresh *f, struct plan *plan, struct diags *diags) {
         if (!script && !step->broken) {
             fresh_mark(f, step, STEP_FRESH);
         } else if (fresh_judge(f, step, NULL).verdict == IS_FRESH) {
-            fresh_settle(f, step);
+            fresh_settle(f, step, diags);
             fresh++;
             grow(&p, step, diags);
+        } else {
+            fresh_mark(f, step, STEP_STALE);
         }
     }
     f->looking_once = false;

@@ -32,8 +32,7 @@ static void tell_journal(struct run *r, int error) {
     diag_error(&diags, (struct place){0}, "cannot write .foray/journal: %s", strerror(error));
     diag_help(&diags, "nothing more is started, since it could not be remembered; what has ended "
                       "is remembered up to here");
-    r->view->told(r->view->context, &diags);
-    diags_free(&diags);
+    run_tell(r, &diags);
     sched_stop(r->sched, false, loop_now(r->loop));
 }
 
@@ -113,9 +112,7 @@ static void take_written(struct run *r, struct job *job) {
         diags_init(&diags);
         if (!r->graph->growth->listed(r->graph->growth, r->plan->steps.v[job->id], text, &diags))
             fail(job, "what it wrote is no list of steps, see above");
-        if (diags.n != 0)
-            r->view->told(r->view->context, &diags);
-        diags_free(&diags);
+        run_tell(r, &diags);
     }
 }
 
@@ -295,15 +292,11 @@ void results_ask(struct run *r, uint32_t place) {
     uint32_t host = SCHED_NONE;
     if (j.verdict == IS_FRESH) {
         host = host_number(r, j.past.last.host);
-        fresh_settle(r->fresh, step);
-        written(r);
         struct diags diags;
         diags_init(&diags);
-        if (step->rule->yields)
-            r->graph->growth->listed(r->graph->growth, step, step->stdout_text, &diags);
-        if (diags.n != 0)
-            r->view->told(r->view->context, &diags);
-        diags_free(&diags);
+        fresh_settle(r->fresh, step, &diags);
+        written(r);
+        run_tell(r, &diags);
     }
     sched_step_known(r->sched, place, j.verdict == IS_FRESH, host, loop_now(r->loop));
 }

@@ -11,6 +11,12 @@
 /* What can be captured of a step: as a value, and as a list of steps. */
 enum { VALUE_MAX = 1024 * 1024, LIST_MAX = 64 * 1024 * 1024 };
 
+void run_tell(struct run *r, struct diags *diags) {
+    if (diags->n != 0)
+        r->view->told(r->view->context, diags);
+    diags_free(diags);
+}
+
 static struct executor *executor_of(struct run *r, const struct host *host) {
     return host != NULL ? r->ssh : r->local;
 }
@@ -126,9 +132,7 @@ static void grow(struct run *r, struct step *step, bool well) {
             add_step(r, (uint32_t)i);
         r->view->grown(r->view->context, r->shown);
     }
-    if (diags.n != 0)
-        r->view->told(r->view->context, &diags);
-    diags_free(&diags);
+    run_tell(r, &diags);
 }
 
 static void settled(struct run *r, const struct sched_action *a) {

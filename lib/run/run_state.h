@@ -36,6 +36,7 @@ struct run {
 
 /* run.c */
 void run_pump(struct run *r);
+void run_tell(struct run *r, struct diags *diags); /* what was collected, and forgets it */
 struct job *run_find_job(const struct run *r, uint32_t id, uint32_t attempt);
 bool run_has_twin(const struct run *r, const struct job *job,
                   bool running); /* another try of its step runs, or has ended well */

@@ -2,28 +2,21 @@
 #include "cmd/verb.h"
 
 #include "base/diag.h"
-#include "base/duration.h"
 #include "base/mem.h"
 #include "cmd/options.h"
+#include "cmd/session.h"
 #include "cmd/state.h"
 #include "plan/plan.h"
 #include "plan/seal.h"
 #include "read/yaml.h"
 #include "run/run.h"
-#include "run/signals.h"
 #include "run/temporary.h"
-#include "run/watcher.h"
 #include "view/plain.h"
 #include "view/why.h"
 
-#include <errno.h>
-#include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -105,77 +98,6 @@ static void print_plan(const struct state *state, const struct input *in, bool v
     buf_free(&out);
 }
 
-#define PATIENCE (2 * SECOND)
-
-struct session {
-    struct run *run;
-    struct plain *plain;
-    int signal_fd;
-    int ended_by; /* the first INT, TERM or HUP; 0: none */
-    struct watch signals;
-    struct loop *loop;
-    struct timer patience; /* after the second signal: what has not ended by then is left to the
-                              watcher and the keepers */
-    bool over;
-};
-
-static void out_of_patience(void *arg) {
-    *(bool *)arg = true;
-}
-
-static void signals_came(void *arg, short revents) {
-    (void)revents;
-    struct session *s = arg;
-    for (int sig; (sig = signals_next(s->signal_fd)) != 0;) {
-        if (sig == SIGCHLD) {
-            run_child_ended(s->run);
-            continue;
-        }
-        if (s->ended_by == 0) {
-            s->ended_by = sig;
-            plain_interrupted(s->plain, sig);
-        } else if (s->patience.index == 0) {
-            loop_timer(s->loop, &s->patience, loop_now(s->loop) + PATIENCE);
-        }
-        run_stop(s->run, true);
-    }
-}
-
-/* Lets the hosts tidy up, and the last output go out; both have their time, and no more. */
-static void wind_up(struct loop *loop, struct run *run, struct sink *sink, bool hurry) {
-    bool late = false;
-    struct timer limit = {.expired = out_of_patience, .arg = &late};
-    loop_timer(loop, &limit, loop_now(loop) + (hurry ? 1 : 3) * SECOND);
-    while (!run_close(run) && !late)
-        loop_turn(loop);
-    loop_timer_clear(loop, &limit);
-    /* A reader that is slow, such as a pager, may take as long as it likes: nothing else is held up
-     * by it now. */
-    while (!sink_empty(sink) && !hurry)
-        loop_turn(loop);
-}
-
-static int exit_status(const struct session *s, const struct sink *sink) {
-    if (s->ended_by != 0)
-        return 128 + s->ended_by;
-    if (run_count(s->run, SCHED_FAILED) + run_count(s->run, SCHED_TIMED_OUT) != 0)
-        return STATUS_STEP_FAILED;
-    enum stream where;
-    if (run_count(s->run, SCHED_NO_HOST) != 0 || sink_error(sink, &where) != 0 ||
-        run_is_forgetful(s->run))
-        return STATUS_HOSTS_FAILED;
-    return STATUS_DONE;
-}
-
-/* As many descriptors as the system lets us have: every step and host takes some. */
-static void raise_descriptor_limit(void) {
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
-        limit.rlim_cur = limit.rlim_max;
-        setrlimit(RLIMIT_NOFILE, &limit);
-    }
-}
-
 /* What is said of a run in the journal. */
 static bool end_run(struct fresh *fresh, const struct run *run, size_t fresh_steps, int status) {
     uint32_t failed = (uint32_t)(run_count(run, SCHED_FAILED) + run_count(run, SCHED_TIMED_OUT) +
@@ -192,57 +114,44 @@ static bool end_run(struct fresh *fresh, const struct run *run, size_t fresh_ste
                                 });
 }
 
+static void interrupted(void *context, int signal) {
+    plain_interrupted(context, signal);
+}
+
+static void summary(void *context) {
+    plain_summary(context);
+}
+
 static int run_plan(const struct run_arguments *args, struct graph *graph, struct plan *plan,
                     struct state *state, size_t fresh_steps) {
-    struct watcher watcher;
-    int error = watcher_start(&watcher, state->lock);
-    struct loop *loop = error == 0 ? loop_new() : NULL;
-    int signal_fd = loop != NULL ? signals_catch() : -1;
-    if (signal_fd < 0) {
-        fprintf(stderr, "foray: cannot start: %s\n", strerror(error != 0 ? error : errno));
+    struct session session;
+    if (!session_begin(&session, state->lock))
         return STATUS_HOSTS_FAILED;
-    }
-    raise_descriptor_limit();
     if (state->journal != NULL)
         temporary_begin(STATE_DIRECTORY);
-    struct sink *sink = sink_new(loop);
     struct kept *kept =
         state->journal != NULL ? kept_new(STATE_DIRECTORY, fresh_run(state->fresh)) : NULL;
-    struct plain *plain = plain_new(loop, sink, graph, run_steps(plan),
+    struct plain *plain = plain_new(session.loop, session.sink, graph, run_steps(plan),
                                     &(struct plain_options){.fresh = fresh_steps,
                                                             .kept = kept,
                                                             .quiet = args->common.quiet,
                                                             .verbose = args->common.verbose,
                                                             .colour = args->common.colour});
     struct run_view view = plain_view(plain);
-    struct run *run = run_new(loop, graph, plan, state->fresh, &args->run, &view, &watcher);
-    struct session s = {.run = run, .plain = plain, .signal_fd = signal_fd, .loop = loop};
-    s.patience = (struct timer){.expired = out_of_patience, .arg = &s.over};
-    s.signals = (struct watch){.fd = signal_fd, .events = POLLIN, .ready = signals_came, .arg = &s};
-    loop_watch(loop, &s.signals);
-    run_begin(run);
-    while (!run_finished(run) && !s.over)
-        loop_turn(loop);
-    loop_timer_clear(loop, &s.patience);
-    if (!run_finished(run))
-        run_abandon(run);
-    plain_summary(plain);
-    wind_up(loop, run, sink, s.ended_by != 0);
-    int status = exit_status(&s, sink);
-    enum stream where;
-    if (sink_error(sink, &where) != 0)
-        fprintf(stderr, "foray: cannot write to standard %s: %s\n",
-                where == STREAM_OUT ? "output" : "error", strerror(sink_error(sink, &where)));
-    bool elsewhere = run_is_elsewhere(run);
-    end_run(state->fresh, run, fresh_steps, status);
-    run_free(run);
+    int status = session_run(&session, &(struct session_work){.graph = graph,
+                                                              .plan = plan,
+                                                              .fresh = state->fresh,
+                                                              .options = &args->run,
+                                                              .view = &view,
+                                                              .context = plain,
+                                                              .interrupted = interrupted,
+                                                              .summary = summary});
+    end_run(state->fresh, session.run, fresh_steps, status);
+    bool all_ended = !session.over;
+    session_end(&session);
     plain_free(plain);
     kept_free(kept);
-    sink_free(sink);
-    loop_unwatch(loop, &s.signals);
-    loop_free(loop);
-    watcher_stop(&watcher, !elsewhere);
-    if (!s.over)
+    if (all_ended)
         temporary_end();
     return status;
 }

@@ -1,0 +1,117 @@
+#include "cmd/session.h"
+
+#include "base/duration.h"
+#include "run/signals.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+
+/* After the second signal: what has not ended by then is left to the watcher and the keepers. */
+#define PATIENCE (2 * SECOND)
+
+static void out_of_patience(void *arg) {
+    *(bool *)arg = true;
+}
+
+static void signals_came(void *arg, short revents) {
+    (void)revents;
+    struct session *s = arg;
+    for (int sig; (sig = signals_next(s->signals.fd)) != 0;) {
+        if (sig == SIGCHLD) {
+            run_child_ended(s->run);
+            continue;
+        }
+        if (s->ended_by == 0) {
+            s->ended_by = sig;
+            s->work->interrupted(s->work->context, sig);
+        } else if (s->patience.index == 0) {
+            loop_timer(s->loop, &s->patience, loop_now(s->loop) + PATIENCE);
+        }
+        run_stop(s->run, true);
+    }
+}
+
+/* As many descriptors as the system lets us have: every step and host takes some. */
+static void raise_descriptor_limit(void) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+bool session_begin(struct session *s, int lock) {
+    *s = (struct session){0};
+    int error = watcher_start(&s->watcher, lock);
+    s->loop = error == 0 ? loop_new() : NULL;
+    int signal_fd = s->loop != NULL ? signals_catch() : -1;
+    if (signal_fd < 0) {
+        fprintf(stderr, "foray: cannot start: %s\n", strerror(error != 0 ? error : errno));
+        return false;
+    }
+    raise_descriptor_limit();
+    s->sink = sink_new(s->loop);
+    s->patience = (struct timer){.expired = out_of_patience, .arg = &s->over};
+    s->signals = (struct watch){.fd = signal_fd, .events = POLLIN, .ready = signals_came, .arg = s};
+    loop_watch(s->loop, &s->signals);
+    return true;
+}
+
+/* Lets the hosts tidy up, and the last output go out; both have their time, and no more. */
+static void wind_up(struct session *s) {
+    bool late = false, hurry = s->ended_by != 0;
+    struct timer limit = {.expired = out_of_patience, .arg = &late};
+    loop_timer(s->loop, &limit, loop_now(s->loop) + (hurry ? 1 : 3) * SECOND);
+    while (!run_close(s->run) && !late)
+        loop_turn(s->loop);
+    loop_timer_clear(s->loop, &limit);
+    /* A reader that is slow, such as a pager, may take as long as it likes: nothing else is held up
+     * by it now. */
+    while (!sink_empty(s->sink) && !hurry)
+        loop_turn(s->loop);
+}
+
+static int exit_status(const struct session *s) {
+    if (s->ended_by != 0)
+        return 128 + s->ended_by;
+    if (run_count(s->run, SCHED_FAILED) + run_count(s->run, SCHED_TIMED_OUT) != 0)
+        return STATUS_STEP_FAILED;
+    enum stream where;
+    if (run_count(s->run, SCHED_NO_HOST) != 0 || sink_error(s->sink, &where) != 0 ||
+        run_is_forgetful(s->run))
+        return STATUS_HOSTS_FAILED;
+    return STATUS_DONE;
+}
+
+int session_run(struct session *s, const struct session_work *work) {
+    s->work = work;
+    s->run = run_new(s->loop, work->graph, work->plan, work->fresh, work->options, work->view,
+                     &s->watcher);
+    run_begin(s->run);
+    while (!run_finished(s->run) && !s->over)
+        loop_turn(s->loop);
+    loop_timer_clear(s->loop, &s->patience);
+    if (!run_finished(s->run))
+        run_abandon(s->run);
+    work->summary(work->context);
+    wind_up(s);
+    enum stream where;
+    int error = sink_error(s->sink, &where);
+    if (error != 0)
+        fprintf(stderr, "foray: cannot write to standard %s: %s\n",
+                where == STREAM_OUT ? "output" : "error", strerror(error));
+    return exit_status(s);
+}
+
+void session_end(struct session *s) {
+    bool elsewhere = run_is_elsewhere(s->run);
+    run_free(s->run);
+    sink_free(s->sink);
+    loop_unwatch(s->loop, &s->signals);
+    loop_free(s->loop);
+    watcher_stop(&s->watcher, !elsewhere);
+}

@@ -22,9 +22,9 @@ struct carrier *carrier_open(struct loop *loop, struct connection *c,
     struct carrier *k = mem_zalloc(sizeof *k);
     *k = (struct carrier){.loop = loop, .connection = c, .events = *events, .local = -1};
     k->last = &k->first;
-    k->party = (struct party){.advance = advance, .arg = k};
+    k->member = (struct member){.advance = advance, .arg = k};
     k->chunk = mem_alloc(CHUNK);
-    connection_join(c, &k->party);
+    connection_join(c, &k->member);
     return k;
 }
 
@@ -183,7 +183,7 @@ void carrier_free(struct carrier *k) {
     clear_looks(k);
     vec_free(&k->looks);
     cargo_free(&k->items);
-    connection_leave(k->connection, &k->party);
+    connection_leave(k->connection, &k->member);
     buf_free(&k->path);
     buf_free(&k->why);
     free(k->chunk);
@@ -676,12 +676,12 @@ static bool advance(void *arg) {
     if (k->refused || k->first == NULL)
         return false;
     if (k->sftp == NULL) {
-        if (!connection_may_open(k->connection, &k->party))
+        if (!connection_may_open(k->connection, &k->member))
             return false;
         k->sftp = libssh2_sftp_init(connection_session(k->connection));
         if (k->sftp == NULL && carry_would_wait(k))
             return false;
-        connection_opened(k->connection, &k->party);
+        connection_opened(k->connection, &k->member);
         if (k->sftp == NULL) {
             k->refused = true;
             k->events.refused(k->events.context, k);

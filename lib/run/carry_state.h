@@ -29,7 +29,7 @@ struct carrier {
     struct loop *loop;
     struct connection *connection;
     struct carrier_events events;
-    struct party party;
+    struct member member;
     LIBSSH2_SFTP *sftp;
     bool refused;
     struct errand *first, **last;

@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "run/known_hosts.h"
 #include "run/ssh_auth.h"
+#include "run/ssh_channel.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -19,7 +20,7 @@
 enum {
     RECEIVE = 128 * 1024, /* read from the socket at once */
     FULL = 1024 * 1024,   /* waiting to be sent */
-    ROUNDS = 64,          /* of all parties, before the others in the loop have their turn */
+    ROUNDS = 64,          /* of all members, before the others in the loop have their turn */
     SILENCE_SECONDS = 15, /* without any sign of life */
     KEEPALIVE_SECONDS = 5,
 };
@@ -35,10 +36,11 @@ struct lookup {
 };
 
 struct connection {
+    struct way base;
     struct loop *loop;
     const struct ssh_target *target;
     const char *name;
-    struct connection_events events;
+    struct way_events events;
     enum state state;
     struct lookup *lookup;
     struct addrinfo *addresses, *next_address;
@@ -46,8 +48,8 @@ struct connection {
     struct ssh_auth *auth;
     struct watch socket; /* fd -1: none */
     struct timer deadline, keepalive, kick;
-    VEC(struct party *) parties; /* NULL: has left; tidied after a round */
-    const struct party *opener;
+    VEC(struct member *) members; /* NULL: has left; tidied after a round */
+    const struct member *opener;
     bool pumping;
     char *in; /* received, not yet asked for by libssh2: from in_at to in_n */
     size_t in_at, in_n;
@@ -95,8 +97,8 @@ void connection_fail(struct connection *c, const char *what) {
         fail(c, false, "%s: %s", what, last_error(c));
 }
 
-void connection_drop(struct connection *c, const char *reason) {
-    fail(c, false, "%s", reason);
+static void drop(struct way *base, const char *reason) {
+    fail((struct connection *)base, false, "%s", reason);
 }
 
 /* --- the socket --- */
@@ -293,10 +295,13 @@ static void keep_alive(void *arg) {
     loop_timer(c->loop, &c->keepalive, now + KEEPALIVE_SECONDS * SECOND);
 }
 
-struct connection *connection_open(struct loop *loop, const struct ssh_target *target,
-                                   const char *name, const struct connection_events *events) {
+static const struct way_table table;
+
+struct way *connection_open(struct loop *loop, const struct ssh_target *target, const char *name,
+                            const struct way_events *events) {
     struct connection *c = mem_zalloc(sizeof *c);
-    *c = (struct connection){.loop = loop, .target = target, .name = name, .events = *events};
+    *c = (struct connection){
+        .base = {&table}, .loop = loop, .target = target, .name = name, .events = *events};
     c->socket.fd = -1;
     c->in = mem_alloc(RECEIVE);
     c->deadline = (struct timer){.expired = too_late, .arg = c};
@@ -304,13 +309,17 @@ struct connection *connection_open(struct loop *loop, const struct ssh_target *t
     c->kick = (struct timer){.expired = begin, .arg = c};
     loop_timer(loop, &c->deadline, loop_now(loop) + target->connect_timeout);
     loop_timer(loop, &c->kick, loop_now(loop));
-    return c;
+    return &c->base;
 }
 
-void connection_close(struct connection *c) {
+static void close_connection(struct way *base) {
+    struct connection *c = (struct connection *)base;
     if (c->state == READY)
         flush(c); /* what is on its way, such as the end of a keeper's work */
     c->state = DEAD;
+    for (size_t i = 0; i < c->members.n; i++)
+        if (c->members.v[i] != NULL)
+            c->members.v[i]->advance(c->members.v[i]->arg);
     ssh_auth_free(c->auth);
     if (c->session != NULL)
         for (int i = 0; i < 100 && libssh2_session_free(c->session) == LIBSSH2_ERROR_EAGAIN; i++)
@@ -325,7 +334,7 @@ void connection_close(struct connection *c) {
     loop_timer_clear(c->loop, &c->deadline);
     loop_timer_clear(c->loop, &c->keepalive);
     loop_timer_clear(c->loop, &c->kick);
-    vec_free(&c->parties);
+    vec_free(&c->members);
     buf_free(&c->out);
     buf_free(&c->reason);
     free(c->in);
@@ -339,6 +348,16 @@ LIBSSH2_SESSION *connection_session(struct connection *c) {
 bool connection_is_ready(const struct connection *c) {
     return c->state == READY;
 }
+
+static bool is_ready(const struct way *base) {
+    return connection_is_ready((const struct connection *)base);
+}
+
+static struct channel *open_channel(struct way *base, enum channel_kind kind, struct party party) {
+    return ssh_channel_open((struct connection *)base, kind, party);
+}
+
+static const struct way_table table = {open_channel, is_ready, drop, close_connection};
 
 static bool make_session(struct connection *c) {
     c->session = libssh2_session_init_ex(NULL, NULL, NULL, c);
@@ -419,7 +438,7 @@ static void log_in(struct connection *c) {
         loop_timer_clear(c->loop, &c->deadline);
         libssh2_keepalive_config(c->session, 1, KEEPALIVE_SECONDS);
         loop_timer(c->loop, &c->keepalive, loop_now(c->loop) + KEEPALIVE_SECONDS * SECOND);
-        c->events.ready(c->events.context, c);
+        c->events.ready(c->events.context, &c->base);
         break;
     case AUTH_REFUSED:
         fail(c, true, "%s", reason.s);
@@ -454,29 +473,29 @@ static void shake_hands(struct connection *c) {
 
 /* --- turns --- */
 
-void connection_join(struct connection *c, struct party *p) {
-    *vec_push(&c->parties) = p;
-    p->index = c->parties.n;
+void connection_join(struct connection *c, struct member *m) {
+    *vec_push(&c->members) = m;
+    m->index = c->members.n;
     connection_kick(c);
 }
 
-void connection_leave(struct connection *c, struct party *p) {
-    if (p->index == 0)
+void connection_leave(struct connection *c, struct member *m) {
+    if (m->index == 0)
         return;
-    c->parties.v[p->index - 1] = NULL;
-    p->index = 0;
-    if (c->opener == p)
+    c->members.v[m->index - 1] = NULL;
+    m->index = 0;
+    if (c->opener == m)
         c->opener = NULL;
 }
 
-bool connection_may_open(struct connection *c, const struct party *p) {
+bool connection_may_open(struct connection *c, const struct member *m) {
     if (c->opener == NULL)
-        c->opener = p;
-    return c->opener == p;
+        c->opener = m;
+    return c->opener == m;
 }
 
-void connection_opened(struct connection *c, const struct party *p) {
-    if (c->opener == p)
+void connection_opened(struct connection *c, const struct member *m) {
+    if (c->opener == m)
         c->opener = NULL;
 }
 
@@ -487,15 +506,15 @@ void connection_kick(struct connection *c) {
         c->received++; /* the round that is going counts as one that received something */
 }
 
-static void tidy_parties(struct connection *c) {
+static void tidy_members(struct connection *c) {
     size_t kept = 0;
-    for (size_t i = 0; i < c->parties.n; i++)
-        if (c->parties.v[i] != NULL) {
-            c->parties.v[kept] = c->parties.v[i];
-            c->parties.v[kept]->index = kept + 1;
+    for (size_t i = 0; i < c->members.n; i++)
+        if (c->members.v[i] != NULL) {
+            c->members.v[kept] = c->members.v[i];
+            c->members.v[kept]->index = kept + 1;
             kept++;
         }
-    c->parties.n = kept;
+    c->members.n = kept;
 }
 
 static bool round_of_all(struct connection *c) {
@@ -506,8 +525,8 @@ static bool round_of_all(struct connection *c) {
         shake_hands(c);
     if (c->state == LOGGING_IN)
         log_in(c);
-    for (size_t i = 0; i < c->parties.n && c->state == READY; i++)
-        if (c->parties.v[i] != NULL && c->parties.v[i]->advance(c->parties.v[i]->arg))
+    for (size_t i = 0; i < c->members.n && c->state == READY; i++)
+        if (c->members.v[i] != NULL && c->members.v[i]->advance(c->members.v[i]->arg))
             moved = true;
     flush(c);
     return (moved || c->received != before) && c->state != DEAD;
@@ -520,12 +539,12 @@ static void pump(struct connection *c) {
     int rounds = 0;
     while (rounds < ROUNDS && round_of_all(c))
         rounds++;
-    tidy_parties(c);
+    tidy_members(c);
     c->pumping = false;
     if (c->closed && c->state != DEAD)
         fail(c, false, "the connection was closed");
     if (rounds == ROUNDS && c->state != DEAD)
         loop_timer(c->loop, &c->kick, loop_now(c->loop));
     if (c->state == DEAD) /* the last thing done: c may be gone afterwards */
-        c->events.lost(c->events.context, c, c->for_good, c->reason.s);
+        c->events.lost(c->events.context, &c->base, c->for_good, c->reason.s);
 }

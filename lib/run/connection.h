@@ -11,50 +11,42 @@
 
 #include "run/loop.h"
 #include "run/ssh_config.h"
+#include "run/way.h"
 
 #include <libssh2.h>
 #include <stdbool.h>
 
 struct connection;
 
-struct connection_events {
-    void *context;
-    void (*ready)(void *context, struct connection *c); /* logged in */
-    /* It could not be made, or is gone. for_good: another try would end alike. The connection is
-     * only good for connection_close now, which may be called from within. */
-    void (*lost)(void *context, struct connection *c, bool for_good, const char *reason);
-};
-
 /* Begins to connect. target and the text of name must outlive it. */
-struct connection *connection_open(struct loop *loop, const struct ssh_target *target,
-                                   const char *name, const struct connection_events *events);
-/* Ends it at once. Parties' channels go with it: they must not touch them afterwards. */
-void connection_close(struct connection *c);
+struct way *connection_open(struct loop *loop, const struct ssh_target *target, const char *name,
+                            const struct way_events *events);
+
+/* For ssh_channel.c, and who else speaks libssh2 on it. */
 LIBSSH2_SESSION *connection_session(struct connection *c);
 bool connection_is_ready(const struct connection *c);
 
-/* Somebody with a channel. advance goes on as far as it can without waiting, and says whether
- * anything moved; it is called from the loop until nothing moves. */
-struct party {
+/* A channel, which has its turns as a party has (way.h). When the connection is closed it has one
+ * more, to give its memory back. */
+struct member {
     bool (*advance)(void *arg);
     void *arg;
     size_t index; /* the connection's: its place + 1; 0: not there */
 };
 
-void connection_join(struct connection *c, struct party *p);
-void connection_leave(struct connection *c, struct party *p); /* allowed from within advance */
-void connection_kick(struct connection *c);                   /* some party has something to do */
+void connection_join(struct connection *c, struct member *m);
+void connection_leave(struct connection *c, struct member *m); /* allowed from within advance */
+void connection_kick(struct connection *c);                    /* some member has something to do */
 
-/* A session can open only one channel at a time: true if it is p's turn, until it calls
+/* A session can open only one channel at a time: true if it is m's turn, until it calls
  * connection_opened. */
-bool connection_may_open(struct connection *c, const struct party *p);
-void connection_opened(struct connection *c, const struct party *p);
+bool connection_may_open(struct connection *c, const struct member *m);
+void connection_opened(struct connection *c, const struct member *m);
 
 bool connection_is_full(
     const struct connection *c); /* much is waiting to be sent: write no more for now */
-/* Gives the connection up: `lost` follows, not from within. The first: because a libssh2 call has
- * just failed. */
+/* Gives the connection up, because a libssh2 call has just failed: `lost` follows, not from within.
+ */
 void connection_fail(struct connection *c, const char *what);
-void connection_drop(struct connection *c, const char *reason);
 
 #endif

@@ -17,7 +17,7 @@ enum {
 };
 #define READY_DEADLINE (30 * SECOND)
 
-enum state { OPENING, STARTING, WAITING, IDLE, RUNNING, LEAVING, CLOSED, BROKEN };
+enum state { OPENING, WAITING, IDLE, RUNNING, LEAVING, CLOSED, BROKEN };
 
 /* One of the two streams while a step runs: what belongs to the step stands between two marks. */
 struct tap {
@@ -27,10 +27,8 @@ struct tap {
 
 struct slot {
     struct loop *loop;
-    struct connection *connection;
     struct slot_events events;
-    struct party party;
-    LIBSSH2_CHANNEL *channel;
+    struct channel *channel;
     enum state state;
     bool count_cores, keep_scratch;
     char id[NONCE + 1], nonce[NONCE + 1]; /* the slot's, the running step's */
@@ -76,12 +74,10 @@ static void too_late(void *arg) {
 
 static bool send_some(struct slot *s) {
     bool moved = false;
-    while (s->sent < s->to_send.n && !connection_is_full(s->connection)) {
-        ssize_t n =
-            libssh2_channel_write(s->channel, s->to_send.s + s->sent, s->to_send.n - s->sent);
-        if (n <= 0) /* EAGAIN: the channel's window is full; errors show when reading */
-            break;
-        s->sent += (size_t)n;
+    size_t n;
+    while (s->sent < s->to_send.n &&
+           (n = channel_write(s->channel, s->to_send.s + s->sent, s->to_send.n - s->sent)) != 0) {
+        s->sent += n;
         moved = true;
     }
     if (s->sent == s->to_send.n && s->sent != 0) {
@@ -89,7 +85,7 @@ static bool send_some(struct slot *s) {
         s->sent = 0;
     }
     if (s->eof_due && !s->eof_sent && s->to_send.n == 0)
-        s->eof_sent = libssh2_channel_send_eof(s->channel) != LIBSSH2_ERROR_EAGAIN;
+        s->eof_sent = channel_finish(s->channel);
     return moved;
 }
 
@@ -114,7 +110,7 @@ static void add_word(struct buf *line, struct str word) {
 static void request(struct slot *s, const char *line) {
     buf_puts(&s->to_send, line);
     buf_putc(&s->to_send, '\n');
-    connection_kick(s->connection);
+    channel_kick(s->channel);
 }
 
 /* --- receiving --- */
@@ -242,9 +238,8 @@ static void last_words(struct slot *s, struct buf *out) {
 static bool receive_some(struct slot *s) {
     bool moved = false;
     for (int stream = 0; stream < 2; stream++) {
-        for (int i = 0; i < 4 && s->channel != NULL; i++) {
-            ssize_t n = libssh2_channel_read_ex(
-                s->channel, stream == STREAM_ERR ? SSH_EXTENDED_DATA_STDERR : 0, s->buffer, READ);
+        for (int i = 0; i < 4; i++) {
+            ssize_t n = channel_read(s->channel, (enum stream)stream, s->buffer, READ);
             if (n <= 0)
                 break;
             moved = true;
@@ -253,7 +248,7 @@ static bool receive_some(struct slot *s) {
                 return true;
         }
     }
-    if (libssh2_channel_eof(s->channel) == 1) {
+    if (channel_ended(s->channel)) {
         struct buf reason = {0};
         buf_puts(&reason, s->state == WAITING ? "its shell ended before it was ready"
                                               : "the shell there was ended");
@@ -269,36 +264,19 @@ static bool receive_some(struct slot *s) {
 /* --- opening --- */
 
 static bool open_channel(struct slot *s) {
-    if (!connection_may_open(s->connection, &s->party))
+    switch (channel_state(s->channel)) {
+    case CHANNEL_OPENING:
         return false;
-    LIBSSH2_SESSION *session = connection_session(s->connection);
-    if (s->state == OPENING) {
-        /* A window of 2 MiB (as OpenSSH has it) and packets of 32 KiB. */
-        s->channel =
-            libssh2_channel_open_ex(session, "session", 7, 2 * 1024 * 1024, 32 * 1024, NULL, 0);
-        if (s->channel == NULL) {
-            int error = libssh2_session_last_errno(session);
-            if (error == LIBSSH2_ERROR_EAGAIN)
-                return false;
-            connection_opened(s->connection, &s->party);
-            if (error == LIBSSH2_ERROR_CHANNEL_FAILURE) {
-                became(s, BROKEN);
-                loop_timer_clear(s->loop, &s->deadline);
-                s->events.refused(s->events.context, s);
-            } else {
-                connection_fail(s->connection, "cannot open a channel");
-            }
-            return false;
-        }
-        became(s, STARTING);
-    }
-    int rc = libssh2_channel_process_startup(s->channel, "exec", 4, "exec sh", 7);
-    if (rc == LIBSSH2_ERROR_EAGAIN)
+    case CHANNEL_REFUSED:
+        became(s, BROKEN);
+        loop_timer_clear(s->loop, &s->deadline);
+        s->events.refused(s->events.context, s);
         return false;
-    connection_opened(s->connection, &s->party);
-    if (rc != 0) {
+    case CHANNEL_FAILED:
         break_slot(s, "it does not let us run a command");
         return false;
+    case CHANNEL_OPEN:
+        break;
     }
     became(s, WAITING);
     struct buf *b = &s->to_send;
@@ -313,7 +291,6 @@ static bool advance(void *arg) {
     bool moved = false;
     switch (s->state) {
     case OPENING:
-    case STARTING:
         return open_channel(s);
     case WAITING:
     case IDLE:
@@ -330,25 +307,21 @@ static bool advance(void *arg) {
     return false;
 }
 
-struct slot *slot_open(struct loop *loop, struct connection *c, bool count_cores, bool keep_scratch,
+struct slot *slot_open(struct loop *loop, struct way *w, bool count_cores, bool keep_scratch,
                        const struct slot_events *events) {
     struct slot *s = mem_zalloc(sizeof *s);
-    *s = (struct slot){.loop = loop,
-                       .connection = c,
-                       .events = *events,
-                       .count_cores = count_cores,
-                       .keep_scratch = keep_scratch};
-    s->party = (struct party){.advance = advance, .arg = s};
+    *s = (struct slot){
+        .loop = loop, .events = *events, .count_cores = count_cores, .keep_scratch = keep_scratch};
     s->deadline = (struct timer){.expired = too_late, .arg = s};
     s->buffer = mem_alloc(READ);
     make_nonce(s->id);
     loop_timer(loop, &s->deadline, loop_now(loop) + READY_DEADLINE);
-    connection_join(c, &s->party);
+    s->channel = channel_open(w, CHANNEL_SHELL, (struct party){advance, s});
     return s;
 }
 
 void slot_free(struct slot *s) {
-    connection_leave(s->connection, &s->party);
+    channel_free(s->channel);
     loop_timer_clear(s->loop, &s->deadline);
     for (int i = 0; i < 2; i++)
         buf_free(&s->taps[i].held);
@@ -407,9 +380,9 @@ void slot_close(struct slot *s) {
     became(s, LEAVING);
     s->eof_due = true;
     loop_timer_clear(s->loop, &s->deadline);
-    connection_kick(s->connection);
+    channel_kick(s->channel);
 }
 
 bool slot_is_closed(const struct slot *s) {
-    return s->state == CLOSED || s->state == BROKEN || s->state == OPENING || s->state == STARTING;
+    return s->state == CLOSED || s->state == BROKEN || s->state == OPENING;
 }

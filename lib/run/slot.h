@@ -5,8 +5,9 @@
 #define FORAY_RUN_SLOT_H
 
 #include "base/strlist.h"
-#include "run/connection.h"
 #include "run/executor.h"
+#include "run/loop.h"
+#include "run/way.h"
 
 struct slot;
 
@@ -14,7 +15,7 @@ struct slot_events {
     void *context;
     void (*ready)(void *context, struct slot *s, uint32_t cores, uint64_t memory,
                   double load); /* steps can be run; load < 0: unknown */
-    /* The connection takes no more channels (MaxSessions). The slot is only good for slot_free. */
+    /* The way takes no more channels (MaxSessions). The slot is only good for slot_free. */
     void (*refused)(void *context, struct slot *s);
     /* The keeper is gone, or never came. Likewise. */
     void (*broken)(void *context, struct slot *s, const char *reason);
@@ -24,11 +25,10 @@ struct slot_events {
     void (*load)(void *context, struct slot *s, double load);
 };
 
-/* Opens a slot on a ready connection. count_cores: ask for them too, which costs a moment. */
-struct slot *slot_open(struct loop *loop, struct connection *c, bool count_cores, bool keep_scratch,
+/* Opens a slot on a way that is ready. count_cores: ask for them too, which costs a moment. */
+struct slot *slot_open(struct loop *loop, struct way *w, bool count_cores, bool keep_scratch,
                        const struct slot_events *events);
-/* Forgets it, whatever it does; its channel goes with the connection, or is closed behind the
- * scenes. */
+/* Forgets it, whatever it does; the other side ends what runs. */
 void slot_free(struct slot *s);
 
 struct str slot_scratch(const struct slot *s); /* below it the slot's scratch directories stand;

@@ -1,6 +1,7 @@
 #include "run/ssh.h"
 
 #include "base/mem.h"
+#include "run/connection.h"
 #include "run/remote.h"
 
 #include <stdlib.h>
@@ -35,7 +36,7 @@ struct ride {
 
 struct link {
     struct ssh_host *host;
-    struct connection *connection;
+    struct way *way;
     VEC(struct seat *) seats;
     struct carrier *carriers[CARRIERS];
     size_t n_carriers, max_channels;
@@ -188,8 +189,7 @@ static void seat_refused(void *context, struct slot *slot) {
     bury_seat(seat);
     link->max_channels = link->seats.n + link->n_carriers;
     if (link->max_channels == 0)
-        connection_drop(link->connection,
-                        "it allows no session on its connections (MaxSessions 0?)");
+        way_drop(link->way, "it allows no session on its connections (MaxSessions 0?)");
     else
         grow(link->host);
 }
@@ -202,7 +202,7 @@ static void seat_broken(void *context, struct slot *slot, const char *reason) {
     struct link *link = seat->link;
     bury_seat(seat);
     if (!h->up) {
-        connection_drop(link->connection, reason);
+        way_drop(link->way, reason);
         return;
     }
     if (ride != NULL) {
@@ -243,8 +243,7 @@ static void open_seat(struct link *link) {
     *vec_push(&link->seats) = seat;
     struct slot_events events = {seat,        seat_ready, seat_refused, seat_broken,
                                  seat_output, seat_ended, seat_load};
-    seat->slot =
-        slot_open(h->ssh->loop, link->connection, !h->up, h->ssh->options.keep_scratch, &events);
+    seat->slot = slot_open(h->ssh->loop, link->way, !h->up, h->ssh->options.keep_scratch, &events);
 }
 
 /* --- carriers --- */
@@ -281,7 +280,7 @@ static void carry(void *context, struct errand *e) {
         link->n_carriers < CARRIERS && link->seats.n + link->n_carriers < link->max_channels;
     if (best == NULL || (room && carrier_waiting(best) != 0)) {
         struct carrier_events events = {link, carrier_refused};
-        best = carrier_open(link->host->ssh->loop, link->connection, &events);
+        best = carrier_open(link->host->ssh->loop, (struct connection *)link->way, &events);
         link->carriers[link->n_carriers++] = best;
     }
     carrier_do(best, e);
@@ -295,7 +294,7 @@ static void drop_link(struct link *link) {
     while (link->seats.n != 0)
         bury_seat(link->seats.v[link->seats.n - 1]);
     sweep(link->host->ssh); /* no connection is in the middle of a round when it is dropped */
-    connection_close(link->connection);
+    way_close(link->way);
     vec_free(&link->seats);
     struct ssh_host *h = link->host;
     for (size_t i = 0; i < h->links.n; i++)
@@ -332,8 +331,8 @@ static void collect_rides(struct link *link, struct ride ***rides, size_t *n) {
     *n = found.n;
 }
 
-static void link_lost(void *context, struct connection *c, bool for_good, const char *reason) {
-    (void)c;
+static void link_lost(void *context, struct way *w, bool for_good, const char *reason) {
+    (void)w;
     struct link *link = context;
     struct ssh_host *h = link->host;
     struct ssh *x = h->ssh;
@@ -364,8 +363,8 @@ static void link_lost(void *context, struct connection *c, bool for_good, const 
     buf_free(&why);
 }
 
-static void link_ready(void *context, struct connection *c) {
-    (void)c;
+static void link_ready(void *context, struct way *w) {
+    (void)w;
     struct link *link = context;
     open_seat(link);
     if (link->host->up)
@@ -376,9 +375,9 @@ static void open_link(struct ssh_host *h) {
     struct link *link = mem_zalloc(sizeof *link);
     link->host = h;
     link->max_channels = MAX_SESSIONS;
-    struct connection_events events = {link, link_ready, link_lost};
+    struct way_events events = {link, link_ready, link_lost};
     *vec_push(&h->links) = link;
-    link->connection = connection_open(h->ssh->loop, &h->target, h->host->name.s, &events);
+    link->way = connection_open(h->ssh->loop, &h->target, h->host->name.s, &events);
 }
 
 /* How many seats a connection may have: some of its channels are for carrying files. */
@@ -394,8 +393,8 @@ static void grow(struct ssh_host *h) {
     bool link_opening = false;
     for (size_t i = 0; i < h->links.n; i++) {
         struct link *link = h->links.v[i];
-        link_opening = link_opening || !connection_is_ready(link->connection);
-        while (h->n_waiting > h->seats_opening && connection_is_ready(link->connection) &&
+        link_opening = link_opening || !way_is_ready(link->way);
+        while (h->n_waiting > h->seats_opening && way_is_ready(link->way) &&
                link->seats.n < seats_allowed(link))
             open_seat(link);
     }

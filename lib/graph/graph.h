@@ -125,6 +125,10 @@ struct pattern {
 struct copy {
     bool fetch; /* from there to here */
     bool pattern;
+    bool or_name; /* send: `to` with a slash at its end is the name without it where no directory of
+                     that name stands there */
+    bool part;    /* send: only `length` bytes of the file, from `start` on */
+    uint64_t start, length;
     struct str from, to;
     struct place at;
 };

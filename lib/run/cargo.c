@@ -125,6 +125,7 @@ static bool expand_tree(struct str root, struct str to, cargo_list *list, struct
                       buf_view(&from), buf_view(&there));
             list->v[list->n - 1].found = true;
             list->v[list->n - 1].mode = st.st_mode & 0777;
+            list->v[list->n - 1].size = S_ISREG(st.st_mode) ? (uint64_t)st.st_size : 0;
         }
         closedir(dir);
     }
@@ -136,13 +137,18 @@ static bool expand_tree(struct str root, struct str to, cargo_list *list, struct
 static bool expand_one(const struct cargo *c, struct str from, cargo_list *list, struct buf *why) {
     struct buf to = {0};
     struct stat st;
-    bool good = true, tree = c->tree && stat(from.s, &st) == 0 && S_ISDIR(st.st_mode);
+    bool good = true, there = stat(from.s, &st) == 0;
+    bool tree = c->tree && there && S_ISDIR(st.st_mode);
     cargo_place(c, from, &to);
     if (tree) {
         good = expand_tree(from, buf_view(&to), list, why);
     } else {
         cargo_add(list, CARGO_FILE, from, buf_view(&to));
-        list->v[list->n - 1].optional = c->optional;
+        struct cargo_item *item = &list->v[list->n - 1];
+        item->optional = c->optional;
+        item->part = c->part;
+        item->start = c->start;
+        item->size = c->part ? c->length : there ? (uint64_t)st.st_size : 0;
     }
     buf_free(&to);
     return good;

@@ -7,6 +7,7 @@
 #include "base/strlist.h"
 #include "base/vec.h"
 
+#include <stdint.h>
 #include <sys/types.h>
 
 /* As it is asked for. from: where it is now, to: where it goes; of here and there whichever it is.
@@ -16,6 +17,10 @@ struct cargo {
     bool pattern;  /* `from` is one, as for glob(3), of regular files (tree: of directories too) */
     bool optional; /* it may come to nothing */
     bool tree;     /* a directory goes with all that is in it */
+    bool or_name; /* SEND: `to` ends in a slash; where no directory of that name stands there, it is
+                     the name without the slash */
+    bool part;    /* SEND: of the file only `length` bytes, from `start` on */
+    uint64_t start, length;
 };
 
 enum cargo_kind { CARGO_FILE, CARGO_DIRECTORY, CARGO_LINK };
@@ -27,6 +32,9 @@ struct cargo_item {
     bool optional;
     bool found; /* by a pattern, or in a directory */
     mode_t mode;
+    bool part; /* only `size` bytes of it, from `start` on */
+    uint64_t start;
+    uint64_t size; /* as far as it is known before it is opened */
 };
 
 typedef VEC(struct cargo_item) cargo_list;

@@ -276,14 +276,8 @@ static void list_directory(struct carrier *k, struct str name, struct map *seen)
 
 static void begin_to_send(struct carrier *k) {
     struct errand *e = k->first;
-    struct buf why = {0};
-    for (size_t i = 0; i < e->n_cargo; i++)
-        if (!cargo_expand(&e->cargo[i], &k->items, &why)) {
-            carry_end(k, CARRY_FAILED, "%s", why.s);
-            buf_free(&why);
-            return;
-        }
-    buf_free(&why);
+    for (size_t i = 0; e->tally != NULL && i < k->items.n; i++)
+        e->tally->expected += k->items.v[i].size;
     struct map seen = {0};
     if (e->make_where) {
         struct buf copy = {0};
@@ -301,13 +295,31 @@ static void begin_to_send(struct carrier *k) {
     k->state = MAKE_DIRECTORIES;
 }
 
+/* What the next cargo comes to, as soon as it is known where it goes. */
+static bool look_place(struct carrier *k) {
+    struct errand *e = k->first;
+    if (k->cargo == e->n_cargo) {
+        begin_to_send(k);
+        return true;
+    }
+    struct cargo c = e->cargo[k->cargo];
+    bool directory = true;
+    if (c.or_name && !carry_look_place(k, &c, &directory))
+        return false;
+    if (!directory)
+        c.to.n--;
+    struct buf why = {0};
+    k->cargo++;
+    if (!cargo_expand(&c, &k->items, &why))
+        carry_end(k, CARRY_FAILED, "%s", why.s);
+    buf_free(&why);
+    return true;
+}
+
 static void begin(struct carrier *k) {
     k->item = k->cargo = k->found = 0;
     k->moved = 0;
-    if (k->first->kind == ERRAND_SEND)
-        begin_to_send(k);
-    else
-        k->state = LOOK;
+    k->state = k->first->kind == ERRAND_SEND ? LOOK_PLACE : LOOK;
 }
 
 static bool make_directory(struct carrier *k) {
@@ -448,8 +460,11 @@ static bool open_to_send(struct carrier *k) {
     }
     k->chunk_at = k->chunk_n = 0;
     k->at_end = false;
-    k->size = (uint64_t)st.st_size;
+    k->size = f->part ? f->size : (uint64_t)st.st_size;
+    k->left = f->part ? f->size : UINT64_MAX;
     k->moved = 0;
+    if (f->part && lseek(k->local, (off_t)f->start, SEEK_SET) < 0)
+        return carry_trouble(k, CARRY_FAILED, strerror(errno));
     k->state = WRITE_FILE;
     return true;
 }
@@ -463,7 +478,8 @@ static bool fill_chunk(struct carrier *k) {
     k->chunk_n -= k->chunk_at;
     k->chunk_at = 0;
     while (k->chunk_n < CHUNK) {
-        ssize_t n = read(k->local, k->chunk + k->chunk_n, CHUNK - k->chunk_n);
+        size_t room = CHUNK - k->chunk_n;
+        ssize_t n = read(k->local, k->chunk + k->chunk_n, k->left < room ? (size_t)k->left : room);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
@@ -473,8 +489,15 @@ static bool fill_chunk(struct carrier *k) {
             break;
         }
         k->chunk_n += (size_t)n;
+        k->left -= (uint64_t)n;
     }
     return true;
+}
+
+static void count_moved(struct carrier *k, size_t n) {
+    k->moved += n;
+    if (k->first->tally != NULL)
+        k->first->tally->bytes += n;
 }
 
 static bool write_file(struct carrier *k) {
@@ -497,7 +520,7 @@ static bool write_file(struct carrier *k) {
         return carry_trouble(k, CARRY_LOST, carry_reason(k));
     }
     k->chunk_at += (size_t)n;
-    k->moved += (uint64_t)n;
+    count_moved(k, (size_t)n);
     return true;
 }
 
@@ -581,6 +604,8 @@ static bool open_to_fetch(struct carrier *k) {
     k->size = (attributes.flags & LIBSSH2_SFTP_ATTR_SIZE) != 0 ? attributes.filesize : 0;
     k->moved = 0;
     k->at_end = false;
+    if (k->first->tally != NULL)
+        k->first->tally->expected += k->size;
     mode_t mode = (attributes.flags & LIBSSH2_SFTP_ATTR_PERMISSIONS) != 0
                       ? (mode_t)attributes.permissions & 0777
                       : 0666;
@@ -611,7 +636,7 @@ static bool read_file(struct carrier *k) {
     }
     struct fetched *to = &k->fetched.v[k->fetched.n - 1];
     int error = io_write_all(to->fd, (struct str){k->chunk, (size_t)n});
-    k->moved += (uint64_t)n;
+    count_moved(k, (size_t)n);
     if (error != 0)
         return carry_trouble(k, CARRY_LOST, strerror(error));
     /* More than was announced: a file that still grows, or a host that means ill; there is an end
@@ -636,6 +661,8 @@ static bool close_file(struct carrier *k) {
     } else {
         buf_visible(&name, current(k)->from);
         k->item++;
+        if (k->first->tally != NULL && k->why.n == 0 && k->moved == k->size)
+            k->first->tally->files++;
         k->state = OPEN_FILE;
     }
     if (sending) {
@@ -696,6 +723,9 @@ static bool advance(void *arg) {
     case IDLE:
         begin(k);
         moved = true;
+        break;
+    case LOOK_PLACE:
+        moved = look_place(k);
         break;
     case LOOK:
         moved = carry_look(k);

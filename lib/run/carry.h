@@ -24,9 +24,10 @@ struct errand {
     size_t n_parents;
     const struct str *except; /* FETCH: what no pattern stands for */
     size_t n_except;
-    struct str where; /* the directory there */
-    bool make_where;  /* SEND: it is a new scratch directory */
-    bool *give_up;    /* set to true: the errand ends at the next chance, as lost */
+    struct str where;    /* the directory there */
+    bool make_where;     /* SEND: it is a new scratch directory */
+    bool *give_up;       /* set to true: the errand ends at the next chance, as lost */
+    struct tally *tally; /* NULL: nobody counts */
     void (*done)(void *arg, enum carried how, const char *reason);
     void *arg;
     str_list *made; /* FETCH: takes the names here of files that patterns stood for; they are the

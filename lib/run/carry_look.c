@@ -71,6 +71,26 @@ static void begin_pattern(struct carrier *k, const struct cargo *c) {
     buf_free(&dir);
 }
 
+static bool is_directory(int rc, const LIBSSH2_SFTP_ATTRIBUTES *attributes) {
+    return rc == 0 && (attributes->flags & LIBSSH2_SFTP_ATTR_PERMISSIONS) != 0 &&
+           LIBSSH2_SFTP_S_ISDIR(attributes->permissions);
+}
+
+bool carry_look_place(struct carrier *k, const struct cargo *c, bool *directory) {
+    LIBSSH2_SFTP_ATTRIBUTES attributes = {0};
+    carry_path(k, (struct str){c->to.s, c->to.n - 1});
+    int rc = libssh2_sftp_stat_ex(k->sftp, k->path.s, (unsigned)k->path.n, LIBSSH2_SFTP_STAT,
+                                  &attributes);
+    if (rc == LIBSSH2_ERROR_EAGAIN)
+        return false;
+    if (rc != 0 && !carry_was_refused(k)) {
+        connection_fail(k->connection, "cannot look at a file there");
+        return false;
+    }
+    *directory = is_directory(rc, &attributes);
+    return true;
+}
+
 /* Makes a directory of a fetched tree here. A link in its place is not followed: the host may have
  * sent it before. */
 static int make_here(struct str name) {
@@ -146,9 +166,7 @@ bool carry_look(struct carrier *k) {
         connection_fail(k->connection, "cannot look at a file there");
         return false;
     }
-    bool directory = rc == 0 && (attributes.flags & LIBSSH2_SFTP_ATTR_PERMISSIONS) != 0 &&
-                     LIBSSH2_SFTP_S_ISDIR(attributes.permissions);
-    if (directory) {
+    if (is_directory(rc, &attributes)) {
         k->state = LOOK_IN;
         return true;
     }

@@ -36,9 +36,10 @@ struct carrier {
     /* The errand that is under way. */
     enum {
         IDLE,
-        LOOK,     /* at what is there: what kind it is */
-        LOOK_IN,  /* opens a directory there */
-        LOOK_ALL, /* reads it */
+        LOOK_PLACE, /* at where something is to go: whether a directory is there */
+        LOOK,       /* at what is there: what kind it is */
+        LOOK_IN,    /* opens a directory there */
+        LOOK_ALL,   /* reads it */
         MAKE_DIRECTORIES,
         OPEN_FILE,
         WRITE_FILE,
@@ -62,6 +63,7 @@ struct carrier {
     enum { LINK_MAKE, LINK_LOOK, LINK_REMOVE, LINK_MAKE_AGAIN, LINK_LOOK_AGAIN } linking;
     bool pending; /* the last call waits for its answer */
     uint64_t size, moved;
+    uint64_t left;        /* SEND: so much of a part is still to be read here */
     enum carried verdict; /* with why.n != 0: what goes wrong with the file, for when it has been
                              closed there */
     struct buf why;
@@ -80,6 +82,8 @@ bool carry_was_refused(struct carrier *k);           /* by the server, not by th
 const char *carry_reason(struct carrier *k);
 
 /* carry_look.c: a turn of each state; true: it got further. */
+/* Whether a directory stands where the cargo goes. */
+bool carry_look_place(struct carrier *k, const struct cargo *c, bool *directory);
 bool carry_look(struct carrier *k);
 bool carry_look_in(struct carrier *k);
 bool carry_look_all(struct carrier *k);

@@ -20,6 +20,11 @@ enum job_end {
     JOB_LOST,     /* its host or a transfer failed: reason says how */
 };
 
+/* What has been carried so far for a try; of what is fetched, `expected` grows as it is found. */
+struct tally {
+    uint64_t files, bytes, expected;
+};
+
 /* One try of one step. */
 struct job {
     struct graph *graph;
@@ -38,9 +43,10 @@ struct job {
     str_list made;        /* what the patterns of its step stood for; the names are the job's own */
     struct memo *memo;    /* what it started from: plan/fresh.h; NULL: that was written down */
     str_list removed;     /* outputs that it had touched when it failed */
-    struct job *twin;     /* another try of the step, that runs at the same time elsewhere */
-    void *executing;      /* the executor's */
-    void *shown;          /* the view's */
+    struct tally tally;
+    struct job *twin; /* another try of the step, that runs at the same time elsewhere */
+    void *executing;  /* the executor's */
+    void *shown;      /* the view's */
 };
 
 /* What executors tell. */

@@ -109,8 +109,14 @@ static void add_copies(struct remote *r, bool fetch) {
     for (size_t i = 0; i < step->n_copies; i++) {
         const struct copy *copy = &step->copies[i];
         if (copy->fetch == fetch)
-            *vec_push(&r->cargo) = (struct cargo){
-                .from = copy->from, .to = copy->to, .pattern = copy->pattern, .tree = true};
+            *vec_push(&r->cargo) = (struct cargo){.from = copy->from,
+                                                  .to = copy->to,
+                                                  .pattern = copy->pattern,
+                                                  .tree = true,
+                                                  .or_name = copy->or_name,
+                                                  .part = copy->part,
+                                                  .start = copy->start,
+                                                  .length = copy->length};
     }
 }
 
@@ -155,6 +161,7 @@ static void carry(struct remote *r) {
     r->errand.n_cargo = r->cargo.n;
     r->errand.where = buf_view(&r->where);
     r->errand.give_up = &r->give_up;
+    r->errand.tally = &r->job->tally;
     r->errand.arg = r;
     r->berth.carry(r->berth.context, &r->errand);
 }

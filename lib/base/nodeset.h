@@ -12,4 +12,10 @@
 bool nodeset_expand(struct str text, size_t limit, struct arena *arena, str_list *out,
                     size_t *offset, const char **reason);
 
+/* Appends the names as one host list, short and always the same whatever their order: numbers
+ * become ranges, padding kept, in every place of the name ("rack[1-4]-node[01-23],gpu1").
+ * Duplicates count once. The list stands for these names again: they have no blanks, commas and
+ * operators, as those that nodeset_expand makes. Takes time nearly proportional to the names. */
+void nodeset_fold(const struct str *names, size_t n, struct buf *out);
+
 #endif

@@ -47,8 +47,6 @@ const char common_help[] =
 
 const char common_short[] = "C:f:qvh";
 
-enum { OPT_RETRY = 256, OPT_TIMEOUT, OPT_KEEP_SCRATCH, OPT_RESUME };
-
 static const struct option long_options[] = {
     {"jobs", required_argument, NULL, 'j'},
     {"keep-going", optional_argument, NULL, 'k'},
@@ -102,7 +100,7 @@ static bool parse_assignment(const char *word, struct assignment *out) {
     return true;
 }
 
-static const char *find_file(void) {
+const char *arguments_find_file(void) {
     static const char *const names[] = {"foray.yaml", "foray.yml"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (access(names[i], F_OK) == 0)
@@ -162,8 +160,12 @@ int arguments_option(struct arguments *args, const struct verb *verb, int option
     }
 }
 
+int arguments_enter(const struct arguments *args, const struct verb *verb) {
+    return enter(verb, args->directory);
+}
+
 int arguments_rest(struct arguments *args, const struct verb *verb, int argc, char **argv) {
-    int status = enter(verb, args->directory);
+    int status = arguments_enter(args, verb);
     for (int i = optind; status < 0 && i < argc; i++) {
         struct assignment assignment;
         if (*argv[i] == '\0')
@@ -173,7 +175,7 @@ int arguments_rest(struct arguments *args, const struct verb *verb, int argc, ch
         else
             *vec_push(&args->targets) = str_of(argv[i]);
     }
-    if (status < 0 && args->file == NULL && (args->file = find_file()) == NULL)
+    if (status < 0 && args->file == NULL && (args->file = arguments_find_file()) == NULL)
         status =
             usage_error(verb, "there is no foray.yaml here; write one, or name a file with -f");
     args->plan.targets = args->targets.v;
@@ -188,7 +190,7 @@ void arguments_free(struct arguments *args) {
     vec_free(&args->plan.except);
 }
 
-static int read_option(struct run_arguments *args, const struct verb *verb, int option) {
+int run_arguments_option(struct run_arguments *args, const struct verb *verb, int option) {
     struct run_options *run = &args->run;
     uint32_t n;
     switch (option) {
@@ -238,7 +240,7 @@ static int read_option(struct run_arguments *args, const struct verb *verb, int 
 
 /* -C does not move the ssh configuration, which is named from where the user stands; FILE is looked
  * for in DIR, as in make. What is not there stays as it is, for ssh to complain of. */
-static void settle_ssh_config(struct run_arguments *args) {
+void run_arguments_settle(struct run_arguments *args) {
     const char *path = args->run.ssh_config;
     if (path == NULL || path[0] == '/')
         return;
@@ -247,18 +249,22 @@ static void settle_ssh_config(struct run_arguments *args) {
         args->run.ssh_config = args->ssh_config;
 }
 
-int run_arguments_read(struct run_arguments *args, const struct verb *verb, int argc, char **argv) {
+void run_arguments_init(struct run_arguments *args) {
     *args = (struct run_arguments){.run = {.failures = 1, .retries = -1, .timeout = -1}};
     arguments_init(&args->common);
     if (is_set("FORAY_SSH_CONFIG"))
         args->run.ssh_config = getenv("FORAY_SSH_CONFIG");
+}
+
+int run_arguments_read(struct run_arguments *args, const struct verb *verb, int argc, char **argv) {
+    run_arguments_init(args);
     int status = -1;
     optind = 1;
     for (int option; status < 0 && (option = getopt_long(argc, argv, "j:k::KnBC:f:F:qvh",
                                                          long_options, NULL)) != -1;)
-        status = read_option(args, verb, option);
+        status = run_arguments_option(args, verb, option);
     if (status < 0) {
-        settle_ssh_config(args);
+        run_arguments_settle(args);
         status = arguments_rest(&args->common, verb, argc, argv);
     }
     if (status >= 0)
@@ -307,10 +313,24 @@ bool input_report(struct input *in, const struct arguments *args) {
     return errors;
 }
 
-bool input_read(struct input *in, const struct arguments *args) {
+static void input_init(struct input *in) {
     *in = (struct input){0};
     diags_init(&in->diags);
     graph_init(&in->graph);
+}
+
+bool input_read_hosts(struct input *in, const struct arguments *args) {
+    input_init(in);
+    if (args->file == NULL)
+        return true;
+    if (!read_source(&in->source, args->file, in->graph.uses))
+        return false;
+    bool good = yaml_read_hosts(&in->source, &in->graph, &in->diags);
+    return !input_report(in, args) && good;
+}
+
+bool input_read(struct input *in, const struct arguments *args) {
+    input_init(in);
     if (!read_source(&in->source, args->file, in->graph.uses))
         return false;
     bool good =

@@ -20,7 +20,7 @@ struct arguments {
     const char *directory; /* of the last -C */
 };
 
-extern const char common_help[];
+extern const char common_help[];  /* of verbs that read a graph */
 extern const char common_short[]; /* for getopt */
 /* The long options of all of them: for the end of a verb's table. */
 enum { OPT_ONLY = 1000, OPT_EXCEPT, OPT_COLOR, OPT_VERSION };
@@ -41,6 +41,10 @@ int arguments_option(struct arguments *args, const struct verb *verb, int option
 /* After the options: enters the directory of -C, takes the other words, and finds the file. */
 int arguments_rest(struct arguments *args, const struct verb *verb, int argc, char **argv);
 void arguments_free(struct arguments *args);
+/* Enters the directory of the last -C. -1, or the status to exit with. */
+int arguments_enter(const struct arguments *args, const struct verb *verb);
+/* The file that a graph is read from where none is named; NULL: there is none. */
+const char *arguments_find_file(void);
 
 struct run_arguments {
     struct arguments common;
@@ -51,8 +55,15 @@ struct run_arguments {
 };
 
 extern const char run_help[];
+/* The long options without a letter, for tables. */
+enum { OPT_RETRY = 256, OPT_TIMEOUT, OPT_KEEP_SCRATCH, OPT_RESUME };
 
-/* Options of `foray run`. As above; after -1, run_arguments_free gives the memory back. */
+/* Before, one, and after the options of `foray run`, or of another verb that has some of them; as
+ * above. */
+void run_arguments_init(struct run_arguments *args);
+int run_arguments_option(struct run_arguments *args, const struct verb *verb, int option);
+void run_arguments_settle(struct run_arguments *args); /* before the directory is entered */
+/* All of `foray run`. After -1, run_arguments_free gives the memory back. */
 int run_arguments_read(struct run_arguments *args, const struct verb *verb, int argc, char **argv);
 void run_arguments_free(struct run_arguments *args);
 
@@ -67,6 +78,8 @@ struct input {
 /* Reads the graph, and tells on standard error what is wrong. false: nothing can be done with it.
  * In both cases input_free gives the memory back. */
 bool input_read(struct input *in, const struct arguments *args);
+/* Likewise, but only hosts and pools; of no file, there are none. */
+bool input_read_hosts(struct input *in, const struct arguments *args);
 /* Then the plan, likewise. */
 bool input_plan(struct input *in, const struct arguments *args);
 void input_free(struct input *in);

@@ -158,3 +158,17 @@ struct step *graph_add_step(struct graph *g, struct rule *rule, struct str item,
     *vec_push(&g->steps) = step;
     return step;
 }
+
+struct rule *graph_add_rule(struct graph *g, struct str name, struct template script) {
+    struct rule *rule = arena_alloc(&g->arena, sizeof *rule);
+    *rule = (struct rule){
+        .id = (uint32_t)g->rules.n, .name = name, .script = script, .script_at = {.line = 1}};
+    *vec_push(&g->rules) = rule;
+    *map_put(&g->rule_names, name) = rule;
+    return rule;
+}
+
+void graph_rule_done(struct graph *g, struct rule *rule, size_t first) {
+    rule->n_steps = (uint32_t)(g->steps.n - first);
+    rule->steps = arena_copy(&g->arena, g->steps.v + first, rule->n_steps * sizeof *g->steps.v);
+}

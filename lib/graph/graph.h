@@ -208,6 +208,11 @@ struct file *graph_find_file(const struct graph *g, struct str name);
  * in, out and needs are set by the caller. */
 struct step *graph_add_step(struct graph *g, struct rule *rule, struct str item, bool item_file);
 
+/* A rule that no file has written, with a script that is complete. */
+struct rule *graph_add_rule(struct graph *g, struct str name, struct template script);
+/* After its steps were added, from graph.steps[first] on: they are the rule's. */
+void graph_rule_done(struct graph *g, struct rule *rule, size_t first);
+
 /* Turns files into edges, for the steps from `first` on, and reports two makers of one file and
  * cycles among them (each printed as a path). No recursion: graphs may be deep. false if there were
  * errors. */

@@ -65,7 +65,8 @@ static struct template literal(struct arena *arena, struct str text) {
     return (struct template){.v = arena_copy(arena, &piece, sizeof piece), .n = 1};
 }
 
-struct template template_parse(struct arena *arena, struct str text) {
+/* word.n != 0: only references to that word; all else is text. */
+static struct template parse(struct arena *arena, struct str text, struct str word) {
     piece_list pieces = {0};
     if (text.n != 0 && memchr(text.s, '{', text.n) == NULL) /* most are so */
         return literal(arena, text);
@@ -78,11 +79,12 @@ struct template template_parse(struct arena *arena, struct str text) {
         struct str rest = {text.s + i, text.n - i};
         struct reference ref;
         size_t n;
-        if (str_starts(rest, STR("{{{{"))) {
+        if (word.n == 0 && str_starts(rest, STR("{{{{"))) {
             add_literal(&pieces, (struct str){text.s + start, i + 2 - start});
             i += 4;
             start = i;
-        } else if (str_starts(rest, STR("{{")) && (n = match_reference(rest, &ref)) != 0) {
+        } else if (str_starts(rest, STR("{{")) && (n = match_reference(rest, &ref)) != 0 &&
+                   (word.n == 0 || (str_eq(ref.word, word) && ref.part.n == 0))) {
             add_literal(&pieces, (struct str){text.s + start, i - start});
             *vec_push(&pieces) =
                 (struct template_piece){ref.text, arena_copy(arena, &ref, sizeof ref)};
@@ -94,6 +96,10 @@ struct template template_parse(struct arena *arena, struct str text) {
     }
     add_literal(&pieces, (struct str){text.s + start, text.n - start});
     return finish(arena, &pieces);
+}
+
+struct template template_parse(struct arena *arena, struct str text) {
+    return parse(arena, text, (struct str){0});
 }
 
 void template_locate(struct template *t, struct str text, const struct text_origin *origin) {
@@ -136,24 +142,24 @@ static void refuse(struct diags *diags, const struct reference *p) {
         diag_help(diags, "give it to the script by `env:`, and write \"$NAME\" there");
 }
 
-struct template template_parse_script(struct arena *arena, struct str text,
-                                      const struct text_origin *origin, struct diags *diags) {
-    struct template t = template_parse(arena, text);
-    if (t.references == 0)
-        return t;
-    template_locate(&t, text, origin);
+/* Finds out how each reference of a script is to be quoted. */
+static void follow_quoting(struct template *t, struct str text, const struct text_origin *origin,
+                           struct diags *diags) {
+    if (t->references == 0)
+        return;
+    template_locate(t, text, origin);
     struct shell_scan *scan = shell_scan_new();
-    for (size_t i = 0; i < t.n; i++) {
-        struct reference *p = t.v[i].reference;
+    for (size_t i = 0; i < t->n; i++) {
+        struct reference *p = t->v[i].reference;
         if (p == NULL) {
-            shell_scan_text(scan, t.v[i].text);
+            shell_scan_text(scan, t->v[i].text);
             continue;
         }
         p->context = shell_scan_context(scan);
         if (p->context == SHELL_COMMENT) { /* what cannot run needs no value, and a newline in it
                                               would end the comment */
-            t.v[i].reference = NULL;
-            t.references--;
+            t->v[i].reference = NULL;
+            t->references--;
             continue;
         }
         if (!p->raw && shell_context_reason(p->context) != NULL)
@@ -161,6 +167,19 @@ struct template template_parse_script(struct arena *arena, struct str text,
         shell_scan_word(scan);
     }
     shell_scan_free(scan);
+}
+
+struct template template_parse_script(struct arena *arena, struct str text,
+                                      const struct text_origin *origin, struct diags *diags) {
+    struct template t = parse(arena, text, (struct str){0});
+    follow_quoting(&t, text, origin, diags);
+    return t;
+}
+
+struct template template_parse_command(struct arena *arena, struct str text, struct str word,
+                                       const struct text_origin *origin, struct diags *diags) {
+    struct template t = parse(arena, text, word);
+    follow_quoting(&t, text, origin, diags);
     return t;
 }
 

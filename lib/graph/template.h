@@ -52,6 +52,10 @@ struct template template_parse(struct arena *arena, struct str text);
  * are set in both. */
 struct template template_parse_script(struct arena *arena, struct str text,
                                       const struct text_origin *origin, struct diags *diags);
+/* The same of a command that was not written as a template: only references to that word count,
+ * `{{{{` and all others are text. */
+struct template template_parse_command(struct arena *arena, struct str text, struct str word,
+                                       const struct text_origin *origin, struct diags *diags);
 /* Sets the places of the references of a plain text. */
 void template_locate(struct template *t, struct str text, const struct text_origin *origin);
 

@@ -43,9 +43,7 @@ struct pools {
 
 /* --- hosts --- */
 
-/* A host as it is written, in its parts; or what is wrong with it. */
-static const char *split_host(struct str name, struct str *user, struct str *target,
-                              uint16_t *port) {
+const char *split_host(struct str name, struct str *user, struct str *target, uint16_t *port) {
     const char *at = bytes_last(name.s, '@', name.n);
     struct str rest = name, digits = {0};
     if (at != NULL) {
@@ -153,7 +151,7 @@ static void add_name(struct draft_pool *p, struct str name, struct place at) {
 }
 
 /* `[::1]:22` and `ana@[fe80::1]`, whose brackets are no range. */
-static bool is_address(struct str word) {
+bool is_host_address(struct str word) {
     const char *at = memchr(word.s, '@', word.n);
     size_t i = at != NULL ? (size_t)(at - word.s) + 1 : 0;
     const char *close = i < word.n && word.s[i] == '[' ? memchr(word.s, ']', word.n) : NULL;
@@ -165,7 +163,7 @@ static void read_word(struct draft_pool *p, struct str text, struct node_finder 
     struct pools *all = p->all;
     struct str word = {text.s + offset, n};
     struct place at = node_find(finder, offset, n);
-    if (is_address(word)) {
+    if (is_host_address(word)) {
         add_name(p, word, at);
         return;
     }
@@ -183,24 +181,27 @@ static void read_word(struct draft_pool *p, struct str text, struct node_finder 
 }
 
 /* The words of a list are separated by commas and blanks, but for those in brackets. */
-static void read_list(struct draft_pool *p, const struct node *node) {
-    struct str text = node->text;
-    size_t start = 0, words = 0;
+bool next_host_word(struct str text, size_t *at, struct str *word) {
+    size_t i = *at;
     bool bracket = false;
+    while (i < text.n && strchr(", \t\n", text.s[i]) != NULL)
+        i++;
+    word->s = text.s + i;
+    for (; i < text.n && (bracket || strchr(", \t\n", text.s[i]) == NULL); i++)
+        if (text.s[i] == '[' || text.s[i] == ']')
+            bracket = text.s[i] == '[';
+    word->n = (size_t)(text.s + i - word->s);
+    *at = i;
+    return word->n != 0;
+}
+
+static void read_list(struct draft_pool *p, const struct node *node) {
+    size_t at = 0, words = 0;
+    struct str word;
     struct node_finder finder;
     node_finder_init(&finder, node);
-    for (size_t i = 0; i <= text.n && !p->all->too_many; i++) {
-        char c = i < text.n ? text.s[i] : ' ';
-        if (i < text.n && (c == '[' || c == ']'))
-            bracket = c == '[';
-        if (i < text.n && (bracket || strchr(", \t\n", c) == NULL))
-            continue;
-        if (i > start) {
-            read_word(p, text, &finder, start, i - start);
-            words++;
-        }
-        start = i + 1;
-    }
+    for (; !p->all->too_many && next_host_word(node->text, &at, &word); words++)
+        read_word(p, node->text, &finder, (size_t)(word.s - node->text.s), word.n);
     if (words == 0 && !p->all->too_many) {
         diag_error(p->all->diags, node_at(node), "no host is named");
     }

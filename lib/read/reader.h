@@ -66,6 +66,12 @@ void read_variables(struct reader *r);
 void read_limits(struct reader *r);
 void read_steps(struct reader *r);
 
+/* A host as it is written, in its parts; or what is wrong with it. (hosts.c) */
+const char *split_host(struct str name, struct str *user, struct str *target, uint16_t *port);
+/* The next word of a host list from `at` on, which moves behind it; false: there is none. */
+bool next_host_word(struct str text, size_t *at, struct str *word);
+bool is_host_address(struct str word);
+
 /* The pool of that name, or one of a single host of that name; NULL if there is none. */
 struct pool *find_pool(struct graph *g, struct str name);
 

@@ -57,6 +57,22 @@ static void assign(struct reader *r, const struct assignment *a) {
     v->n = 1;
 }
 
+static void forget_reading(struct reader *r) {
+    arena_free(&r->nodes);
+    vec_free(&r->documents);
+    vec_free(&r->rule_names);
+    map_free(&r->told);
+}
+
+bool yaml_read_hosts(const struct source *source, struct graph *graph, struct diags *diags) {
+    size_t errors = diags->errors;
+    struct reader r = {.graph = graph, .diags = diags};
+    if (read_documents(&r, source))
+        read_hosts(&r);
+    forget_reading(&r);
+    return errors == diags->errors;
+}
+
 bool yaml_read(const struct source *source, const struct assignment *assignments,
                size_t n_assignments, struct graph *graph, struct diags *diags) {
     size_t errors = diags->errors;
@@ -67,11 +83,7 @@ bool yaml_read(const struct source *source, const struct assignment *assignments
         assign(r, &assignments[i]);
     if (read_documents(r, source))
         read_all(r);
-    if (graph->growth == NULL) {
-        arena_free(&r->nodes);
-        vec_free(&r->documents);
-        vec_free(&r->rule_names);
-        map_free(&r->told);
-    }
+    if (graph->growth == NULL)
+        forget_reading(r);
     return errors == diags->errors;
 }

@@ -16,4 +16,7 @@ struct assignment {
 bool yaml_read(const struct source *source, const struct assignment *assignments,
                size_t n_assignments, struct graph *graph, struct diags *diags);
 
+/* The same, but of its hosts and pools only; the rest is not looked at. */
+bool yaml_read_hosts(const struct source *source, struct graph *graph, struct diags *diags);
+
 #endif

@@ -1,0 +1,19 @@
+/* Hosts as they are named on the command line. */
+#ifndef FORAY_READ_WORDS_H
+#define FORAY_READ_WORDS_H
+
+#include "base/diag.h"
+#include "base/vec.h"
+#include "graph/graph.h"
+
+/* What options were given: their names, and texts. They must outlive the graph. */
+typedef VEC(struct source) option_list;
+
+/* A pool of the hosts that `on` stands for, without those of `except`: each once, in the order
+ * written. Named are pools (with or without `@`) and hosts of the graph, and node sets; hosts that
+ * the graph does not have are added to it. What `except` names need not be there. NULL: there was a
+ * mistake, or no host is left, which was told. */
+struct pool *words_pool(struct graph *g, const option_list *on, const option_list *except,
+                        struct diags *diags);
+
+#endif

@@ -1,0 +1,113 @@
+/* What `foray copy` makes of its words, and of the lines of a file. */
+#include "base/hostpath.h"
+#include "base/lines.h"
+#include "unit.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+TEST(words_are_split_as_scp_does) {
+    static const struct {
+        const char *word, *hosts, *path; /* hosts NULL: it is here */
+    } rows[] = {
+        {"file", NULL, NULL},
+        {"", NULL, NULL},
+        {"/a:b", NULL, NULL},
+        {"./a:b", NULL, NULL},
+        {"dir[1]/x:y", NULL, NULL},
+        {"[open:x", NULL, NULL},
+        {"node1:", "node1", ""},
+        {"node1:x", "node1", "x"},
+        {":x", "", "x"},
+        {"a:b:c", "a", "b:c"},
+        {"node1:/a:b/c", "node1", "/a:b/c"},
+        {"node[1-3]:x", "node[1-3]", "x"},
+        {"node[0-20/5]:x", "node[0-20/5]", "x"},
+        {"n[1-2],@rack,ana@big:x y", "n[1-2],@rack,ana@big", "x y"},
+        {"ana@big:2222:x", "ana@big:2222", "x"},
+        {"ana@big:2222:", "ana@big:2222", ""},
+        {"big:2222", "big", "2222"},
+        {"big:./2222:x", "big", "./2222:x"},
+        {"big:22a:x", "big", "22a:x"},
+        {"a:22,b:23:x", "a:22,b:23", "x"},
+        {"a:22,b:x", "a:22,b", "x"},
+        {"a:22,b", "a", "22,b"},
+        {"a:22,b/c:d", "a", "22,b/c:d"},
+        {"a:1:2:x", "a:1", "2:x"},
+        {"[::1]:x", "[::1]", "x"},
+        {"[::1]:22:x", "[::1]:22", "x"},
+        {"ana@[fe80::1]:x", "ana@[fe80::1]", "x"},
+        {"::1:x", "", ":1:x"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct str hosts = {0}, path = {0};
+        bool there = hostpath_split(str_of(rows[i].word), &hosts, &path);
+        bool good = there == (rows[i].hosts != NULL) &&
+                    (!there ||
+                     (str_eq(hosts, str_of(rows[i].hosts)) && str_eq(path, str_of(rows[i].path))));
+        if (!CHECK(good))
+            printf("# %s -> |%.*s|%.*s|\n", rows[i].word, STR_FMT(hosts), STR_FMT(path));
+    }
+}
+
+static FILE *file_of(const char *text) {
+    FILE *f = tmpfile();
+    if (f == NULL)
+        abort();
+    fputs(text, f);
+    fflush(f);
+    return f;
+}
+
+static const char *starts_of(const char *text, size_t n) {
+    static char out[256];
+    uint64_t starts[16];
+    FILE *f = file_of(text);
+    size_t at = 0;
+    if (lines_split(fileno(f), strlen(text), n, starts) != 0)
+        abort();
+    out[0] = '\0';
+    for (size_t i = 0; i <= n; i++)
+        at += (size_t)snprintf(out + at, sizeof out - at, i != 0 ? " %d" : "%d", (int)starts[i]);
+    fclose(f);
+    return out;
+}
+
+TEST(files_are_cut_between_lines) {
+    CHECK_STR(starts_of("", 3), "0 0 0 0");
+    CHECK_STR(starts_of("a\n", 1), "0 2");
+    CHECK_STR(starts_of("a\nb\nc\n", 3), "0 2 4 6");
+    CHECK_STR(starts_of("a\nb\nc\nd\n", 3), "0 2 6 8");
+    CHECK_STR(starts_of("no end", 2), "0 6 6");
+    CHECK_STR(starts_of("a\nno end", 2), "0 8 8");
+    CHECK_STR(starts_of("a long line and\nb\nc", 4), "0 16 16 16 19");
+    CHECK_STR(starts_of("\n\n\n\n", 2), "0 2 4");
+    CHECK_STR(starts_of("a\nb", 8), "0 0 0 2 2 2 2 2 3");
+}
+
+/* Parts join to the whole, begin behind the end of a line, and differ from the ideal by less than
+ * the longest line. */
+TEST(parts_of_a_large_file_are_nearly_equal) {
+    FILE *f = tmpfile();
+    uint64_t size = 0, longest = 0, starts[24];
+    srand(7);
+    for (size_t i = 0; i < 30000; i++) {
+        int n = rand() % 40 == 0 ? rand() % 5000 : rand() % 80;
+        fprintf(f, "%*s\n", n, "");
+        uint64_t length = (uint64_t)n + 1;
+        longest = length > longest ? length : longest;
+        size += length;
+    }
+    fflush(f);
+    CHECK(lines_split(fileno(f), size, 23, starts) == 0);
+    CHECK(starts[0] == 0 && starts[23] == size);
+    for (size_t i = 1; i < 23; i++) {
+        char before;
+        CHECK(starts[i] >= size * i / 23 && starts[i] - size * i / 23 < longest);
+        CHECK(pread(fileno(f), &before, 1, (off_t)starts[i] - 1) == 1 && before == '\n');
+    }
+    fclose(f);
+}
+
+UNIT_MAIN

@@ -1,5 +1,6 @@
 #include "base/nodeset.h"
 
+#include "base/hash.h"
 #include "base/map.h"
 
 #include <stdint.h>
@@ -16,10 +17,15 @@
  * comes before both. */
 enum { VALUE_BITS = 57, DIGITS_MAX = 17 /* 10^17 < 2^57 */ };
 
+/* So many dimensions of a word are folded; so many boxes are few enough to try every order; so
+ * many numbers are worth a step. */
+enum { DIMS_MAX = 8, TRIED_MAX = 10000, STEPPED_MIN = 4 };
+
 /* Numbers in ascending order. Equal ones are the same object. */
 struct numbers {
     const uint64_t *v;
     size_t n;
+    uint64_t hash;
 };
 
 struct box {
@@ -28,16 +34,27 @@ struct box {
     struct box *next; /* of those that become one */
 };
 
+struct boxes {
+    struct box *v;
+    size_t n, cap;
+    struct box **table; /* for what is looked for among them */
+    size_t table_size;  /* a power of two, more than n */
+};
+
+struct dimensions {
+    size_t v[DIMS_MAX], n;
+};
+
 /* Names that are alike. */
 struct kind {
     struct str key; /* with a NUL for each number; "\0\0" and the name, if none is looked at */
     size_t dims;
-    VEC(struct box) boxes;
+    struct boxes boxes;
 };
 
 struct folding {
     struct arena arena;
-    struct map names, kinds, numbers;
+    struct map kinds, numbers;
 };
 
 static uint64_t value_of(uint64_t number) {
@@ -62,7 +79,8 @@ static bool is_padded(uint64_t number) {
 static const struct numbers *intern(struct folding *f, const uint64_t *v, size_t n) {
     struct map_entry *known = map_at(&f->numbers, (struct str){(const char *)v, n * sizeof *v});
     if (known->value == NULL) {
-        struct numbers new = {arena_copy(&f->arena, v, n * sizeof *v), n};
+        struct numbers new = {arena_copy(&f->arena, v, n * sizeof *v), n,
+                              hash_bytes(known->key, 0)};
         known->key.s = (const char *)new.v;
         known->value = arena_copy(&f->arena, &new, sizeof new);
     }
@@ -94,10 +112,6 @@ static void take_apart(struct str name, struct buf *key, uint64_t *numbers, size
 
 static void add_name(struct folding *f, struct str name, struct buf *key, uint64_t *numbers) {
     size_t n = 0;
-    void **seen = map_put(&f->names, name);
-    if (*seen != NULL)
-        return;
-    *seen = f;
     if (memchr(name.s, '[', name.n) == NULL) {
         take_apart(name, key, numbers, &n);
     } else {
@@ -126,31 +140,37 @@ static int compare_numbers(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-/* Chains the boxes that differ in dimension d only, behind the first of each; returns how many
- * chains there are, the first boxes of which are in heads. */
-static size_t chain(const struct kind *kind, size_t d, struct box **heads) {
-    struct map same = {0};
-    struct arena arena = {0};
-    size_t n = 0, width = kind->dims * sizeof *kind->boxes.v->in;
-    const struct numbers **key = mem_alloc(width);
-    for (size_t i = 0; i < kind->boxes.n; i++) {
-        struct box *box = &kind->boxes.v[i];
-        memcpy(key, box->in, width);
-        key[d] = NULL;
-        struct map_entry *e = map_at(&same, (struct str){(const char *)key, width});
-        if (e->value == NULL) {
-            e->key.s = arena_copy(&arena, key, width);
-            heads[n++] = box;
-        }
-        box->next = e->value;
-        e->value = box;
+/* Of a box's numbers, but for those in dimension d. */
+static uint64_t hash_of(const struct box *box, size_t d) {
+    uint64_t hash = 0;
+    for (size_t i = 0; i < box->dims; i++)
+        if (i != d)
+            hash = (hash ^ box->in[i]->hash) * 0x9e3779b97f4a7c15u;
+    return hash ^ hash >> 32;
+}
+
+static bool alike(const struct box *a, const struct box *b, size_t d) {
+    for (size_t i = 0; i < a->dims; i++)
+        if (i != d && a->in[i] != b->in[i])
+            return false;
+    return true;
+}
+
+/* Chains the boxes that are the same but for dimension d, and returns how many chains there are,
+ * which are in the table. */
+static size_t chain(struct boxes *boxes, size_t d) {
+    size_t n = 0, size = boxes->table_size;
+    struct box **table = boxes->table;
+    memset(table, 0, boxes->table_size * sizeof *table);
+    for (size_t i = 0; i < boxes->n; i++) {
+        struct box *box = &boxes->v[i];
+        size_t slot = hash_of(box, d) & (size - 1);
+        while (table[slot] != NULL && !alike(table[slot], box, d))
+            slot = (slot + 1) & (size - 1);
+        n += table[slot] == NULL;
+        box->next = table[slot];
+        table[slot] = box;
     }
-    /* A chain begins with the box that came last. */
-    for (size_t i = 0; i < n; i++)
-        heads[i] = same.entries[i].value;
-    free(key);
-    arena_free(&arena);
-    map_free(&same);
     return n;
 }
 
@@ -167,30 +187,46 @@ static const struct numbers *join(struct folding *f, const struct box *chain, si
     return joined;
 }
 
-static void merge(struct folding *f, struct kind *kind) {
-    struct box **heads = mem_array(NULL, kind->boxes.n, sizeof(struct box *));
-    for (;;) {
-        size_t best = 0, least = kind->boxes.n;
-        for (size_t d = kind->dims; d-- > 0 && kind->boxes.n > 1;) {
-            size_t n = chain(kind, d, heads);
-            if (n < least) {
-                least = n;
-                best = d;
-            }
+/* Every chain becomes one box, with the numbers of all of them in dimension d. */
+static void merge_along(struct folding *f, struct boxes *boxes, size_t d) {
+    size_t n = chain(boxes, d);
+    struct box *merged = mem_array(NULL, n, sizeof *merged);
+    n = 0;
+    for (size_t i = 0; i < boxes->table_size; i++)
+        if (boxes->table[i] != NULL) {
+            merged[n] = *boxes->table[i];
+            if (d < merged[n].dims)
+                merged[n].in[d] = join(f, boxes->table[i], d);
+            n++;
         }
-        if (least == kind->boxes.n)
-            break;
-        chain(kind, best, heads);
-        struct box *merged = mem_array(NULL, least, sizeof *merged);
-        for (size_t i = 0; i < least; i++) {
-            merged[i] = *heads[i];
-            merged[i].in[best] = join(f, heads[i], best);
+    free(boxes->v);
+    boxes->v = merged;
+    boxes->n = boxes->cap = n;
+}
+
+/* Takes out of the list the dimensions along which no boxes can become one: they never will, as
+ * what they are made of could have been. Puts the one along which most can in front. */
+static void order_dimensions(struct boxes *boxes, struct dimensions *open) {
+    size_t least = boxes->n, still = 0;
+    for (size_t i = 0; i < open->n; i++) {
+        size_t d = open->v[i], n = chain(boxes, d);
+        if (n == boxes->n)
+            continue;
+        open->v[still++] = d;
+        if (n < least) {
+            memmove(open->v + 1, open->v, (still - 1) * sizeof *open->v);
+            open->v[0] = d;
+            least = n;
         }
-        memcpy(kind->boxes.v, merged, least * sizeof *merged);
-        kind->boxes.n = least;
-        free(merged);
     }
-    free(heads);
+    open->n = still;
+}
+
+static void merge(struct folding *f, struct boxes *boxes, struct dimensions open) {
+    while (open.n != 0) {
+        merge_along(f, boxes, open.v[0]);
+        order_dimensions(boxes, &open);
+    }
 }
 
 /* --- boxes to text --- */
@@ -199,17 +235,16 @@ static void write_number(uint64_t number, struct buf *out) {
     buf_printf(out, "%0*llu", (int)digits_of(number), (unsigned long long)value_of(number));
 }
 
-/* "8-11", with a step of 1. */
 struct range {
-    uint64_t first, last, step;
+    uint64_t first, last;
 };
 
 typedef VEC(struct range) range_list;
 
 /* Whether a range goes on from 99 to 100, which it does not where it is padded. */
 static bool goes_on(const struct range *r, uint64_t number) {
-    return !is_padded(r->first) && digits_of(r->last) + 1 == digits_of(number) &&
-           value_of(r->last) + 1 == value_of(number);
+    return !is_padded(r->first) && !is_padded(number) &&
+           digits_of(r->last) + 1 == digits_of(number) && value_of(r->last) + 1 == value_of(number);
 }
 
 static void make_ranges(const struct numbers *set, range_list *out) {
@@ -227,10 +262,25 @@ static void make_ranges(const struct numbers *set, range_list *out) {
             out->v[shorter - 1].last = number;
             same = shorter;
         } else {
-            *vec_push(out) = (struct range){number, number, 1};
+            *vec_push(out) = (struct range){number, number};
             same = out->n;
         }
     }
+}
+
+/* How many numbers, from the first of these ranges on, are written with a step: "[1-9/2]". */
+static size_t stepped(const struct range *r, size_t n) {
+    size_t count = 1;
+    for (; count < n; count++) {
+        uint64_t before = r[count - 1].first, number = r[count].first;
+        bool alike = digits_of(number) == digits_of(before) ||
+                     (!is_padded(r[0].first) && !is_padded(number));
+        if (r[count - 1].last != before || r[count].last != number || !alike ||
+            value_of(number) - value_of(before) != value_of(r[1].first) - value_of(r[0].first) ||
+            value_of(number) < value_of(before))
+            break;
+    }
+    return count >= STEPPED_MIN ? count : 1;
 }
 
 static void write_numbers(const struct numbers *set, struct buf *out) {
@@ -240,14 +290,18 @@ static void write_numbers(const struct numbers *set, struct buf *out) {
     }
     range_list ranges = {0};
     make_ranges(set, &ranges);
-    for (size_t i = 0; i < ranges.n; i++) {
+    for (size_t i = 0, n; i < ranges.n; i += n) {
         const struct range *r = &ranges.v[i];
+        n = stepped(r, ranges.n - i);
         buf_putc(out, i == 0 ? '[' : ',');
         write_number(r->first, out);
-        if (r->last != r->first) {
+        if (r[n - 1].last != r->first) {
             buf_putc(out, '-');
-            write_number(r->last, out);
+            write_number(r[n - 1].last, out);
         }
+        if (n > 1)
+            buf_printf(out, "/%llu",
+                       (unsigned long long)(value_of(r[1].first) - value_of(r->first)));
     }
     buf_putc(out, ']');
     vec_free(&ranges);
@@ -274,6 +328,63 @@ static int compare_boxes(const void *a, const void *b) {
     return 0;
 }
 
+static void write_boxes(const struct kind *kind, struct boxes *boxes, struct buf *out) {
+    qsort(boxes->v, boxes->n, sizeof *boxes->v, compare_boxes);
+    for (size_t i = 0; i < boxes->n; i++) {
+        if (i != 0)
+            buf_putc(out, ',');
+        write_box(kind, &boxes->v[i], out);
+    }
+}
+
+static struct boxes copy_boxes(struct folding *f, const struct boxes *from) {
+    struct boxes copy = *from;
+    copy.v = mem_array(NULL, from->n, sizeof *copy.v);
+    for (size_t i = 0; i < from->n; i++) {
+        copy.v[i] = from->v[i];
+        copy.v[i].in = arena_copy(&f->arena, copy.v[i].in, copy.v[i].dims * sizeof *copy.v[i].in);
+    }
+    return copy;
+}
+
+/* What is merged first decides what can be merged later: each way is tried. */
+static void fold_kind(struct folding *f, struct kind *kind, struct buf *out) {
+    struct boxes *boxes = &kind->boxes;
+    struct dimensions open = {{0}, 0};
+    struct buf best = {0}, text = {0};
+    boxes->table_size = 2;
+    while (boxes->table_size <= 2 * boxes->n)
+        boxes->table_size *= 2;
+    boxes->table = mem_array(NULL, boxes->table_size, sizeof(struct box *));
+    merge_along(f, boxes, kind->dims); /* names that came twice */
+    for (size_t d = kind->dims; d-- > 0 && open.n < DIMS_MAX;)
+        if (chain(boxes, d) < boxes->n)
+            open.v[open.n++] = d;
+    order_dimensions(boxes, &open);
+    for (size_t i = 0; i < open.n && (i == 0 || boxes->n <= TRIED_MAX); i++) {
+        struct dimensions order = open;
+        struct boxes copy = copy_boxes(f, boxes);
+        order.v[0] = open.v[i];
+        order.v[i] = open.v[0];
+        merge(f, &copy, order);
+        buf_clear(&text);
+        write_boxes(kind, &copy, &text);
+        free(copy.v);
+        if (i == 0 || text.n < best.n) {
+            struct buf swap = best;
+            best = text;
+            text = swap;
+        }
+    }
+    if (open.n == 0)
+        write_boxes(kind, boxes, &best);
+    buf_str(out, buf_view(&best));
+    buf_free(&best);
+    buf_free(&text);
+    free(boxes->table);
+    free(boxes->v);
+}
+
 static int compare_kinds(const void *a, const void *b) {
     const struct map_entry *x = a, *y = b;
     return str_cmp(x->key, y->key);
@@ -293,18 +404,12 @@ void nodeset_fold(const struct str *names, size_t n, struct buf *out) {
         qsort(kinds, f.kinds.n, sizeof *kinds, compare_kinds);
     for (size_t k = 0; k < f.kinds.n; k++) {
         struct kind *kind = kinds[k].value;
-        merge(&f, kind);
-        qsort(kind->boxes.v, kind->boxes.n, sizeof *kind->boxes.v, compare_boxes);
-        for (size_t i = 0; i < kind->boxes.n; i++) {
-            if (k != 0 || i != 0)
-                buf_putc(out, ',');
-            write_box(kind, &kind->boxes.v[i], out);
-        }
-        vec_free(&kind->boxes);
+        if (k != 0)
+            buf_putc(out, ',');
+        fold_kind(&f, kind, out);
     }
     free(numbers);
     buf_free(&key);
-    map_free(&f.names);
     map_free(&f.kinds);
     map_free(&f.numbers);
     arena_free(&f.arena);

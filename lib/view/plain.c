@@ -3,8 +3,8 @@
 #include "base/duration.h"
 #include "base/mem.h"
 #include "view/capture.h"
+#include "view/ending.h"
 
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -40,54 +40,6 @@ static void paint(const struct plain *p, struct buf *out, enum colour colour) {
 static void say(struct plain *p, struct buf *line) {
     sink_bytes(p->sink, STREAM_ERR, buf_view(line));
     buf_free(line);
-}
-
-static const char *signal_name(int sig) {
-    static const struct {
-        int number;
-        const char *name;
-    } names[] = {{SIGHUP, "HUP"},   {SIGINT, "INT"},   {SIGQUIT, "QUIT"}, {SIGILL, "ILL"},
-                 {SIGABRT, "ABRT"}, {SIGBUS, "BUS"},   {SIGFPE, "FPE"},   {SIGKILL, "KILL"},
-                 {SIGSEGV, "SEGV"}, {SIGPIPE, "PIPE"}, {SIGALRM, "ALRM"}, {SIGTERM, "TERM"},
-                 {SIGUSR1, "USR1"}, {SIGUSR2, "USR2"}, {SIGXCPU, "XCPU"}};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (names[i].number == sig)
-            return names[i].name;
-    return NULL;
-}
-
-static void say_signal(struct buf *out, int sig) {
-    const char *name = signal_name(sig);
-    if (name != NULL)
-        buf_printf(out, "SIG%s", name);
-    else
-        buf_printf(out, "signal %d", sig);
-}
-
-/* How a try ended, for people: "exit status 3", "ended by SIGSEGV". */
-static void say_end(struct buf *out, const struct job *job) {
-    if (job->timed_out) {
-        buf_puts(out, "ran into its time limit");
-    } else if (job->cancelled) {
-        buf_puts(out, "ended because the run was stopped");
-    } else if (job->end == JOB_SIGNALED) {
-        buf_puts(out, "ended by ");
-        say_signal(out, job->status);
-    } else if (job->end == JOB_EXITED) {
-        buf_printf(out, "exit status %d", job->status);
-        /* A shell says so of a command that a signal ended. */
-        if (job->status > 128 && signal_name(job->status - 128) != NULL)
-            buf_printf(out, " (SIG%s)", signal_name(job->status - 128));
-        else if (job->status == 127)
-            buf_puts(out, " (command not found)");
-        else if (job->status == 126)
-            buf_puts(out, " (command cannot be executed)");
-    } else if (job->end == JOB_LOST) {
-        buf_puts(out, "lost: ");
-        buf_visible(out, buf_view(&job->reason));
-    } else {
-        buf_visible(out, buf_view(&job->reason));
-    }
 }
 
 static void say_where(struct buf *out, const struct job *job) {
@@ -185,7 +137,7 @@ static void tried(void *context, struct job *job, int64_t wait) {
     buf_visible(&line, job->step->name);
     say_where(&line, job);
     buf_puts(&line, ": ");
-    say_end(&line, job);
+    ending_say(&line, job);
     if (job->end == JOB_LOST) {
         buf_puts(&line, "; it goes to a host that works");
     } else {
@@ -253,7 +205,7 @@ static void settled(void *context, const struct step *step, struct job *job,
     if (failed) {
         buf_puts(&what, ": ");
         if (job != NULL)
-            say_end(&what, job);
+            ending_say(&what, job);
         else
             buf_puts(&what, step->rule->mem != 0
                                 ? "no host of its pool can be used, or has memory enough"
@@ -346,7 +298,7 @@ struct run_view plain_view(struct plain *p) {
 void plain_interrupted(struct plain *p, int sig) {
     struct buf line = {0};
     buf_puts(&line, "foray: ");
-    say_signal(&line, sig);
+    ending_say_signal(&line, sig);
     buf_puts(&line, ": ending what runs; once more ends it at once\n");
     say(p, &line);
 }

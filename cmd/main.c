@@ -9,8 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
-static const struct verb *const verbs[] = {&verb_run, &verb_check, &verb_graph,
-                                           &verb_why, &verb_log,   &verb_clean};
+static const struct verb *const verbs[] = {&verb_run, &verb_all, &verb_check, &verb_graph,
+                                           &verb_why, &verb_log, &verb_clean};
 enum { VERBS = sizeof verbs / sizeof *verbs };
 
 static const struct verb *find_verb(const char *name) {
@@ -41,7 +41,8 @@ int usage_error(const struct verb *verb, const char *fmt, ...) {
 }
 
 void print_help(const struct verb *verb) {
-    printf("Usage: %s\n%s.\n\n%s%s", verb->usage, verb->summary, verb->help, common_help);
+    printf("Usage: %s\n%s.\n\n%s%s", verb->usage, verb->summary, verb->help,
+           verb->common != NULL ? verb->common : common_help);
     if (verb == &verb_run) {
         puts("\nVerbs (the first word; any other first word is a target of `run`):");
         for (size_t i = 0; i < VERBS; i++)

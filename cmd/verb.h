@@ -14,12 +14,13 @@ struct verb {
     const char *name;
     const char *summary;
     const char *usage;
-    const char *help; /* the options, one line each */
+    const char *help;   /* the options, one line each */
+    const char *common; /* those that it shares with others; NULL: of verbs that read a graph */
     int (*main)(const struct verb *verb, int argc,
                 char **argv); /* argv[0] is the verb; the exit status */
 };
 
-extern const struct verb verb_run, verb_check, verb_graph, verb_why, verb_log, verb_clean;
+extern const struct verb verb_run, verb_check, verb_graph, verb_why, verb_log, verb_clean, verb_all;
 
 /* "foray: MESSAGE", and where to find help, on standard error. Returns STATUS_NOTHING_RUN. */
 int usage_error(const struct verb *verb, const char *fmt, ...)

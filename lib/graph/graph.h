@@ -91,6 +91,7 @@ struct rule {
     int64_t patience;       /* ns that it waits for a host that does not answer yet; 0: not */
     bool console;           /* it has the terminal for itself */
     bool speculate;         /* safe to run twice */
+    bool once;              /* where its host is lost while it runs, it is not run again */
     bool captured;          /* somebody uses what it writes to its standard output */
     bool yields;            /* what it writes there is steps */
     bool contents;          /* of files with equal contents it says that they are the same */

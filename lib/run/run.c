@@ -443,6 +443,7 @@ static void add_step(struct run *r, uint32_t place) {
         .ask = runs(step) && !step->broken && fresh_may_be(r->fresh, step),
         .group = step->id < r->plan->group.n ? r->plan->group.v[step->id] : 0,
         .speculate = rule->speculate && elsewhere,
+        .once = rule->once,
     };
     if (s.tied)
         s.same = r->plan->place.v[step->same->id];
@@ -496,6 +497,7 @@ struct run *run_new(struct loop *loop, struct graph *graph, struct plan *plan, s
         .jobs = options->jobs_given ? options->jobs : 0,
         .failures = options->failures,
         .cancel_on_stop = options->cancel_on_failure,
+        .reach = options->reach,
         .seed = options->seed,
     });
     add_places(r);

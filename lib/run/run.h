@@ -20,6 +20,8 @@ struct run_options {
     int64_t timeout;        /* likewise, ns */
     const char *ssh_config; /* NULL: the user's */
     bool keep_scratch;      /* leave the scratch directories on the hosts */
+    int64_t reach; /* a host that fails later than this after it was first connected to, and was not
+                      reached in between, is given up; 0: it is tried again */
     uint64_t seed;
 };
 

@@ -102,6 +102,8 @@ void host_ask(struct sched *s, uint32_t id) {
     struct host *h = &s->hosts.v[id];
     h->link = CONNECTING;
     h->slow = false;
+    if (h->asked == 0)
+        h->asked = s->now;
     set_timer(s, id, SLOW_CONNECT);
     host_changed(s, id);
 }
@@ -190,6 +192,7 @@ void sched_host_up(struct sched *s, uint32_t id, uint32_t cores, uint64_t mem, i
         h->slots = h->cores;
     h->quarantined = h->trial = false;
     h->lost = h->since = 0;
+    h->asked = 0;
     h->load = -1;
     host_changed(s, id);
 }
@@ -202,6 +205,8 @@ void sched_host_lost(struct sched *s, uint32_t id, bool for_good, int64_t now) {
         return;
     heap_remove(&s->host_timers, id);
     h->failures++;
+    for_good =
+        for_good || (s->config.reach != 0 && h->asked != 0 && now - h->asked > s->config.reach);
     if (h->reserved != NONE)
         pool_unreserve(s, &s->pools.v[s->queues.v[h->reserved].pool]);
     h->link = for_good ? GONE : BACKING_OFF;

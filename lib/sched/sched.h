@@ -35,7 +35,7 @@
  * makes good for all.
  *
  * A lost step goes to a host that has not lost it, if there is one to wait for; lost five times, it
- * is given up.
+ * is given up (at once, if it may run only once).
  *
  * A step takes one slot of its host, or the share that its cpus are of the host's cores: as many
  * slots as that makes, rounded up, at most all. Its mem is held of the host's memory, and one unit
@@ -61,7 +61,9 @@ struct sched_config {
     uint32_t jobs;       /* steps at once in all; 0: no bound */
     uint32_t failures;   /* failed steps after which nothing new starts; 0: no bound (-k) */
     bool cancel_on_stop; /* then also end what runs (-K) */
-    uint64_t seed;       /* of all random choices */
+    int64_t reach; /* a host that fails later than this after it was first connected to, and was not
+                      up in between, is not tried again; 0: it is */
+    uint64_t seed; /* of all random choices */
 };
 
 /* What must have become of a step that is needed. */
@@ -105,6 +107,7 @@ struct sched_step {
     uint32_t group;   /* groups of steps get their turns fairly: see sched_add_step */
     bool ask;       /* whether it has to run is known only when what it needs is over: SCHED_ASK */
     bool speculate; /* safe to run twice: a straggler gets a second run on another host */
+    bool once; /* never started again where nobody knows whether it ran: lost, it is given up */
     const struct sched_datum *data; /* what it reads */
     size_t n_data;
 };

@@ -61,6 +61,7 @@ struct step {
     bool on_failure : 1, failure_seen : 1; /* it waits for a failure; which has come */
     bool queued : 1;                       /* READY: it counts as waiting in its pool */
     bool ask : 1;                          /* BLOCKED: it will be ASKED */
+    bool once : 1;                         /* lost, it is given up */
     bool has_news;                         /* it stands in sched.news */
     bool told; /* ASKED: that it is; RUNNING: that it is to be cancelled; OVER: that it is over */
 };
@@ -168,6 +169,7 @@ struct host {
     uint32_t failures; /* times that it failed as a whole, without a step that ended well or badly
                           in between */
     uint32_t lost;     /* steps lost here, likewise */
+    int64_t asked;     /* when it was first connected to; 0: not since it was up */
     uint8_t link;
     bool fixed; /* slots were given */
     bool slow;  /* CONNECTING for so long that others are asked too */

@@ -104,6 +104,7 @@ uint32_t sched_add_step(struct sched *s, const struct sched_step *given) {
     s->work += (double)(given->cost > 0 ? given->cost : UNKNOWN_COST);
     step->dependents = step->host = NONE;
     step->ask = given->ask;
+    step->once = given->once;
     step->state = SCHED_STOPPED;
     if (given->n_data != 0 || given->tied || given->wait > 0 || given->backoff > 0 ||
         given->patience > 0 || given->speculate) {
@@ -330,7 +331,7 @@ static void try_lost(struct sched *s, uint32_t id) {
     }
     struct losses *l = &s->losses.v[step->losses - 1];
     l->hosts[l->n++] = step->host;
-    if (l->n == MAX_LOSSES) {
+    if (l->n == MAX_LOSSES || step->once) {
         step_settle(s, id, SCHED_NO_HOST);
     } else if (s->stopped && !(s->branches && step->branch)) {
         step_settle(s, id, step->state);

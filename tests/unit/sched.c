@@ -625,6 +625,32 @@ TEST(a_time_limit_ends_a_try) {
     CHECK_STR(ok(0), "timed-out 0 finished"); /* too late is too late */
 }
 
+TEST(what_may_run_only_once_is_given_up_when_it_is_lost) {
+    fresh((struct sched_config){0});
+    add_pool(SCHED_LEAST_LOADED, 1, 2);
+    sched_add_step(s, &(struct sched_step){.once = true});
+    sched_add_step(s, &(struct sched_step){0});
+    CHECK_STR(begin(), "connect 0");
+    CHECK_STR(up(0, 2), "start 0@0 start 1@0");
+    CHECK_STR(lost(0, false), "retry 1 no-host 0");
+    CHECK_STR(woken(), "connect 0");
+    CHECK_STR(up(0, 2), "start 1@0");
+    CHECK_STR(ended(1, SCHED_ENDED_OK), "done 1 finished");
+}
+
+TEST(a_host_that_is_out_of_reach_for_too_long_is_given_up) {
+    fresh((struct sched_config){.reach = 5 * S});
+    add_pool(SCHED_LEAST_LOADED, 1, 1);
+    add_steps(1, 0);
+    now = S;
+    CHECK_STR(begin(), "connect 0");
+    now += S;
+    CHECK_STR(lost(0, false), ""); /* soon: it may be only for a moment */
+    CHECK_STR(woken(), "connect 0");
+    now += 5 * S;
+    CHECK_STR(lost(0, false), "no-host 0 finished");
+}
+
 TEST(an_end_in_time_wins_over_the_limit) {
     here((struct sched_config){0}, 1);
     sched_add_step(s, &(struct sched_step){.timeout = 5 * S});

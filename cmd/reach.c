@@ -7,19 +7,19 @@
 #include <unistd.h>
 
 const char reach_help[] =
-    "      --on=HOSTS, -w HOSTS  pools of foray.yaml, hosts and node sets: "
-    "node[01-23],ana@big:2222\n"
+    "  -w, --on=HOSTS        these hosts: pools of foray.yaml, and node sets as\n"
+    "                        node[01-23],ana@big:2222; several add up\n"
     "  -x, --exclude=HOSTS   not these\n"
-    "  -j, -N, --jobs=N      at most N hosts at once (0: all, as without it)\n"
-    "  -k, --keep-going=N    go on after failures until N hosts have failed (without it: go on)\n"
+    "  -j, --jobs=N          at most N hosts at once (also -N); 0, or without it: all\n"
+    "  -k, --keep-going=N    go on after failures until N hosts have failed; without it: go on\n"
     "  -K, --kill            end everything at the first failure\n"
     "      --timeout=TIME    end what takes longer on a host: 90, 10m, 1h30m\n"
     "  -F, --ssh-config=FILE an ssh configuration, as in ssh (also FORAY_SSH_CONFIG)\n"
     "  -f, --file=FILE       pools of FILE instead of those of foray.yaml, which need not be "
     "there\n"
     "  -C, --directory=DIR   work in DIR\n"
-    "  -q, --quiet           of hosts where all went well, only what was printed there\n"
-    "  -v, --verbose         say more\n"
+    "  -q, --quiet           no summary where all went well\n"
+    "  -v, --verbose         also when each host begins and ends\n"
     "      --color=WHEN      auto, always or never\n"
     "  -h, --help            this text\n"
     "      --version         the version\n";
@@ -36,14 +36,11 @@ static void add_words(option_list *list, const char *name) {
 
 int reach_option(struct reach *r, const struct verb *verb, int option) {
     switch (option) {
-    case OPT_ON:
+    case 'w':
         add_words(&r->on, "--on");
         return -1;
-    case 'w':
-        add_words(&r->on, "-w");
-        return -1;
     case 'x':
-        add_words(&r->except, "-x");
+        add_words(&r->except, "--exclude");
         return -1;
     case 'K':
         r->args.run.failures = 1;
@@ -63,6 +60,7 @@ int reach_begin(struct reach *r, const struct verb *verb) {
         return status;
     if (common->file == NULL)
         common->file = arguments_find_file();
+    r->has_input = true;
     return input_read_hosts(&r->in, common) ? -1 : STATUS_NOTHING_RUN;
 }
 
@@ -92,7 +90,8 @@ int reach_run(struct reach *r, struct session *s, struct session_work *work) {
 }
 
 void reach_free(struct reach *r) {
-    input_free(&r->in);
+    if (r->has_input)
+        input_free(&r->in);
     vec_free(&r->on);
     vec_free(&r->except);
     run_arguments_free(&r->args);

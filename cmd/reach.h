@@ -12,14 +12,14 @@ struct reach {
     struct run_arguments args;
     option_list on, except;
     struct input in; /* the hosts of the file, if there is one; the verb adds its steps */
+    bool has_input;
 };
 
 extern const char reach_help[]; /* of the options below */
 /* For getopt; `+` in front of them where the first other word ends the options. */
 #define REACH_SHORT "w:x:j:N:k::KC:f:F:qvh"
-enum { OPT_ON = 2000 };
 #define REACH_LONG                                                                                 \
-    {"on", required_argument, NULL, OPT_ON}, {"hosts", required_argument, NULL, 'w'},              \
+    {"on", required_argument, NULL, 'w'}, {"hosts", required_argument, NULL, 'w'},                 \
         {"exclude", required_argument, NULL, 'x'}, {"jobs", required_argument, NULL, 'j'},         \
         {"keep-going", optional_argument, NULL, 'k'}, {"kill", no_argument, NULL, 'K'},            \
         {"timeout", required_argument, NULL, OPT_TIMEOUT},                                         \

@@ -7,6 +7,7 @@
 # made: steps, rules of several and files of the graph; step; run: the number of one; file, which -C moves; anyfile.
 _foray_verbs='
     run    made,file*
+    all    value*
     check  made,file*
     graph  made,file*
     why    made*
@@ -14,30 +15,35 @@ _foray_verbs='
     clean  made*
 '
 
-# VERBS SHORT LONG ARGUMENT: "-" is none; "value" is anything; "joined" is anything, in the same word only; others are
-# kinds, or what is offered.
+# VERBS SHORT LONG ARGUMENT: VERBS may be "every", or "graphs", those that read one; "-" is none; "value" is anything;
+# "joined" is anything, in the same word only; others are kinds, or what is offered.
 _foray_options='
-    run        -j --jobs         value
-    run        -k --keep-going   joined
-    run        -K --kill         -
+    run,all    -j --jobs         value
+    run,all    -k --keep-going   joined
+    run,all    -K --kill         -
     run,clean  -n --dry-run      -
     run,why    -B --always-make  -
     run,why    -  --resume       -
     run        -  --retry        value
-    run        -  --timeout      value
-    run        -F --ssh-config   anyfile
+    run,all    -  --timeout      value
+    run,all    -F --ssh-config   anyfile
     run        -  --keep-scratch -
-    run,check  -q --quiet        -
-    run        -v --verbose      -
+    run,all,check -q --quiet     -
+    run,all    -v --verbose      -
+    all        -w --on           value
+    all        -x --exclude      value
+    all        -b --gather       -
+    all        -  --tag          -
+    all        -  --raw          -
     graph      -  --format       tree,dot,mermaid,json
     graph      -  --rules        -
-    all        -f --file         yaml
-    all        -C --directory    directory
-    all        -  --only         value
-    all        -  --except       value
-    all        -  --color        auto,always,never
-    all        -h --help         -
-    all        -  --version      -
+    every      -f --file         yaml
+    every      -C --directory    directory
+    graphs     -  --only         value
+    graphs     -  --except       value
+    every      -  --color        auto,always,never
+    every      -h --help         -
+    every      -  --version      -
 '
 
 # Takes the line up to the cursor apart as the shell does, into `words` without their quotes. The last one is to be
@@ -272,7 +278,8 @@ _foray() {
         [[ $w && $n -gt 1 && ${words[1]} == "$w" ]] && verb=$w i=2
     done <<<"$_foray_verbs"
     while read -r verbs short long kind; do
-        [[ $verbs == all || ,$verbs, == *,"$verb",* ]] || continue
+        [[ $verbs == graphs && $verb != all ]] && verbs=every
+        [[ $verbs == every || ,$verbs, == *,"$verb",* ]] || continue
         [[ $short == - ]] || argument[$short]=$kind offered+=("$short")
         argument[$long]=$kind
         case $kind in
@@ -289,6 +296,7 @@ _foray() {
                 ask+=("$w")
             else
                 ((++position))
+                [[ $verb == all ]] && ended=1 # the command's own options follow
             fi
         elif [[ $w == -- ]]; then
             ended=1

@@ -26,6 +26,12 @@ void cargo_free(cargo_list *list) {
     vec_free(list);
 }
 
+void cargo_looked_at(struct cargo_item *item, mode_t mode, uint64_t size) {
+    item->looked_at = true;
+    item->mode = mode & 0777;
+    item->size = size;
+}
+
 void cargo_join(struct str dir, struct str name, struct buf *out) {
     buf_str(out, dir);
     if (dir.n != 0 && dir.s[dir.n - 1] != '/')

@@ -30,7 +30,8 @@ struct cargo_item {
     enum cargo_kind kind;
     struct str from, to;
     bool optional;
-    bool found; /* by a pattern, or in a directory */
+    bool found;     /* by a pattern, or in a directory */
+    bool looked_at; /* of a fetched file: it is a regular one; mode and size are known */
     mode_t mode;
     bool part; /* only `size` bytes of it, from `start` on */
     uint64_t start;
@@ -44,6 +45,8 @@ enum { CARGO_DEPTH = 64, CARGO_MOST = 1000 * 1000 };
 
 void cargo_add(cargo_list *list, enum cargo_kind kind, struct str from, struct str to);
 void cargo_free(cargo_list *list);
+/* What another machine says of a regular file. */
+void cargo_looked_at(struct cargo_item *item, mode_t mode, uint64_t size);
 /* What a cargo that is here stands for. false, with the reason, if it stands for nothing and may
  * not, or for what cannot be carried. */
 bool cargo_expand(const struct cargo *c, cargo_list *list, struct buf *why);

@@ -1,11 +1,12 @@
-/* Carries files to a host and back, over SFTP. One carrier does one errand after another:
- * libssh2 does not take another call on an SFTP channel before the one that waits is done. */
+/* Carries files to a host and back, over SFTP. A carrier does several errands at once, and of each
+ * several files: how far the host is away costs little. */
 #ifndef FORAY_RUN_CARRY_H
 #define FORAY_RUN_CARRY_H
 
 #include "run/cargo.h"
-#include "run/connection.h"
 #include "run/executor.h"
+#include "run/loop.h"
+#include "run/way.h"
 
 struct carrier;
 
@@ -13,7 +14,7 @@ enum carried {
     CARRIED,
     CARRY_FAILED, /* the step's fault: it did not make what it promised, an input is not there any
                      more */
-    CARRY_LOST,   /* the host's, or the connection's */
+    CARRY_LOST,   /* the host's, or the way's */
 };
 
 struct errand {
@@ -37,13 +38,13 @@ struct errand {
 
 struct carrier_events {
     void *context;
-    /* The connection takes no more channels (MaxSessions), or there is no SFTP there. Errands wait
-     * on. */
-    void (*refused)(void *context, struct carrier *k);
+    /* It can do no more. refused: the way takes no further channel (MaxSessions). Errands that had
+     * begun are over by then; the others can be taken back. Only good for carrier_free now, not
+     * from within. */
+    void (*broken)(void *context, struct carrier *k, bool refused, const char *reason);
 };
 
-struct carrier *carrier_open(struct loop *loop, struct connection *c,
-                             const struct carrier_events *events);
+struct carrier *carrier_open(struct loop *loop, struct way *w, const struct carrier_events *events);
 /* Forgets it and its errands, without a word to those who wait for them. */
 void carrier_free(struct carrier *k);
 void carrier_do(struct carrier *k, struct errand *e); /* e must live until done is called */

@@ -1,6 +1,7 @@
 /* Before anything is fetched: what patterns and directories stand for there. */
 #include "run/carry_state.h"
 
+#include "base/mem.h"
 #include "run/files.h"
 
 #include <errno.h>
@@ -9,39 +10,65 @@
 #include <string.h>
 #include <sys/stat.h>
 
-static bool is_excepted(const struct carrier *k, struct str name) {
-    for (size_t i = 0; i < k->first->n_except; i++)
-        if (str_eq(k->first->except[i], name))
+static bool is_excepted(const struct load *l, struct str name) {
+    for (size_t i = 0; i < l->errand->n_except; i++)
+        if (str_eq(l->errand->except[i], name))
             return true;
     return false;
 }
 
-static struct look *add_look(struct carrier *k, const struct cargo *c, struct str dir,
-                             struct str rest, unsigned depth) {
-    struct look *look = vec_push(&k->looks);
-    look->cargo = c;
-    look->rest = rest;
-    look->depth = depth;
+static const struct cargo *cargo_of(const struct look *look) {
+    return &look->load->errand->cargo[look->cargo];
+}
+
+static struct look *add_look(struct load *l, size_t cargo, struct str dir, struct str rest,
+                             unsigned depth) {
+    struct look *look = mem_zalloc(sizeof *look);
+    *look = (struct look){.load = l, .cargo = cargo, .rest = rest, .depth = depth};
     buf_str(&look->dir, dir);
     buf_add(&look->dir, "", 0);
     buf_add(&look->to, "", 0);
+    *vec_push(&l->looks) = look;
     return look;
 }
 
-static void add_found(struct carrier *k, const struct cargo *c, struct str from,
-                      enum cargo_kind kind, struct str to) {
+void look_free(struct look *look) {
+    if (look == NULL)
+        return;
+    buf_free(&look->dir);
+    buf_free(&look->to);
+    buf_free(&look->handle);
+    free(look);
+}
+
+static void look_over(struct look *look) {
+    struct load *l = look->load;
+    for (size_t i = 0; i < l->look; i++) /* few are under way */
+        if (l->looks.v[i] == look)
+            l->looks.v[i] = NULL;
+    l->looking--;
+    l->busy--;
+    if (look->handle.n != 0)
+        sftp_close(l->carrier->sftp, buf_view(&look->handle), carry_ignore, NULL);
+    look_free(look);
+}
+
+static struct cargo_item *add_item(struct load *l, size_t cargo, enum cargo_kind kind,
+                                   struct str from, struct str to) {
     struct buf place = {0};
     if (to.n == 0)
-        cargo_place(c, from, &place);
+        cargo_place(&l->errand->cargo[cargo], from, &place);
     else
         buf_str(&place, to);
-    cargo_add(&k->items, kind, from, buf_view(&place));
-    k->items.v[k->items.n - 1].found = true;
+    cargo_add(&l->items, kind, from, buf_view(&place));
     buf_free(&place);
+    l->cargo[cargo].found++;
+    return &l->items.v[l->items.n - 1];
 }
 
 /* The part of a pattern that has nothing to look for goes with the directory. */
-static void begin_pattern(struct carrier *k, const struct cargo *c) {
+static void begin_pattern(struct load *l, size_t cargo) {
+    const struct cargo *c = &l->errand->cargo[cargo];
     struct str rest = c->from;
     struct buf dir = {0};
     bool wild = false;
@@ -59,36 +86,27 @@ static void begin_pattern(struct carrier *k, const struct cargo *c) {
     }
     if (!wild) { /* a plain name that may not be there */
         cargo_unescape(rest, &dir);
-        struct buf to = {0};
-        cargo_place(c, buf_view(&dir), &to);
-        cargo_add(&k->items, CARGO_FILE, buf_view(&dir), buf_view(&to));
-        k->items.v[k->items.n - 1].optional = c->optional;
-        k->items.v[k->items.n - 1].found = true;
-        buf_free(&to);
+        struct cargo_item *item = add_item(l, cargo, CARGO_FILE, buf_view(&dir), STR(""));
+        item->optional = c->optional;
+        item->found = true;
     } else {
-        add_look(k, c, buf_view(&dir), rest, 0);
+        add_look(l, cargo, buf_view(&dir), rest, 0);
     }
     buf_free(&dir);
 }
 
-static bool is_directory(int rc, const LIBSSH2_SFTP_ATTRIBUTES *attributes) {
-    return rc == 0 && (attributes->flags & LIBSSH2_SFTP_ATTR_PERMISSIONS) != 0 &&
-           LIBSSH2_SFTP_S_ISDIR(attributes->permissions);
-}
-
-bool carry_look_place(struct carrier *k, const struct cargo *c, bool *directory) {
-    LIBSSH2_SFTP_ATTRIBUTES attributes = {0};
-    carry_path(k, (struct str){c->to.s, c->to.n - 1});
-    int rc = libssh2_sftp_stat_ex(k->sftp, k->path.s, (unsigned)k->path.n, LIBSSH2_SFTP_STAT,
-                                  &attributes);
-    if (rc == LIBSSH2_ERROR_EAGAIN)
-        return false;
-    if (rc != 0 && !carry_was_refused(k)) {
-        connection_fail(k->connection, "cannot look at a file there");
-        return false;
+bool look_begin(struct load *l) {
+    for (size_t i = 0; i < l->errand->n_cargo; i++) {
+        const struct cargo *c = &l->errand->cargo[i];
+        if (c->pattern)
+            begin_pattern(l, i);
+        else if (c->tree)
+            cargo_place(c, c->from, &add_look(l, i, c->from, STR(""), 0)->to);
+        else
+            add_item(l, i, CARGO_FILE, c->from, STR(""))->optional = c->optional;
     }
-    *directory = is_directory(rc, &attributes);
-    return true;
+    l->state = LOOKING;
+    return false;
 }
 
 /* Makes a directory of a fetched tree here. A link in its place is not followed: the host may have
@@ -107,192 +125,189 @@ static int make_here(struct str name) {
     return S_ISDIR(st.st_mode) ? 0 : ENOTDIR;
 }
 
-/* What the earlier cargo came to is known: on to the next. */
-static bool look_further(struct carrier *k) {
-    struct errand *e = k->first;
-    if (k->cargo != 0 && k->items.n == k->found && !e->cargo[k->cargo - 1].optional) {
-        struct buf name = {0};
-        buf_visible(&name, e->cargo[k->cargo - 1].from);
-        carry_end(k, CARRY_FAILED,
-                  e->cargo[k->cargo - 1].to.n == 0 ? "it made nothing that matches %s"
-                                                   : "nothing there matches %s",
-                  name.s);
-        buf_free(&name);
-        return true;
-    }
-    k->found = k->items.n;
-    if (k->cargo == e->n_cargo) {
-        k->state = OPEN_FILE;
-        return true;
-    }
-    const struct cargo *c = &e->cargo[k->cargo++];
-    if (c->pattern) {
-        begin_pattern(k, c);
-    } else if (c->tree) {
-        struct look *look = add_look(k, c, c->from, STR(""), 0);
-        cargo_place(c, c->from, &look->to);
-    } else {
-        struct buf to = {0};
-        cargo_place(c, c->from, &to);
-        cargo_add(&k->items, CARGO_FILE, c->from, buf_view(&to));
-        k->items.v[k->items.n - 1].optional = c->optional;
-        buf_free(&to);
-    }
-    return true;
+static void trouble(struct look *look, enum carried verdict, const char *why) {
+    load_trouble_with(look->load, verdict, "cannot fetch", buf_view(&look->dir), why);
 }
 
-void carry_drop_look(struct carrier *k) {
-    struct look *look = &k->looks.v[--k->looks.n];
-    buf_free(&look->dir);
-    buf_free(&look->to);
-}
-
-/* The root of a tree may be a mere file. */
-bool carry_look(struct carrier *k) {
-    if (k->looks.n == 0)
-        return look_further(k);
-    struct look *look = &k->looks.v[k->looks.n - 1];
-    if (look->rest.n != 0 || look->depth != 0) {
-        k->state = LOOK_IN;
-        return true;
-    }
-    LIBSSH2_SFTP_ATTRIBUTES attributes = {0};
-    carry_path(k, buf_view(&look->dir));
-    int rc = libssh2_sftp_stat_ex(k->sftp, k->path.s, (unsigned)k->path.n, LIBSSH2_SFTP_STAT,
-                                  &attributes);
-    if (rc == LIBSSH2_ERROR_EAGAIN)
-        return false;
-    if (rc != 0 && !carry_was_refused(k)) {
-        connection_fail(k->connection, "cannot look at a file there");
-        return false;
-    }
-    if (is_directory(rc, &attributes)) {
-        k->state = LOOK_IN;
-        return true;
-    }
-    add_found(k, look->cargo, buf_view(&look->dir), CARGO_FILE, buf_view(&look->to));
-    carry_drop_look(k);
-    return true;
-}
-
-bool carry_look_in(struct carrier *k) {
-    struct look *look = &k->looks.v[k->looks.n - 1];
-    carry_path(k, look->dir.n != 0 ? buf_view(&look->dir) : STR("."));
-    k->handle =
-        libssh2_sftp_open_ex(k->sftp, k->path.s, (unsigned)k->path.n, 0, 0, LIBSSH2_SFTP_OPENDIR);
-    if (k->handle == NULL && carry_would_wait(k))
-        return false;
-    if (k->handle == NULL && !carry_was_refused(k)) {
-        connection_fail(k->connection, "cannot open a directory there");
-        return false;
-    }
-    struct buf name = {0};
-    buf_visible(&name, buf_view(&look->dir));
-    int error = 0;
-    if (k->handle == NULL && look->rest.n != 0) { /* then nothing in it matches */
-        carry_drop_look(k);
-        k->state = LOOK;
-    } else if (k->handle == NULL) {
-        carry_end(k, CARRY_FAILED, "cannot fetch %s: %s", name.s, carry_reason(k));
-    } else {
-        k->state = LOOK_ALL;
-        if (look->rest.n == 0) {
-            error = make_here(buf_view(&look->to));
-            add_found(k, look->cargo, buf_view(&look->dir), CARGO_DIRECTORY, buf_view(&look->to));
-        }
-        if (error != 0)
-            carry_trouble(k, CARRY_LOST, strerror(error));
-    }
-    buf_free(&name);
-    return true;
-}
-
-/* One entry of a directory there, as the host tells it: nothing of that is trusted. */
-static bool take_entry(struct carrier *k, struct str name,
-                       const LIBSSH2_SFTP_ATTRIBUTES *attributes) {
-    struct look *look = &k->looks.v[k->looks.n - 1];
-    bool typed = (attributes->flags & LIBSSH2_SFTP_ATTR_PERMISSIONS) != 0;
-    bool regular = !typed || LIBSSH2_SFTP_S_ISREG(attributes->permissions);
-    bool directory = typed && LIBSSH2_SFTP_S_ISDIR(attributes->permissions);
-    bool link = typed && LIBSSH2_SFTP_S_ISLNK(attributes->permissions);
-    if (str_eq(name, STR(".")) || str_eq(name, STR("..")))
-        return true;
-    if (!cargo_is_plain(name))
-        return !carry_trouble(k, CARRY_FAILED, "the host gives a name that is none");
-    if (k->items.n + k->looks.n >= CARGO_MOST)
-        return !carry_trouble(k, CARRY_FAILED, "there are too many files");
-    if (look->depth >= CARGO_DEPTH)
-        return !carry_trouble(k, CARRY_FAILED, "the directories are too deep");
-    struct buf from = {0}, to = {0};
-    const struct cargo *c = look->cargo;
-    struct str rest = look->rest;
-    unsigned depth = look->depth + 1;
+static bool add_tree_entry(struct look *look, const struct sftp_entry *e, struct str from) {
+    struct load *l = look->load;
+    uint32_t mode = (e->attributes.has & SFTP_HAS_MODE) != 0 ? e->attributes.mode : S_IFREG | 0666;
+    struct buf to = {0};
+    cargo_join(buf_view(&look->to), e->name, &to);
     bool good = true;
-    if (look->dir.n != 0)
-        cargo_join(buf_view(&look->dir), name, &from);
-    else
-        buf_str(&from, name);
-    if (rest.n != 0) {
-        bool wild;
-        size_t n = cargo_component(rest, &wild);
-        struct buf component = {0}, text = {0};
-        buf_str(&component, (struct str){rest.s, n});
-        buf_str(&text, name);
-        bool match = wild ? fnmatch(component.s, text.s, FNM_PERIOD) == 0 : false;
-        if (!wild) {
-            buf_clear(&component);
-            cargo_unescape((struct str){rest.s, n}, &component);
-            match = str_eq(buf_view(&component), name);
-        }
-        buf_free(&component);
-        buf_free(&text);
-        if (match && n == rest.n && regular && !is_excepted(k, buf_view(&from)))
-            add_found(k, c, buf_view(&from), CARGO_FILE, STR(""));
-        else if (match && n == rest.n && directory && c->tree)
-            cargo_place(c, buf_view(&from), &add_look(k, c, buf_view(&from), STR(""), depth)->to);
-        else if (match && n < rest.n && directory)
-            add_look(k, c, buf_view(&from), (struct str){rest.s + n + 1, rest.n - n - 1}, depth);
+    if (S_ISDIR(mode)) {
+        buf_str(&add_look(l, look->cargo, from, STR(""), look->depth + 1)->to, buf_view(&to));
+    } else if (S_ISREG(mode) || S_ISLNK(mode)) {
+        struct cargo_item *item =
+            add_item(l, look->cargo, S_ISLNK(mode) ? CARGO_LINK : CARGO_FILE, from, buf_view(&to));
+        item->found = true;
+        if (S_ISREG(mode) && (e->attributes.has & SFTP_HAS_SIZE) != 0)
+            cargo_looked_at(item, mode, e->attributes.size);
     } else {
-        cargo_join(buf_view(&look->to), name, &to);
-        if (directory)
-            buf_str(&add_look(k, c, buf_view(&from), STR(""), depth)->to, buf_view(&to));
-        else if (regular || link)
-            add_found(k, c, buf_view(&from), link ? CARGO_LINK : CARGO_FILE, buf_view(&to));
-        else
-            good = !carry_trouble(k, CARRY_FAILED,
-                                  "there is something that is no file, directory or link");
+        good = false;
     }
-    buf_free(&from);
     buf_free(&to);
     return good;
 }
 
-/* The directory that is read stands last but for those it has added: it is taken out when it is
- * done, and these keep their order. */
-bool carry_look_all(struct carrier *k) {
-    char name[1024];
-    LIBSSH2_SFTP_ATTRIBUTES attributes = {0};
-    int n = libssh2_sftp_readdir_ex(k->handle, name, sizeof name - 1, NULL, 0, &attributes);
-    if (n == LIBSSH2_ERROR_EAGAIN)
-        return false;
-    if (n < 0 && n != LIBSSH2_ERROR_SFTP_PROTOCOL && n != LIBSSH2_ERROR_BUFFER_TOO_SMALL) {
-        connection_fail(k->connection, "cannot read a directory there");
-        return false;
+static void add_match(struct look *look, const struct sftp_entry *e, struct str from) {
+    struct load *l = look->load;
+    bool typed = (e->attributes.has & SFTP_HAS_MODE) != 0, wild;
+    bool directory = typed && S_ISDIR(e->attributes.mode);
+    bool regular = !typed || S_ISREG(e->attributes.mode);
+    struct str rest = look->rest;
+    size_t n = cargo_component(rest, &wild);
+    struct buf component = {0}, text = {0};
+    buf_str(&text, e->name);
+    if (wild)
+        buf_str(&component, (struct str){rest.s, n});
+    else
+        cargo_unescape((struct str){rest.s, n}, &component);
+    bool match = wild ? fnmatch(component.s, text.s, FNM_PERIOD) == 0
+                      : str_eq(buf_view(&component), e->name);
+    buf_free(&component);
+    buf_free(&text);
+    if (match && n == rest.n && regular && !is_excepted(l, from)) {
+        struct cargo_item *item = add_item(l, look->cargo, CARGO_FILE, from, STR(""));
+        item->found = true;
+        if (typed && (e->attributes.has & SFTP_HAS_SIZE) != 0)
+            cargo_looked_at(item, e->attributes.mode, e->attributes.size);
+    } else if (match && n == rest.n && directory && cargo_of(look)->tree) {
+        cargo_place(cargo_of(look), from,
+                    &add_look(l, look->cargo, from, STR(""), look->depth + 1)->to);
+    } else if (match && n < rest.n && directory) {
+        add_look(l, look->cargo, from, (struct str){rest.s + n + 1, rest.n - n - 1},
+                 look->depth + 1);
     }
-    if (n == LIBSSH2_ERROR_BUFFER_TOO_SMALL)
-        return carry_trouble(k, CARRY_FAILED, "the host gives a name that is none");
-    if (n <= 0) {
-        if (n < 0)
-            return carry_trouble(k, CARRY_LOST, carry_reason(k));
-        k->state = CLOSE_FILE;
-        return true;
+}
+
+/* One entry of a directory there, as the host tells it: nothing of that is trusted. Returns what is
+ * wrong with it, or NULL. */
+static const char *take_entry(struct look *look, const struct sftp_entry *e) {
+    struct load *l = look->load;
+    if (str_eq(e->name, STR(".")) || str_eq(e->name, STR("..")))
+        return NULL;
+    if (!cargo_is_plain(e->name))
+        return "the host gives a name that is none";
+    if (++l->seen >= CARGO_MOST)
+        return "there are too many files";
+    if (look->depth >= CARGO_DEPTH)
+        return "the directories are too deep";
+    struct buf from = {0};
+    const char *wrong = NULL;
+    if (look->dir.n != 0)
+        cargo_join(buf_view(&look->dir), e->name, &from);
+    else
+        buf_str(&from, e->name);
+    if (look->rest.n != 0)
+        add_match(look, e, buf_view(&from));
+    else if (!add_tree_entry(look, e, buf_view(&from)))
+        wrong = "there is something that is no file, directory or link";
+    buf_free(&from);
+    return wrong;
+}
+
+static void listed(void *arg, const struct sftp_answer *answer) {
+    struct look *look = arg;
+    struct load *l = look->load;
+    const char *wrong = NULL;
+    if (answer->status != SFTP_OK && answer->status != SFTP_EOF)
+        trouble(look, CARRY_LOST, sftp_reason(answer->status));
+    for (size_t i = 0; i < answer->n_entries && wrong == NULL && !l->stopping; i++)
+        wrong = take_entry(look, &answer->entries[i]);
+    if (wrong != NULL)
+        trouble(look, CARRY_FAILED, wrong);
+    if (answer->status == SFTP_OK && !l->stopping)
+        sftp_read_directory(l->carrier->sftp, buf_view(&look->handle), listed, look);
+    else
+        look_over(look);
+}
+
+static void opened(void *arg, const struct sftp_answer *answer) {
+    struct look *look = arg;
+    struct load *l = look->load;
+    bool tree = look->rest.n == 0;
+    if (answer->status != SFTP_OK) {
+        if (tree) /* else nothing in it matches */
+            trouble(look, CARRY_FAILED, sftp_reason(answer->status));
+        look_over(look);
+        return;
     }
-    struct look own = k->looks.v[k->looks.n - 1];
-    size_t before = k->looks.n;
-    take_entry(k, (struct str){name, (size_t)n}, &attributes);
-    if (k->looks.n != before) { /* it stays the last one while it is read */
-        k->looks.v[before - 1] = k->looks.v[k->looks.n - 1];
-        k->looks.v[k->looks.n - 1] = own;
+    buf_str(&look->handle, answer->bytes);
+    if (tree && !l->stopping) {
+        add_item(l, look->cargo, CARGO_DIRECTORY, buf_view(&look->dir), buf_view(&look->to));
+        int error = make_here(buf_view(&look->to));
+        if (error != 0)
+            trouble(look, CARRY_LOST, strerror(error));
     }
-    return true;
+    if (l->stopping)
+        look_over(look);
+    else
+        sftp_read_directory(l->carrier->sftp, buf_view(&look->handle), listed, look);
+}
+
+static void open_directory(struct look *look) {
+    struct buf path = {0};
+    load_path(look->load, look->dir.n != 0 ? buf_view(&look->dir) : STR("."), &path);
+    sftp_open_directory(look->load->carrier->sftp, buf_view(&path), opened, look);
+    buf_free(&path);
+}
+
+/* The root of a tree may be a mere file. */
+static void looked_at(void *arg, const struct sftp_answer *answer) {
+    struct look *look = arg;
+    struct load *l = look->load;
+    if (!l->stopping && answer->status == SFTP_OK &&
+        (answer->attributes.has & SFTP_HAS_MODE) != 0 && S_ISDIR(answer->attributes.mode)) {
+        open_directory(look);
+        return;
+    }
+    if (!l->stopping)
+        add_item(l, look->cargo, CARGO_FILE, buf_view(&look->dir), buf_view(&look->to))->found =
+            true;
+    look_over(look);
+}
+
+static int by_name(const void *a, const void *b) {
+    return str_cmp(((const struct cargo_item *)a)->to, ((const struct cargo_item *)b)->to);
+}
+
+/* All has been looked at. */
+static void end_looking(struct load *l) {
+    const struct errand *e = l->errand;
+    for (size_t i = 0; i < e->n_cargo; i++) {
+        if (l->cargo[i].found != 0 || e->cargo[i].optional)
+            continue;
+        struct buf name = {0};
+        buf_visible(&name, e->cargo[i].from);
+        load_trouble(l, CARRY_FAILED,
+                     e->cargo[i].to.n == 0 ? "it made nothing that matches %s"
+                                           : "nothing there matches %s",
+                     name.s);
+        buf_free(&name);
+    }
+    if (l->items.n != 0) /* the server has no order */
+        qsort(l->items.v, l->items.n, sizeof *l->items.v, by_name);
+    l->state = CARRYING;
+}
+
+bool look_further(struct load *l) {
+    bool moved = false;
+    while (l->look < l->looks.n && l->looking < LOOKS_MAX && sftp_room(l->carrier->sftp) != 0) {
+        struct look *look = l->looks.v[l->look++];
+        l->looking++;
+        l->busy++;
+        moved = true;
+        if (look->rest.n != 0 || look->depth != 0) {
+            open_directory(look);
+            continue;
+        }
+        struct buf path = {0};
+        load_path(l, buf_view(&look->dir), &path);
+        sftp_look_at(l->carrier->sftp, buf_view(&path), true, looked_at, look);
+        buf_free(&path);
+    }
+    if (l->look == l->looks.n && l->looking == 0)
+        end_looking(l);
+    return moved;
 }

@@ -1,92 +1,120 @@
-/* What a carrier knows; only for carry.c, which moves the files, and carry_look.c, which finds out
- * what there is to fetch. */
+/* What a carrier knows; only for carry.c, which does errands, carry_send.c and carry_fetch.c, which
+ * move files, and carry_look.c, which finds out what there is to fetch. */
 #ifndef FORAY_RUN_CARRY_STATE_H
 #define FORAY_RUN_CARRY_STATE_H
 
 #include "run/carry.h"
+#include "run/sftp.h"
 
-#include <libssh2_sftp.h>
+enum {
+    LOADS_MAX = 16,   /* errands under way at once, per carrier */
+    PARCELS_MAX = 64, /* files under way at once, per errand */
+    LOOKS_MAX = 16,   /* directories that are read at once */
+};
 
-enum { CHUNK = 512 * 1024 };
+/* An errand that is under way. */
+struct load {
+    struct carrier *carrier;
+    struct errand *errand;
+    enum {
+        PLACING, /* SEND: asks whether a directory stands where something goes */
+        MAKING,  /* SEND: directories there */
+        LOOKING, /* FETCH: what there is */
+        CARRYING,
+        SYNCING,
+        OVER,
+    } state;
+    size_t busy; /* requests, and files and directories that are being looked at or carried */
+    struct errand_cargo {
+        struct load *load;
+        bool directory; /* SEND: one stands where it goes */
+        size_t found;   /* FETCH: so much it stands for */
+    } * cargo;          /* for each of the errand's */
+    cargo_list items;
+    size_t item;          /* the next one to be carried */
+    str_list directories; /* SEND: to be made, from `directory` on; their full names there */
+    size_t directory;
+    VEC(struct look *) looks; /* FETCH: directories to be looked through, from `look` on */
+    size_t look, looking;
+    size_t seen; /* names, whether they were wanted or not */
+    VEC(struct parcel *) parcels;
+    VEC(struct fetched) fetched;
+    bool sync_each; /* few: each is synced by itself */
+    struct sync *syncing;
+    bool stopping; /* nothing more begins: it ends as soon as nothing is busy */
+    enum carried verdict;
+    struct buf why;
+};
+
+/* A file or link that is being carried. */
+struct parcel {
+    struct load *load;
+    size_t item, place; /* place: in the load's parcels */
+    enum { BEGUN, MOVING, CLOSING, RENAMING } state;
+    size_t busy; /* requests */
+    int fd;      /* here; -1: none */
+    struct buf handle, path, temporary;
+    uint64_t size;
+    uint64_t start; /* SEND: of a part */
+    uint64_t at;    /* so much was written there, or asked for */
+    uint64_t got;   /* FETCH: so much has come */
+    bool sparse;    /* it has holes */
+    bool dropped;   /* it is not carried after all, since its load ends */
+};
 
 /* A file or link that has been fetched under a temporary name. */
 struct fetched {
     struct buf temporary;
     struct str name; /* an item's */
-    int fd;          /* open until it is synced; -1: a link */
+    int fd;          /* open until it is synced; -1: closed */
 };
 
 /* A directory there that is to be looked through: for what matches the rest of a pattern, or, where
  * that is empty, for everything. */
 struct look {
+    struct load *load;
+    size_t cargo;       /* the errand's */
     struct buf dir, to; /* the names as they are asked for; to: of trees */
     struct str rest;
-    const struct cargo *cargo;
     unsigned depth;
+    struct buf handle;
 };
 
 struct carrier {
     struct loop *loop;
-    struct connection *connection;
     struct carrier_events events;
-    struct member member;
-    LIBSSH2_SFTP *sftp;
-    bool refused;
-    struct errand *first, **last;
-    /* The errand that is under way. */
-    enum {
-        IDLE,
-        LOOK_PLACE, /* at where something is to go: whether a directory is there */
-        LOOK,       /* at what is there: what kind it is */
-        LOOK_IN,    /* opens a directory there */
-        LOOK_ALL,   /* reads it */
-        MAKE_DIRECTORIES,
-        OPEN_FILE,
-        WRITE_FILE,
-        READ_FILE,
-        CLOSE_FILE,
-        SYNC
-    } state;
-    VEC(struct look) looks; /* the last one first */
-    cargo_list items;
-    str_list directories; /* still to be made, from `directory` on */
-    size_t directory;
-    size_t item;  /* the one that is carried */
-    size_t cargo; /* FETCH: the next one to look for */
-    size_t found; /* of the items, those of earlier cargo */
-    LIBSSH2_SFTP_HANDLE *handle;
-    int local; /* the file here, -1: none */
-    struct buf path;
-    char *chunk; /* from chunk_at to chunk_n: read here, not yet taken there */
-    size_t chunk_at, chunk_n;
-    bool at_end;
-    enum { LINK_MAKE, LINK_LOOK, LINK_REMOVE, LINK_MAKE_AGAIN, LINK_LOOK_AGAIN } linking;
-    bool pending; /* the last call waits for its answer */
-    uint64_t size, moved;
-    uint64_t left;        /* SEND: so much of a part is still to be read here */
-    enum carried verdict; /* with why.n != 0: what goes wrong with the file, for when it has been
-                             closed there */
-    struct buf why;
-    VEC(struct fetched) fetched;
-    struct sync *syncing;
+    struct sftp *sftp;
+    struct errand *first, **last; /* not begun */
+    struct load *loads[LOADS_MAX];
+    size_t n_loads, turn; /* turn: whose it is first in the next round */
 };
 
 /* carry.c */
-/* The open file or directory there must be closed before the errand can end: it ends then. */
-bool carry_trouble(struct carrier *k, enum carried verdict, const char *why);
-void carry_end(struct carrier *k, enum carried how, const char *fmt, ...)
+/* The first one counts: the errand ends as soon as nothing is busy. */
+void load_trouble(struct load *l, enum carried verdict, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
-void carry_path(struct carrier *k, struct str name); /* its full name there, in k->path */
-bool carry_would_wait(struct carrier *k);            /* the last call */
-bool carry_was_refused(struct carrier *k);           /* by the server, not by the connection */
-const char *carry_reason(struct carrier *k);
+/* "cannot send NAME: why" */
+void load_trouble_with(struct load *l, enum carried verdict, const char *what, struct str name,
+                       const char *why);
+void load_path(const struct load *l, struct str name, struct buf *path); /* its full name there */
+struct parcel *parcel_new(struct load *l, size_t item);
+void parcel_free(struct parcel *p); /* with what it has half made here */
+void carry_ignore(void *arg, const struct sftp_answer *answer);
 
-/* carry_look.c: a turn of each state; true: it got further. */
-/* Whether a directory stands where the cargo goes. */
-bool carry_look_place(struct carrier *k, const struct cargo *c, bool *directory);
-bool carry_look(struct carrier *k);
-bool carry_look_in(struct carrier *k);
-bool carry_look_all(struct carrier *k);
-void carry_drop_look(struct carrier *k); /* the directory that was looked through */
+/* A turn of each; true: something was asked of the server. */
+bool send_begin(struct load *l);
+bool send_place(struct load *l);
+bool send_directories(struct load *l);
+bool send_begin_parcel(struct load *l);
+bool send_more(struct parcel *p); /* a chunk */
+void send_drop(struct parcel *p); /* its load ends before it was carried */
+
+bool look_begin(struct load *l);
+bool look_further(struct load *l);
+void look_free(struct look *look);
+
+bool fetch_begin_parcel(struct load *l);
+bool fetch_more(struct parcel *p);
+void fetch_drop(struct parcel *p);
 
 #endif

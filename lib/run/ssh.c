@@ -7,10 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-    MAX_SESSIONS = 10, /* per connection, sshd's default; a refusal teaches better */
-    CARRIERS = 2,      /* per connection */
-};
+enum { MAX_SESSIONS = 10 }; /* per connection, sshd's default; a refusal teaches better */
 #define LOAD_INTERVAL (5 * SECOND)
 #define LINK_PAUSE (2 * SECOND) /* after a further connection to a host was refused */
 
@@ -38,8 +35,8 @@ struct link {
     struct ssh_host *host;
     struct way *way;
     VEC(struct seat *) seats;
-    struct carrier *carriers[CARRIERS];
-    size_t n_carriers, max_channels;
+    struct carrier *carrier;
+    size_t max_channels;
 };
 
 struct ssh_host {
@@ -187,7 +184,7 @@ static void seat_refused(void *context, struct slot *slot) {
     struct seat *seat = context;
     struct link *link = seat->link;
     bury_seat(seat);
-    link->max_channels = link->seats.n + link->n_carriers;
+    link->max_channels = link->seats.n + (link->carrier != NULL);
     if (link->max_channels == 0)
         way_drop(link->way, "it allows no session on its connections (MaxSessions 0?)");
     else
@@ -248,49 +245,36 @@ static void open_seat(struct link *link) {
 
 /* --- carriers --- */
 
-static void carrier_refused(void *context, struct carrier *k) {
+static void carrier_broken(void *context, struct carrier *k, bool refused, const char *reason) {
     struct link *link = context;
     struct ssh *x = link->host->ssh;
-    for (size_t i = 0; i < link->n_carriers; i++)
-        if (link->carriers[i] == k)
-            link->carriers[i] = link->carriers[--link->n_carriers];
-    link->max_channels = link->seats.n + link->n_carriers;
+    link->carrier = NULL;
+    if (refused)
+        link->max_channels = link->seats.n;
     struct errand *e = carrier_take_back(k);
     *vec_push(&x->buried_carriers) = k;
     loop_timer(x->loop, &x->sweep, loop_now(x->loop));
     while (e != NULL) {
         struct errand *next = e->next;
-        if (link->n_carriers != 0)
-            carrier_do(link->carriers[0], e);
-        else
-            e->done(e->arg, CARRY_LOST, "it allows no session for carrying files (SFTP)");
+        e->done(e->arg, CARRY_LOST, reason);
         e = next;
     }
 }
 
-/* On the least busy carrier; a second one is opened when the first is busy and the connection has
- * room. */
+/* A link has one, as soon as it has something to carry. */
 static void carry(void *context, struct errand *e) {
     struct link *link = context;
-    struct carrier *best = NULL;
-    for (size_t i = 0; i < link->n_carriers; i++)
-        if (best == NULL || carrier_waiting(link->carriers[i]) < carrier_waiting(best))
-            best = link->carriers[i];
-    bool room =
-        link->n_carriers < CARRIERS && link->seats.n + link->n_carriers < link->max_channels;
-    if (best == NULL || (room && carrier_waiting(best) != 0)) {
-        struct carrier_events events = {link, carrier_refused};
-        best = carrier_open(link->host->ssh->loop, (struct connection *)link->way, &events);
-        link->carriers[link->n_carriers++] = best;
-    }
-    carrier_do(best, e);
+    if (link->carrier == NULL)
+        link->carrier = carrier_open(link->host->ssh->loop, link->way,
+                                     &(struct carrier_events){link, carrier_broken});
+    carrier_do(link->carrier, e);
 }
 
 /* --- connections --- */
 
 static void drop_link(struct link *link) {
-    for (size_t i = 0; i < link->n_carriers; i++)
-        carrier_free(link->carriers[i]);
+    if (link->carrier != NULL)
+        carrier_free(link->carrier);
     while (link->seats.n != 0)
         bury_seat(link->seats.v[link->seats.n - 1]);
     sweep(link->host->ssh); /* no connection is in the middle of a round when it is dropped */
@@ -380,10 +364,9 @@ static void open_link(struct ssh_host *h) {
     link->way = connection_open(h->ssh->loop, &h->target, h->host->name.s, &events);
 }
 
-/* How many seats a connection may have: some of its channels are for carrying files. */
+/* How many seats a connection may have: one of its channels is for carrying files. */
 static size_t seats_allowed(const struct link *link) {
-    size_t channels = link->max_channels;
-    return channels > 2 * CARRIERS ? channels - CARRIERS : channels > 1 ? channels - 1 : 1;
+    return link->max_channels > 1 ? link->max_channels - 1 : 1;
 }
 
 /* More jobs wait than seats are being opened: opens more. */

@@ -72,27 +72,29 @@ static void write_down(const struct buf *name) {
 
 /* --- making them --- */
 
-/* A name beside this one that nothing has yet. Not made from the name, which may have all the 255
- * bytes that a name may have. */
-static int find_name(struct str name, struct buf *temporary) {
+/* Not made from the name, which may have all the 255 bytes that a name may have. */
+void temporary_name(struct str name, struct buf *temporary) {
     const char *slash = bytes_last(name.s, '/', name.n);
     size_t dir = slash != NULL ? (size_t)(slash - name.s) + 1 : 0;
     uint64_t number;
     if (getentropy(&number, sizeof number) != 0)
-        return errno;
+        abort(); /* never fails for so few bytes on a system that has it */
     buf_clear(temporary);
     buf_str(temporary, (struct str){name.s, dir});
     buf_printf(temporary, "%s%0*llx%s", prefix, DIGITS, (unsigned long long)number, suffix);
+}
+
+static void find_name(struct str name, struct buf *temporary) {
+    temporary_name(name, temporary);
     write_down(temporary);
-    return 0;
 }
 
 int temporary_link(struct str name, const char *target, struct buf *temporary) {
     int error = files_make_parents(name);
     for (int tries = 0; error == 0 && tries < 100; tries++) {
-        error = find_name(name, temporary);
-        if (error != 0 || symlink(target, temporary->s) == 0)
-            return error;
+        find_name(name, temporary);
+        if (symlink(target, temporary->s) == 0)
+            return 0;
         if (errno != EEXIST)
             return errno;
     }
@@ -102,9 +104,7 @@ int temporary_link(struct str name, const char *target, struct buf *temporary) {
 int temporary_open(struct str name, mode_t mode, struct buf *temporary) {
     int error = files_make_parents(name);
     for (int tries = 0; error == 0 && tries < 100; tries++) {
-        error = find_name(name, temporary);
-        if (error != 0)
-            break;
+        find_name(name, temporary);
         int fd =
             open(temporary->s, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode | 0600);
         if (fd >= 0 || errno != EEXIST)

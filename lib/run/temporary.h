@@ -17,6 +17,9 @@ void temporary_end(void); /* none is left */
  * above. The descriptor, and the temporary name; -1 with errno (the name is then of no use). */
 int temporary_open(struct str name, mode_t mode, struct buf *temporary);
 
+/* A name beside `name` that nothing has, for a file on another machine. */
+void temporary_name(struct str name, struct buf *temporary);
+
 /* Makes a symbolic link beside `name`, likewise. 0 or errno. */
 int temporary_link(struct str name, const char *target, struct buf *temporary);
 

@@ -1,0 +1,361 @@
+/* Files on their way to a host. In a scratch directory they are written under their names, since
+ * nobody looks at them before all are there; elsewhere under temporary names, and renamed. */
+#include "run/carry_state.h"
+
+#include "base/map.h"
+#include "base/mem.h"
+#include "run/temporary.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* --- where things go --- */
+
+static void placed(void *arg, const struct sftp_answer *answer) {
+    struct errand_cargo *c = arg;
+    c->load->busy--;
+    c->directory = answer->status == SFTP_OK && (answer->attributes.has & SFTP_HAS_MODE) != 0 &&
+                   S_ISDIR(answer->attributes.mode);
+}
+
+bool send_begin(struct load *l) {
+    const struct errand *e = l->errand;
+    struct buf path = {0};
+    bool asked = false;
+    for (size_t i = 0; i < e->n_cargo; i++) {
+        struct str to = e->cargo[i].to;
+        if (!e->cargo[i].or_name)
+            continue;
+        load_path(l, (struct str){to.s, to.n - 1}, &path);
+        l->busy++;
+        sftp_look_at(l->carrier->sftp, buf_view(&path), true, placed, &l->cargo[i]);
+        asked = true;
+    }
+    buf_free(&path);
+    l->state = PLACING;
+    return asked;
+}
+
+static void list_directory(struct load *l, struct str name, struct map *seen) {
+    if (map_get(seen, name) != NULL)
+        return;
+    *map_put(seen, name) = l;
+    struct buf path = {0};
+    load_path(l, name, &path);
+    *vec_push(&l->directories) = (struct str){path.s, path.n};
+}
+
+/* The directories above a file, as far as they have not been listed yet. */
+static void list_parents(struct load *l, struct str name, struct map *seen) {
+    for (size_t i = 1; i < name.n; i++)
+        if (name.s[i] == '/')
+            list_directory(l, (struct str){name.s, i}, seen);
+}
+
+bool send_place(struct load *l) {
+    const struct errand *e = l->errand;
+    struct buf why = {0};
+    for (size_t i = 0; i < e->n_cargo && !l->stopping; i++) {
+        struct cargo c = e->cargo[i];
+        if (c.or_name && !l->cargo[i].directory)
+            c.to.n--;
+        if (!cargo_expand(&c, &l->items, &why))
+            load_trouble(l, CARRY_FAILED, "%s", why.s);
+    }
+    buf_free(&why);
+    struct map seen = {0};
+    if (e->make_where)
+        list_directory(l, STR(""), &seen);
+    for (size_t i = 0; i < l->items.n; i++) {
+        list_parents(l, l->items.v[i].to, &seen);
+        if (l->items.v[i].kind == CARGO_DIRECTORY)
+            list_directory(l, l->items.v[i].to, &seen);
+        if (e->tally != NULL)
+            e->tally->expected += l->items.v[i].size;
+    }
+    for (size_t i = 0; i < e->n_parents; i++)
+        list_parents(l, e->parents[i], &seen);
+    map_free(&seen);
+    l->state = MAKING;
+    return false;
+}
+
+static void made_scratch(void *arg, const struct sftp_answer *answer) {
+    struct load *l = arg;
+    l->busy--;
+    if (answer->status != SFTP_OK)
+        load_trouble_with(l, CARRY_LOST, "cannot make the scratch directory", l->errand->where,
+                          sftp_reason(answer->status));
+}
+
+/* Where the step has a directory of its own, those in it may stand already; if not, opening a file
+ * will tell. */
+static void made_directory(void *arg, const struct sftp_answer *answer) {
+    (void)answer;
+    ((struct load *)arg)->busy--;
+}
+
+bool send_directories(struct load *l) {
+    bool moved = false;
+    while (l->directory < l->directories.n && sftp_room(l->carrier->sftp) != 0) {
+        bool scratch = l->errand->make_where && l->directory == 0;
+        sftp_make_directory(l->carrier->sftp, l->directories.v[l->directory], scratch ? 0700 : 0777,
+                            scratch ? made_scratch : made_directory, l);
+        l->directory++;
+        l->busy++;
+        moved = true;
+    }
+    if (l->directory == l->directories.n && l->busy == 0)
+        l->state = CARRYING;
+    return moved;
+}
+
+/* --- one file --- */
+
+static struct str name_of(const struct parcel *p) {
+    return p->load->items.v[p->item].from;
+}
+
+static void trouble(struct parcel *p, enum carried verdict, const char *why) {
+    load_trouble_with(p->load, verdict, "cannot send", name_of(p), why);
+}
+
+static void over(struct parcel *p) {
+    if (p->load->errand->tally != NULL && !p->load->stopping)
+        p->load->errand->tally->files++;
+    parcel_free(p);
+}
+
+static void removed(void *arg, const struct sftp_answer *answer) {
+    (void)answer;
+    parcel_free(arg);
+}
+
+static void remove_there(struct parcel *p) {
+    sftp_remove(p->load->carrier->sftp, buf_view(&p->temporary), removed, p);
+}
+
+static void renamed(void *arg, const struct sftp_answer *answer) {
+    struct parcel *p = arg;
+    if (answer->status == SFTP_OK) {
+        over(p);
+        return;
+    }
+    trouble(p, CARRY_LOST, sftp_reason(answer->status));
+    remove_there(p);
+}
+
+/* It was closed there: on to its own name, or away with it. */
+static void settle(struct parcel *p) {
+    p->state = RENAMING;
+    if (p->temporary.n == 0)
+        over(p);
+    else if (p->load->stopping)
+        remove_there(p);
+    else
+        sftp_rename(p->load->carrier->sftp, buf_view(&p->temporary), buf_view(&p->path), renamed,
+                    p);
+}
+
+static void answered(struct parcel *p) {
+    p->busy--;
+    if (p->state == CLOSING && p->busy == 0)
+        settle(p);
+}
+
+static void written(void *arg, const struct sftp_answer *answer) {
+    struct parcel *p = arg;
+    if (answer->status != SFTP_OK)
+        trouble(p, CARRY_LOST, sftp_reason(answer->status));
+    answered(p);
+}
+
+/* What stands there in the end is as long as what was sent. */
+static void measured(void *arg, const struct sftp_answer *answer) {
+    struct parcel *p = arg;
+    if (answer->status != SFTP_OK)
+        trouble(p, CARRY_LOST, sftp_reason(answer->status));
+    else if ((answer->attributes.has & SFTP_HAS_SIZE) != 0 && answer->attributes.size != p->size)
+        trouble(p, CARRY_LOST, "it has another size there after it was written");
+    answered(p);
+}
+
+static void close_there(struct parcel *p) {
+    p->state = CLOSING;
+    p->busy++;
+    sftp_close(p->load->carrier->sftp, buf_view(&p->handle), written, p);
+}
+
+static void opened(void *arg, const struct sftp_answer *answer) {
+    struct parcel *p = arg;
+    p->busy--;
+    if (answer->status != SFTP_OK) {
+        struct buf shown = {0};
+        buf_visible(&shown, buf_view(&p->path));
+        load_trouble(p->load, CARRY_LOST, "cannot write %s there: %s", shown.s,
+                     sftp_reason(answer->status));
+        buf_free(&shown);
+        parcel_free(p);
+        return;
+    }
+    buf_str(&p->handle, answer->bytes);
+    p->state = MOVING;
+    if (p->load->stopping)
+        close_there(p);
+}
+
+/* A name beside its own, where its own is one that others may look at. */
+static void choose_name(struct parcel *p) {
+    struct load *l = p->load;
+    struct str to = l->items.v[p->item].to;
+    load_path(l, to, &p->path);
+    if (!l->errand->make_where || (to.n != 0 && to.s[0] == '/'))
+        temporary_name(buf_view(&p->path), &p->temporary);
+}
+
+static struct str name_there(const struct parcel *p) {
+    return buf_view(p->temporary.n != 0 ? &p->temporary : &p->path);
+}
+
+static void linked(void *arg, const struct sftp_answer *answer) {
+    struct parcel *p = arg;
+    if (answer->status != SFTP_OK) {
+        trouble(p, CARRY_LOST, sftp_reason(answer->status));
+        parcel_free(p);
+        return;
+    }
+    settle(p);
+}
+
+static bool send_link(struct load *l, size_t item) {
+    char target[4096];
+    struct str name = l->items.v[item].from;
+    ssize_t n = readlink(name.s, target, sizeof target);
+    if (n <= 0 || (size_t)n == sizeof target) {
+        load_trouble_with(l, CARRY_FAILED, "cannot send", name, strerror(n < 0 ? errno : EINVAL));
+        return false;
+    }
+    struct parcel *p = parcel_new(l, item);
+    choose_name(p);
+    sftp_make_link(l->carrier->sftp, name_there(p), (struct str){target, (size_t)n}, linked, p);
+    return true;
+}
+
+/* Nothing that is opened here may keep us waiting, or be another file a moment later. */
+static int open_input(struct load *l, struct str name, struct stat *st) {
+    int fd = open(name.s, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    struct buf shown = {0};
+    buf_visible(&shown, name);
+    if (fd < 0)
+        load_trouble(l, CARRY_FAILED, "cannot read its input %s: %s", shown.s, strerror(errno));
+    else if (fstat(fd, st) != 0 || !S_ISREG(st->st_mode))
+        load_trouble(l, CARRY_FAILED,
+                     "its input %s is not a regular file: only those can be carried", shown.s);
+    buf_free(&shown);
+    if (fd >= 0 && l->stopping) {
+        close(fd);
+        fd = -1;
+    }
+    return fd;
+}
+
+bool send_begin_parcel(struct load *l) {
+    size_t i = l->item++;
+    const struct cargo_item *item = &l->items.v[i];
+    struct stat st;
+    if (item->kind == CARGO_DIRECTORY)
+        return false;
+    if (item->kind == CARGO_LINK)
+        return send_link(l, i);
+    int fd = open_input(l, item->from, &st);
+    if (fd < 0)
+        return false;
+    struct parcel *p = parcel_new(l, i);
+    p->fd = fd;
+    p->start = item->part ? item->start : 0;
+    p->size = item->part ? item->size : (uint64_t)st.st_size;
+    p->sparse = !item->part && (uint64_t)st.st_blocks * 512 < (uint64_t)st.st_size;
+    choose_name(p);
+    p->busy++;
+    sftp_open_file(l->carrier->sftp, name_there(p),
+                   SFTP_WRITE | SFTP_CREATE |
+                       (p->temporary.n != 0 ? SFTP_EXCLUSIVE : SFTP_TRUNCATE),
+                   (uint32_t)(st.st_mode & 0777) | 0200, opened, p);
+    return true;
+}
+
+/* How much can be sent at once from where it stands; holes are passed over. 0: nothing is left. */
+static uint32_t next_chunk(struct parcel *p) {
+    uint64_t end = p->size;
+#ifdef SEEK_DATA
+    if (p->sparse) {
+        off_t data = lseek(p->fd, (off_t)p->at, SEEK_DATA);
+        if (data < 0) { /* only a hole is left */
+            p->at = p->size;
+            return 0;
+        }
+        off_t hole = lseek(p->fd, data, SEEK_HOLE);
+        p->at = (uint64_t)data < p->size ? (uint64_t)data : p->size;
+        if (hole >= 0 && (uint64_t)hole < end)
+            end = (uint64_t)hole;
+    }
+#endif
+    size_t most = sftp_chunk(p->load->carrier->sftp);
+    return (uint32_t)(end - p->at < most ? end - p->at : most);
+}
+
+static bool has_changed(const struct parcel *p) {
+    struct stat st;
+    if (fstat(p->fd, &st) != 0)
+        return true;
+    uint64_t size = (uint64_t)st.st_size;
+    return p->load->items.v[p->item].part ? size < p->start + p->size : size != p->size;
+}
+
+static void end_file(struct parcel *p) {
+    struct sftp *sftp = p->load->carrier->sftp;
+    struct sftp_attributes size = {.has = SFTP_HAS_SIZE, .size = p->size};
+    if (has_changed(p))
+        trouble(p, CARRY_FAILED, "it changed while it was carried");
+    if (p->sparse) {
+        p->busy++;
+        sftp_set(sftp, buf_view(&p->handle), &size, written, p);
+    }
+    p->busy++;
+    sftp_look_at_open(sftp, buf_view(&p->handle), measured, p);
+    close_there(p);
+}
+
+bool send_more(struct parcel *p) {
+    uint32_t n = p->at < p->size ? next_chunk(p) : 0;
+    if (n == 0) {
+        end_file(p);
+        return true;
+    }
+    p->busy++;
+    char *bytes = sftp_write(p->load->carrier->sftp, buf_view(&p->handle), p->at, n, written, p);
+    for (uint32_t got = 0; got < n;) {
+        ssize_t r = pread(p->fd, bytes + got, n - got, (off_t)(p->start + p->at + got));
+        if (r < 0 && errno == EINTR)
+            continue;
+        if (r <= 0) {
+            memset(bytes + got, 0, n - got);
+            trouble(p, CARRY_FAILED, r < 0 ? strerror(errno) : "it changed while it was carried");
+            break;
+        }
+        got += (uint32_t)r;
+    }
+    p->at += n;
+    if (p->load->errand->tally != NULL)
+        p->load->errand->tally->bytes += n;
+    return true;
+}
+
+void send_drop(struct parcel *p) {
+    if (p->state == MOVING)
+        close_there(p);
+}

@@ -1,6 +1,7 @@
 #include "run/executor.h"
 
 #include "base/shell.h"
+#include "run/files.h"
 
 #include <stdlib.h>
 
@@ -30,6 +31,19 @@ void job_script(const struct job *job, struct str prefix, struct buf *out) {
         buf_free(out);
         *out = spaced;
     }
+}
+
+void job_script_in_place(const struct job *job, struct buf *prefix, struct buf *script) {
+    struct buf dir = {0};
+    graph_dir(job->graph, job->step, host_of(job), &dir);
+    if (dir.n != 0) {
+        files_way_back(buf_view(&dir), prefix);
+        buf_puts(script, "CDPATH= cd -- ");
+        shell_insert(script, SHELL_BARE, buf_view(&dir));
+        buf_puts(script, "\n");
+    }
+    buf_free(&dir);
+    job_script(job, buf_view(prefix), script);
 }
 
 static void add_variable(void *context, struct str name, struct str value) {

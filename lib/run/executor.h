@@ -94,6 +94,9 @@ static inline bool job_succeeded(const struct job *job) {
 /* What a shell is given for a job: a script that is no option, and variables NAME=VALUE beyond the
  * inherited ones (each ends in a NUL). prefix as in graph_script. */
 void job_script(const struct job *job, struct str prefix, struct buf *out);
+/* Where the files of this directory are: with the change of directory before it; prefix is what
+ * leads from there to the files. */
+void job_script_in_place(const struct job *job, struct buf *prefix, struct buf *script);
 void job_variables(const struct job *job, struct str prefix, str_list *out);
 void job_variables_free(str_list *variables);
 

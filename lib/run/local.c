@@ -6,15 +6,14 @@
 #include "base/strlist.h"
 #include "run/console.h"
 #include "run/files.h"
+#include "run/spawn.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -228,97 +227,10 @@ static char *write_script(struct str script) {
     return name.s;
 }
 
-/* A pipe whose reading end is ours: not inherited, and never waited on. */
-static int output_pipe(int ends[2]) {
-    if (pipe(ends) != 0)
-        return errno;
-    fcntl(ends[0], F_SETFD, FD_CLOEXEC);
-    fcntl(ends[1], F_SETFD, FD_CLOEXEC);
-    fcntl(ends[0], F_SETFL, O_NONBLOCK);
-    return 0;
-}
-
-/* What a step's shell is started from. */
-struct birth {
-    const struct watcher *watcher;
-    char *const *argv, *const *envp;
-    int out, err; /* -1: it has all of our own, and standard input too */
-    volatile int error;
-};
-
-static bool put_at(int fd, int place) {
-    return fd != place ? dup2(fd, place) >= 0 : fcntl(fd, F_SETFD, 0) == 0;
-}
-
-/* In the child, that shares our memory until it is the shell or gone. It tells the watcher itself,
- * and holds the watcher's pipe until it is the shell: foray may be killed at any moment, and the
- * watcher still learns of every one. */
-static _Noreturn void become_shell(struct birth *b) {
-    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE, SIGCHLD};
-    struct sigaction usual = {.sa_handler = SIG_DFL};
-    sigset_t none;
-    bool good = setpgid(0, 0) == 0;
-    watcher_add(b->watcher, getpid());
-    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
-        sigaction(numbers[i], &usual, NULL);
-    if (good && b->out >= 0) {
-        int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
-        good = null >= 0 && put_at(null, 0) && put_at(b->out, 1) && put_at(b->err, 2);
-    }
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
-    if (good)
-        execve("/bin/sh", b->argv, b->envp);
-    b->error = errno;
-    _exit(127);
-}
-
-/* As posix_spawn does it, which has no place for the word to the watcher. */
-static int spawn_shell(pid_t *pid, struct birth *b) {
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    pid_t child = vfork();
-    if (child == 0)
-        become_shell(b);
-    int error = child < 0 ? errno : b->error;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (child > 0 && error != 0) {
-        watcher_remove(b->watcher, child);
-        while (waitpid(child, NULL, 0) < 0 && errno == EINTR)
-            ;
-    }
-    *pid = child;
-    return error;
-}
-
-static int open_pidfd(pid_t pid) {
-#ifdef SYS_pidfd_open
-    return (int)syscall(SYS_pidfd_open, pid, 0); /* close-on-exec by itself */
-#else
-    (void)pid;
-    return -1;
-#endif
-}
-
 static void could_not_start(struct local *x, struct job *job, const char *what, int error) {
     job->end = JOB_FAILED;
     buf_printf(&job->reason, "%s: %s", what, strerror(error));
     x->events->ended(x->events->context, job);
-}
-
-/* The script as the shell gets it, with the change of directory before it. */
-static void full_script(const struct job *job, struct buf *prefix, struct buf *script) {
-    struct buf dir = {0};
-    graph_dir(job->graph, job->step, STR(""), &dir);
-    if (dir.n != 0) {
-        files_way_back(buf_view(&dir), prefix);
-        buf_puts(script, "CDPATH= cd -- ");
-        shell_insert(script, SHELL_BARE, buf_view(&dir));
-        buf_puts(script, "\n");
-    }
-    buf_free(&dir);
-    job_script(job, buf_view(prefix), script);
 }
 
 static void start(struct executor *base, struct job *job) {
@@ -332,8 +244,8 @@ static void start(struct executor *base, struct job *job) {
     files_note_before(job);
     bool console = job->step->rule->console;
     int out[2] = {-1, -1}, err[2] = {-1, -1};
-    error = console ? 0 : output_pipe(out);
-    if (error == 0 && !console && (error = output_pipe(err)) != 0) {
+    error = console ? 0 : spawn_pipe(out, 0);
+    if (error == 0 && !console && (error = spawn_pipe(err, 0)) != 0) {
         close(out[0]);
         close(out[1]);
     }
@@ -344,7 +256,7 @@ static void start(struct executor *base, struct job *job) {
 
     struct process *p = mem_zalloc(sizeof *p);
     struct buf prefix = {0}, script = {0};
-    full_script(job, &prefix, &script);
+    job_script_in_place(job, &prefix, &script);
     str_list own = {0};
     char **envp = environment(job, buf_view(&prefix), &own);
     static char shell[] = "sh", stop[] = "-e", command[] = "-c";
@@ -357,10 +269,13 @@ static void start(struct executor *base, struct job *job) {
         argv[3] = NULL;
     }
     if (error == 0)
-        error = spawn_shell(
-            &p->pid,
-            &(struct birth){
-                .watcher = x->watcher, .argv = argv, .envp = envp, .out = out[1], .err = err[1]});
+        error = spawn(&p->pid, &(struct birth){.watcher = x->watcher,
+                                               .program = "/bin/sh",
+                                               .argv = argv,
+                                               .envp = envp,
+                                               .in = console ? SPAWN_OURS : SPAWN_NULL,
+                                               .out = console ? SPAWN_OURS : out[1],
+                                               .err = console ? SPAWN_OURS : err[1]});
     free(envp);
     job_variables_free(&own);
     buf_free(&prefix);
@@ -394,7 +309,8 @@ static void start(struct executor *base, struct job *job) {
         (struct watch){.fd = out[0], .events = POLLIN, .ready = stdout_ready, .arg = p};
     p->streams[STREAM_ERR] =
         (struct watch){.fd = err[0], .events = POLLIN, .ready = stderr_ready, .arg = p};
-    p->exit = (struct watch){.fd = open_pidfd(p->pid), .events = POLLIN, .ready = exited, .arg = p};
+    p->exit =
+        (struct watch){.fd = spawn_pidfd(p->pid), .events = POLLIN, .ready = exited, .arg = p};
     p->timer = (struct timer){.expired = measure, .arg = p};
     p->console = console;
     if (console) {

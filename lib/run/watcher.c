@@ -19,9 +19,11 @@
 /* For KILL to take effect, and for a slow network to tell that we are gone. */
 #define MARGIN INT64_C(1000000000)
 
-/* Written whole: shorter than PIPE_BUF. Positive: a group to watch; negative: one that has ended;
- * the extremes: steps run elsewhere, or do not. */
+/* Written whole: shorter than PIPE_BUF. Positive: a group to watch, a lifeline if LIFELINE is
+ * added; negative: one that has ended; the extremes: steps run elsewhere, or do not. */
 typedef int32_t record;
+enum { LIFELINE = 1 << 30 }; /* beyond all process numbers */
+typedef VEC(pid_t) group_list;
 
 static void signal_all(const pid_t *groups, size_t n, int sig) {
     for (size_t i = 0; i < n; i++)
@@ -70,10 +72,27 @@ static bool any_left(const pid_t *groups, size_t n) {
     return false;
 }
 
-static void wait_for_all(const pid_t *groups, size_t n) {
+static void wait_for_all(const pid_t *groups, size_t n, int64_t longest) {
     struct timespec pause = {0, 10 * 1000 * 1000};
-    for (int64_t waited = 0; waited < GRACE && any_left(groups, n); waited += pause.tv_nsec)
+    for (int64_t waited = 0; waited < longest && any_left(groups, n); waited += pause.tv_nsec)
         nanosleep(&pause, NULL);
+}
+
+static bool take_out(group_list *groups, pid_t group) {
+    for (size_t i = groups->n; i-- > 0;)
+        if (groups->v[i] == group) {
+            groups->v[i] = groups->v[--groups->n];
+            return true;
+        }
+    return false;
+}
+
+static void end_groups(const group_list *groups) {
+    signal_all(groups->v, groups->n, SIGTERM);
+    signal_all(groups->v, groups->n, SIGCONT);
+    wait_for_all(groups->v, groups->n, GRACE);
+    signal_all(groups->v, groups->n, SIGKILL);
+    wait_for_all(groups->v, groups->n, GRACE);
 }
 
 static int64_t monotonic(void) {
@@ -83,7 +102,7 @@ static int64_t monotonic(void) {
 }
 
 static _Noreturn void watch(int fd) {
-    VEC(pid_t) groups = {0};
+    group_list groups = {0}, lifelines = {0};
     bool elsewhere = false;
     for (;;) {
         record r;
@@ -96,23 +115,20 @@ static _Noreturn void watch(int fd) {
             elsewhere = r == INT32_MAX;
             continue;
         }
-        if (r > 0) {
+        if (r >= LIFELINE)
+            *vec_push(&lifelines) = r - LIFELINE;
+        else if (r > 0)
             *vec_push(&groups) = r;
-            continue;
-        }
-        for (size_t i = groups.n; i-- > 0;)
-            if (groups.v[i] == -r) {
-                groups.v[i] = groups.v[--groups.n];
-                break;
-            }
+        else if (!take_out(&groups, -r))
+            take_out(&lifelines, -r);
     }
     int64_t ended = monotonic();
-    if (groups.n != 0) {
-        signal_all(groups.v, groups.n, SIGTERM);
-        signal_all(groups.v, groups.n, SIGCONT);
-        wait_for_all(groups.v, groups.n);
-        signal_all(groups.v, groups.n, SIGKILL);
-        wait_for_all(groups.v, groups.n);
+    if (groups.n != 0)
+        end_groups(&groups);
+    if (lifelines.n != 0) {
+        int64_t past = monotonic() - ended;
+        wait_for_all(lifelines.v, lifelines.n, GRACE + MARGIN - past);
+        end_groups(&lifelines);
     }
     /* The keepers there end theirs in the same way since the connection is gone, and cannot tell
      * anybody. */
@@ -174,8 +190,8 @@ static void tell(const struct watcher *w, record r) {
         ;
 }
 
-void watcher_add(const struct watcher *w, pid_t group) {
-    tell(w, group);
+void watcher_add(const struct watcher *w, pid_t group, bool lifeline) {
+    tell(w, lifeline ? group + LIFELINE : group);
 }
 
 void watcher_remove(const struct watcher *w, pid_t group) {

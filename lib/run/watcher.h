@@ -15,7 +15,9 @@ struct watcher {
 /* keep: a descriptor that it holds as long as it lives; -1: none. So a lock on it is free only when
  * no step runs any more. 0, or errno; call it before the first thread. */
 int watcher_start(struct watcher *w, int keep);
-void watcher_add(const struct watcher *w, pid_t group);
+/* lifeline: the group ends by itself when its standard input does, with what it runs elsewhere: it
+ * is given the time for that, and ended only then. */
+void watcher_add(const struct watcher *w, pid_t group, bool lifeline);
 void watcher_remove(const struct watcher *w,
                     pid_t group); /* call it before the group's leader is reaped */
 /* Whether steps run on hosts now: when foray dies, it takes up to GRACE to end them there, and

@@ -1,178 +1,98 @@
 #include "base/nodeset.h"
 
-#include "base/map.h"
+#include "base/vec.h"
 
 #include <stdint.h>
 #include <string.h>
 
-/* One "01-10/3" of a bracket. */
-struct range {
-    uint64_t first, last, step;
-    size_t width; /* digits, with padding */
+/* Nothing is gone through to take names away: of each it is known with which word it was last
+ * taken away, and with which it was last let stay. Words count from 1. */
+struct nodeset_state {
+    uint32_t gone, stayed;
+    uint32_t added;   /* the last of its things */
+    uint32_t toggled; /* the word that was last asked to add it or take it away */
+    uint32_t item;    /* the one without a thing: 1 + its index; 0: none */
 };
 
-/* A piece of a word: text, or a bracket of ranges. */
-struct part {
-    struct str text;
-    VEC(struct range) ranges;
-    size_t n; /* names it stands for */
-};
-
-struct expansion {
-    struct str text;
-    size_t at; /* where the mistake is */
-    const char *reason;
-    size_t limit;
-    struct arena *arena;
-    str_list *out;
-    struct map seen;
-};
-
-static bool wrong(struct expansion *x, size_t at, const char *reason) {
-    x->at = at;
-    x->reason = reason;
-    return false;
+/* The last word that took it away. One that let only its own names stay took away all others. */
+static uint32_t gone_since(const struct nodeset_state *state, uint32_t narrowed) {
+    return state->stayed >= narrowed || state->gone > narrowed ? state->gone : narrowed;
 }
 
-static bool number(struct expansion *x, size_t *i, uint64_t *value, size_t *width) {
-    size_t start = *i;
-    *value = 0;
-    while (*i < x->text.n && x->text.s[*i] >= '0' && x->text.s[*i] <= '9') {
-        if (*i - start >= 18)
-            return wrong(x, start, "a number in a range has too many digits");
-        *value = *value * 10 + (uint64_t)(x->text.s[(*i)++] - '0');
+void nodeset_begin(struct nodeset *set, enum nodeset_op op) {
+    set->word++;
+    set->op = op;
+    set->before = set->narrowed;
+    if (op == NODESET_INTERSECTION)
+        set->narrowed = set->word;
+}
+
+/* Where it is written which item that is: 1 + its index; 0: there is none yet. */
+static uint32_t *item_of(struct nodeset *set, struct nodeset_state *state, void *thing) {
+    if (thing == NULL)
+        return &state->item;
+    struct map_entry *e = map_at(&set->things, (struct str){(const char *)&thing, sizeof thing});
+    if (e->value == NULL) {
+        e->key.s = arena_copy(&set->arena, &thing, sizeof thing);
+        e->value = arena_alloc(&set->arena, sizeof(uint32_t));
     }
-    *width = *i - start;
-    return *width != 0 || wrong(x, *i, "a range is made of numbers, as in [01-23,40]");
+    return e->value;
 }
 
-static bool bracket(struct expansion *x, size_t *i, struct part *part) {
-    for (;;) {
-        struct range r = {.step = 1};
-        size_t width, start = *i;
-        if (!number(x, i, &r.first, &r.width))
-            return false;
-        r.last = r.first;
-        if (*i < x->text.n && x->text.s[*i] == '-') {
-            ++*i;
-            if (!number(x, i, &r.last, &width))
-                return false;
-            if (width > r.width && (x->text.s[start] != '0' || r.width == 1))
-                width = r.width;
-            if (width != r.width)
-                return wrong(x, start,
-                             "both ends of a padded range have the same number of digits");
-        }
-        if (*i < x->text.n && x->text.s[*i] == '/') {
-            ++*i;
-            if (!number(x, i, &r.step, &width))
-                return false;
-            if (r.step == 0)
-                return wrong(x, *i - width, "a step of 0 goes nowhere");
-        }
-        if (r.last < r.first)
-            return wrong(x, start, "a range goes from the lower to the higher number");
-        uint64_t n = (r.last - r.first) / r.step + 1;
-        if (n > x->limit - (part->n < x->limit ? part->n : x->limit))
-            return wrong(x, start, "too many hosts");
-        part->n += (size_t)n;
-        *vec_push(&part->ranges) = r;
-        if (*i >= x->text.n || (x->text.s[*i] != ',' && x->text.s[*i] != ']'))
-            return wrong(x, *i, "a `]` is missing");
-        if (x->text.s[(*i)++] == ']')
-            return true;
+static void put(struct nodeset *set, uint32_t name, void *thing) {
+    struct nodeset_state *state = &set->states.v[name];
+    uint32_t *item = item_of(set, state, thing);
+    if (*item == 0) {
+        *vec_push(&set->items) = (struct nodeset_item){
+            .name = set->names.entries[name].key, .thing = thing, .state = name};
+        *item = (uint32_t)set->items.n;
+    }
+    set->items.v[*item - 1].added = state->added = set->word;
+}
+
+void nodeset_add(struct nodeset *set, struct str name, void *thing) {
+    uint32_t index = (uint32_t)(map_at(&set->names, name) - set->names.entries);
+    if (index == set->states.n)
+        vec_push(&set->states);
+    struct nodeset_state *state = &set->states.v[index];
+    state->gone = gone_since(state, set->before);
+    bool in = state->added > state->gone;
+    switch (set->op) {
+    case NODESET_UNION:
+        put(set, index, thing);
+        break;
+    case NODESET_DIFFERENCE:
+        state->gone = set->word;
+        break;
+    case NODESET_INTERSECTION:
+        if (in)
+            state->stayed = set->word;
+        break;
+    case NODESET_XOR:
+        /* Told twice by one word it counts once. */
+        if (in && state->toggled != set->word)
+            state->gone = set->word;
+        else if (state->gone != set->word)
+            put(set, index, thing);
+        state->toggled = set->word;
+        break;
     }
 }
 
-static void add_number(const struct part *part, size_t index, struct buf *name) {
-    for (size_t i = 0; i < part->ranges.n; i++) {
-        const struct range *r = &part->ranges.v[i];
-        uint64_t n = (r->last - r->first) / r->step + 1;
-        if (index < n) {
-            buf_printf(name, "%0*llu", (int)r->width,
-                       (unsigned long long)(r->first + index * r->step));
-            return;
-        }
-        index -= (size_t)n;
+const struct nodeset_item *nodeset_next(const struct nodeset *set, size_t *i) {
+    while (*i < set->items.n) {
+        const struct nodeset_item *item = &set->items.v[(*i)++];
+        if (item->added > gone_since(&set->states.v[item->state], set->narrowed))
+            return item;
     }
+    return NULL;
 }
 
-static void make_names(struct expansion *x, const struct part *parts, size_t n, size_t total) {
-    struct buf name = {0};
-    for (size_t k = 0; k < total; k++) {
-        size_t block = total, rest = k;
-        buf_clear(&name);
-        for (size_t p = 0; p < n; p++) {
-            if (parts[p].ranges.n == 0) {
-                buf_str(&name, parts[p].text);
-                continue;
-            }
-            block /= parts[p].n;
-            add_number(&parts[p], rest / block, &name);
-            rest %= block;
-        }
-        if (map_get(&x->seen, buf_view(&name)) != NULL)
-            continue;
-        struct str copy = arena_str(x->arena, buf_view(&name));
-        *map_put(&x->seen, copy) = x;
-        *vec_push(x->out) = copy;
-    }
-    buf_free(&name);
-}
-
-static bool is_separator(char c) {
-    return c == ',' || c == ' ' || c == '\t' || c == '\n';
-}
-
-static bool word(struct expansion *x, size_t *i) {
-    VEC(struct part) parts = {0};
-    size_t total = 1, start = *i;
-    bool good = true;
-    while (good && *i < x->text.n && !is_separator(x->text.s[*i])) {
-        struct part *part = vec_push(&parts);
-        if (x->text.s[*i] == ']') {
-            good = wrong(x, *i, "a `[` is missing");
-        } else if (x->text.s[*i] == '[') {
-            ++*i;
-            good = bracket(x, i, part);
-            if (good && part->n > x->limit / total)
-                good = wrong(x, start, "too many hosts");
-            total *= good ? part->n : 1;
-        } else {
-            size_t from = *i;
-            while (*i < x->text.n && !is_separator(x->text.s[*i]) &&
-                   strchr("[]", x->text.s[*i]) == NULL)
-                ++*i;
-            part->text = (struct str){x->text.s + from, *i - from};
-        }
-    }
-    if (good && total > x->limit - (x->out->n < x->limit ? x->out->n : x->limit))
-        good = wrong(x, start, "too many hosts");
-    if (good)
-        make_names(x, parts.v, parts.n, total);
-    for (size_t p = 0; p < parts.n; p++)
-        vec_free(&parts.v[p].ranges);
-    vec_free(&parts);
-    return good;
-}
-
-bool nodeset_expand(struct str text, size_t limit, struct arena *arena, str_list *out,
-                    size_t *offset, const char **reason) {
-    struct expansion x = {.text = text, .limit = limit, .arena = arena, .out = out};
-    bool good = true;
-    size_t i = 0;
-    while (good && i < text.n) {
-        if (is_separator(text.s[i]))
-            i++;
-        else
-            good = word(&x, &i);
-    }
-    map_free(&x.seen);
-    if (good && out->n == 0)
-        good = wrong(&x, 0, "no host is named");
-    if (!good) {
-        *offset = x.at < text.n ? x.at : text.n != 0 ? text.n - 1 : 0;
-        *reason = x.reason;
-    }
-    return good;
+void nodeset_free(struct nodeset *set) {
+    map_free(&set->names);
+    map_free(&set->things);
+    vec_free(&set->states);
+    vec_free(&set->items);
+    arena_free(&set->arena);
+    *set = (struct nodeset){0};
 }

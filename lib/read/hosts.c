@@ -1,18 +1,18 @@
 /* The key `hosts`: pools, and the hosts in them. */
-#include "base/nodeset.h"
 #include "read/reader.h"
 #include "read/schema.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* A pool of a pool of all hosts of ... is no longer a list that anyone wrote. */
-enum { HOSTS_MAX = 100 * 1000, MEMBERS_MAX = 1000 * 1000, SLOTS_MAX = 100 * 1000 };
+enum { SLOTS_MAX = 100 * 1000, PATH_SHOWN = 20 };
 
-/* A word of a host list: a host, or the pool whose hosts are taken over. */
-struct member {
-    struct host *host;
-    struct draft_pool *pool;
+/* What host lists say, one after the other. */
+struct term {
+    enum { LIST, WORD, HOST, POOL, ALL } kind;
+    enum nodeset_op op;      /* of a word */
+    struct str name;         /* of a host */
+    struct draft_pool *pool; /* whose hosts are taken over */
     struct place at;
 };
 
@@ -20,75 +20,34 @@ struct member {
 struct draft_pool {
     struct pools *all;
     struct pool *pool;
-    VEC(const struct node *) words;
-    VEC(struct member) members;
-    size_t next; /* of the members, while its hosts are found */
+    VEC(const struct node *) lists;
+    VEC(struct term) terms;
+    size_t next; /* of the terms, while the pools that it names are looked at */
+    size_t open; /* 1 + its place on the path to them; 0: it is not there */
     uint32_t slots;
     struct ssh_settings ssh;
-    bool open, done, broken;
+    bool done, broken;
+    bool names_all; /* `@*`, itself or by a pool that it names */
     VEC(struct host *) hosts;
 };
+
+typedef VEC(struct draft_pool *) draft_list;
 
 struct pools {
     struct graph *graph;
     struct diags *diags;
-    VEC(struct draft_pool *) drafts;
+    draft_list drafts;
     struct map names;     /* of drafts */
     str_list suggestions; /* the same, as a list */
     struct map hosts;     /* by name and settings */
     VEC(uint32_t) seen;   /* by host id: 1 + the id of the last pool it was put into */
-    size_t members;
-    bool too_many; /* told */
+    size_t listed;        /* names and hosts that were gone through, in all lists */
+    bool too_many;        /* told */
+    struct pool every;
+    struct draft_pool everyone; /* the hosts of `@*` */
 };
 
 /* --- hosts --- */
-
-const char *split_host(struct str name, struct str *user, struct str *target, uint16_t *port) {
-    const char *at = bytes_last(name.s, '@', name.n);
-    struct str rest = name, digits = {0};
-    if (at != NULL) {
-        *user = (struct str){name.s, (size_t)(at - name.s)};
-        rest = (struct str){at + 1, (size_t)(name.s + name.n - at) - 1};
-        if (user->n == 0)
-            return "a user's name is missing before the `@`";
-    }
-    const char *end = rest.s;
-    if (rest.n != 0 && rest.s[0] == '[') {
-        end = memchr(rest.s, ']', rest.n);
-        if (end == NULL || ++end == rest.s + 2)
-            return "an address in brackets is missing";
-        *target = (struct str){rest.s + 1, (size_t)(end - rest.s) - 2};
-    } else {
-        end = memchr(rest.s, ':', rest.n);
-        if (end == NULL)
-            end = rest.s + rest.n;
-        else if (bytes_last(rest.s, ':', rest.n) != end)
-            return "an IPv6 address stands in brackets, as in [::1]:22";
-        *target = (struct str){rest.s, (size_t)(end - rest.s)};
-    }
-    if (end != rest.s + rest.n) {
-        digits = (struct str){end + 1, (size_t)(rest.s + rest.n - end) - 1};
-        unsigned long n = 0;
-        for (size_t i = 0; i < digits.n && n <= UINT16_MAX; i++)
-            n = digits.s[i] >= '0' && digits.s[i] <= '9'
-                    ? n * 10 + (unsigned long)(digits.s[i] - '0')
-                    : UINT16_MAX + 1ul;
-        if (*end != ':' || n == 0 || n > UINT16_MAX)
-            return "a port is a number from 1 to 65535";
-        *port = (uint16_t)n;
-    }
-    if (target->n == 0)
-        return "a host's name is missing";
-    /* Names that are options or code for a program that they are given to. */
-    if (target->s[0] == '-' || name.s[0] == '-')
-        return "a host's name cannot start with `-`";
-    bool brackets = rest.s[0] == '[';
-    for (size_t i = 0; i < name.n; i++)
-        if ((unsigned char)name.s[i] <= ' ' || strchr("'\"\\$`|;&<>(){}/*?!#", name.s[i]) != NULL ||
-            (!brackets && strchr("[]%", name.s[i]) != NULL))
-            return "a host's name cannot contain such a character";
-    return NULL;
-}
 
 /* The host of that name with a pool's settings, made if there is none. The same host in two pools
  * is one, with the smaller number of slots. */
@@ -132,91 +91,64 @@ static struct host *find_host(struct draft_pool *p, struct str name, struct plac
 
 /* --- host lists --- */
 
-static void add_name(struct draft_pool *p, struct str name, struct place at) {
+/* Whether so many more may be gone through: a pool of a pool of all hosts of ... is no longer a
+ * list that anyone wrote. */
+static bool spend(struct pools *all, size_t n, struct place at) {
+    all->listed += n;
+    if (all->listed > LISTED_MAX && !all->too_many) {
+        diag_error(all->diags, at, "the host lists name more than %d hosts in all", LISTED_MAX);
+        all->too_many = true;
+    }
+    return !all->too_many;
+}
+
+static void take_word(void *context, enum nodeset_op op) {
+    struct draft_pool *p = context;
+    *vec_push(&p->terms) = (struct term){.kind = WORD, .op = op};
+}
+
+static bool take_name(void *context, struct str name, struct place at) {
+    struct draft_pool *p = context;
     struct pools *all = p->all;
-    if (name.s[0] != '@') {
-        struct host *h = find_host(p, name, at);
-        if (h != NULL)
-            *vec_push(&p->members) = (struct member){.host = h, .at = at};
-        return;
+    struct term term = {.kind = HOST, .name = name, .at = at};
+    if (str_eq(name, STR("@*"))) {
+        term.kind = ALL;
+        p->names_all = true;
+    } else if (name.s[0] == '@') {
+        name = (struct str){name.s + 1, name.n - 1};
+        term.kind = POOL;
+        term.pool = map_get(&all->names, name);
+        if (term.pool == NULL) {
+            diag_error(all->diags, at, "there is no pool `%s`", diag_name(all->diags, name));
+            help_meant(all->diags, name, all->suggestions.v, all->suggestions.n);
+            p->broken = true;
+            return true;
+        }
     }
-    name = (struct str){name.s + 1, name.n - 1};
-    struct draft_pool *other = map_get(&all->names, name);
-    if (other != NULL) {
-        *vec_push(&p->members) = (struct member){.pool = other, .at = at};
-        return;
-    }
-    diag_error(all->diags, at, "there is no pool `%s`", diag_name(all->diags, name));
-    help_meant(all->diags, name, all->suggestions.v, all->suggestions.n);
+    *vec_push(&p->terms) = term;
+    return spend(all, 1, at);
 }
 
-/* `[::1]:22` and `ana@[fe80::1]`, whose brackets are no range. */
-bool is_host_address(struct str word) {
-    const char *at = memchr(word.s, '@', word.n);
-    size_t i = at != NULL ? (size_t)(at - word.s) + 1 : 0;
-    const char *close = i < word.n && word.s[i] == '[' ? memchr(word.s, ']', word.n) : NULL;
-    return close != NULL && memchr(word.s + i, ':', (size_t)(close - word.s) - i) != NULL;
-}
-
-static void read_word(struct draft_pool *p, struct str text, struct node_finder *finder,
-                      size_t offset, size_t n) {
-    struct pools *all = p->all;
-    struct str word = {text.s + offset, n};
-    struct place at = node_find(finder, offset, n);
-    if (is_host_address(word)) {
-        add_name(p, word, at);
-        return;
-    }
-    str_list names = {0};
-    const char *reason;
-    size_t mistake;
-    if (nodeset_expand(word, HOSTS_MAX, &all->graph->arena, &names, &mistake, &reason)) {
-        for (size_t i = 0; i < names.n && !all->too_many; i++)
-            add_name(p, names.v[i], at);
-    } else {
-        diag_error(all->diags, node_find(finder, offset + mistake, 1), "%s", reason);
-        diag_help(all->diags, "a host list is written like node[01-23],gpu1,ana@big:2222");
-    }
-    vec_free(&names);
-}
-
-/* The words of a list are separated by commas and blanks, but for those in brackets. */
-bool next_host_word(struct str text, size_t *at, struct str *word) {
-    size_t i = *at;
-    bool bracket = false;
-    while (i < text.n && strchr(", \t\n", text.s[i]) != NULL)
-        i++;
-    word->s = text.s + i;
-    for (; i < text.n && (bracket || strchr(", \t\n", text.s[i]) == NULL); i++)
-        if (text.s[i] == '[' || text.s[i] == ']')
-            bracket = text.s[i] == '[';
-    word->n = (size_t)(text.s + i - word->s);
-    *at = i;
-    return word->n != 0;
-}
-
-static void read_list(struct draft_pool *p, const struct node *node) {
-    size_t at = 0, words = 0;
-    struct str word;
-    struct node_finder finder;
-    node_finder_init(&finder, node);
-    for (; !p->all->too_many && next_host_word(node->text, &at, &word); words++)
-        read_word(p, node->text, &finder, (size_t)(word.s - node->text.s), word.n);
-    if (words == 0 && !p->all->too_many) {
-        diag_error(p->all->diags, node_at(node), "no host is named");
+static void read_lists(struct draft_pool *p) {
+    struct host_list_reader reader = {&p->all->graph->arena, p->all->diags, p, take_word,
+                                      take_name};
+    for (size_t i = 0; i < p->lists.n && !p->all->too_many; i++) {
+        *vec_push(&p->terms) = (struct term){.kind = LIST, .at = node_at(p->lists.v[i])};
+        if (!read_host_list(&reader, p->lists.v[i]))
+            p->broken = true;
     }
 }
 
 /* --- keys of a pool --- */
 
-static void take_word(void *context, const struct node *scalar) {
+static void take_list(void *context, const struct node *scalar) {
     struct draft_pool *p = context;
-    *vec_push(&p->words) = scalar;
+    *vec_push(&p->lists) = scalar;
 }
 
 static void pool_hosts(void *context, const struct node *value) {
     struct draft_pool *p = context;
-    if (!want_names(value, "a host list", p->all->diags, take_word, p))
+    if (!want_names(value, "a host list", p->all->diags, take_list, p))
         p->broken = true;
 }
 
@@ -326,9 +258,13 @@ static void read_pool(struct draft_pool *p, const struct node *value) {
     else
         read_keys(value, "a pool", schema_pool.keys, schema_pool.n, p, diags);
     p->broken = p->broken || errors != diags->errors || (value->kind == NODE_MAP && value->refused);
-    if (!p->broken && p->words.n == 0)
+    if (!p->broken && p->lists.n == 0) {
         diag_error(diags, p->pool->at, "pool `%s` has no hosts", name);
+        p->broken = true;
+    }
 }
+
+/* --- the hosts of a pool --- */
 
 static void add_host(struct draft_pool *p, struct host *h) {
     uint32_t *seen = &p->all->seen.v[h->id];
@@ -336,45 +272,123 @@ static void add_host(struct draft_pool *p, struct host *h) {
         return;
     *seen = p->pool->id + 1;
     *vec_push(&p->hosts) = h;
-    p->all->members++;
 }
 
-/* Puts together the hosts of a pool, after those of the pools that it names. */
-static void gather(struct pools *all, struct draft_pool *first) {
-    VEC(struct draft_pool *) stack = {0};
-    if (!first->done)
-        *vec_push(&stack) = first;
-    while (stack.n != 0) {
-        struct draft_pool *p = stack.v[stack.n - 1];
-        p->open = true;
-        struct member *m = p->next < p->members.n ? &p->members.v[p->next] : NULL;
-        if (m == NULL) {
-            for (size_t i = 0; i < p->members.n && all->members <= MEMBERS_MAX; i++) {
-                m = &p->members.v[i];
-                if (m->host != NULL)
-                    add_host(p, m->host);
-                for (size_t k = 0; m->pool != NULL && k < m->pool->hosts.n; k++)
-                    add_host(p, m->pool->hosts.v[k]);
-            }
-            p->open = false;
-            p->done = true;
-            stack.n--;
-        } else if (m->pool != NULL && m->pool->open) {
-            diag_error(all->diags, m->at, "pool `%s` contains itself",
-                       diag_name(all->diags, m->pool->pool->name));
-            p->next++;
-        } else if (m->pool != NULL && !m->pool->done) {
-            *vec_push(&stack) = m->pool;
-        } else {
-            p->next++;
+static void add_pool(struct nodeset *set, const struct draft_pool *from, const struct term *term) {
+    if (!spend(from->all, from->hosts.n, term->at))
+        return;
+    for (size_t i = 0; i < from->hosts.n; i++)
+        nodeset_add(set, from->hosts.v[i]->name, from->hosts.v[i]);
+}
+
+/* What a list has left. */
+static void add_set(struct draft_pool *p, struct nodeset *set, struct place at) {
+    const struct nodeset_item *item;
+    for (size_t i = 0; !p->all->too_many && (item = nodeset_next(set, &i)) != NULL;) {
+        struct host *h = item->thing != NULL ? item->thing : find_host(p, item->name, at);
+        if (h != NULL)
+            add_host(p, h);
+    }
+    nodeset_free(set);
+}
+
+/* The hosts of a pool, when those of the pools that it names are known. */
+static void evaluate(struct draft_pool *p) {
+    struct pools *all = p->all;
+    struct nodeset set = {0};
+    struct place at = p->pool->at;
+    for (size_t i = 0; i < p->terms.n && !all->too_many; i++) {
+        const struct term *term = &p->terms.v[i];
+        switch (term->kind) {
+        case LIST:
+            add_set(p, &set, at);
+            at = term->at;
+            break;
+        case WORD:
+            nodeset_begin(&set, term->op);
+            break;
+        case HOST:
+            nodeset_add(&set, term->name, NULL);
+            break;
+        case POOL:
+            add_pool(&set, term->pool, term);
+            p->broken = p->broken || term->pool->broken;
+            break;
+        case ALL:
+            add_pool(&set, &all->everyone, term);
+            break;
         }
     }
-    if (all->members > MEMBERS_MAX && !all->too_many) {
-        diag_error(all->diags, first->pool->at, "the pools have more than %d hosts in all",
-                   MEMBERS_MAX);
-        all->too_many = true;
+    add_set(p, &set, at);
+    if (p->hosts.n == 0 && !p->broken && !all->too_many) {
+        diag_error(all->diags, at, "no host is left in pool `%s`",
+                   diag_name(all->diags, p->pool->name));
+        diag_help(all->diags, p->names_all ? "`@*` is the hosts of all pools that do not name it"
+                                           : "`a!b` is a without b, `a&b` what is in both");
+        p->broken = true;
     }
-    vec_free(&stack);
+}
+
+/* path[n - 1] names a pool that is on the path before it. */
+static void report_cycle(struct draft_pool **path, size_t n, const struct term *term) {
+    struct diags *diags = term->pool->all->diags;
+    const char *name = diag_name(diags, term->pool->pool->name);
+    struct buf text = {0};
+    size_t first = term->pool->open - 1;
+    for (size_t i = first; i < n && i < first + PATH_SHOWN; i++)
+        buf_printf(&text, "%s -> ", diag_name(diags, path[i]->pool->name));
+    diag_error(diags, term->at, "pool `%s` contains itself: %s%s%s", name, text.s,
+               n - first > PATH_SHOWN ? "... -> " : "", name);
+    term->pool->broken = true;
+    buf_free(&text);
+}
+
+/* Finds the hosts of a pool, after those of the pools that it names; only then those of the pools
+ * that `@*` stands for are known, so that pools that name it are put off. */
+static void gather(struct draft_pool *first, draft_list *put_off) {
+    draft_list path = {0};
+    if (!first->done)
+        *vec_push(&path) = first;
+    while (path.n != 0) {
+        struct draft_pool *p = path.v[path.n - 1];
+        p->open = path.n;
+        if (p->next == p->terms.n) {
+            if (p->names_all)
+                *vec_push(put_off) = p;
+            else
+                evaluate(p);
+            p->open = 0;
+            p->done = true;
+            path.n--;
+            continue;
+        }
+        const struct term *term = &p->terms.v[p->next];
+        if (term->kind == POOL && term->pool->open == 0 && !term->pool->done) {
+            *vec_push(&path) = term->pool;
+            continue;
+        }
+        if (term->kind == POOL && term->pool->open != 0)
+            report_cycle(path.v, path.n, term);
+        if (term->kind == POOL)
+            p->names_all = p->names_all || term->pool->names_all;
+        p->next++;
+    }
+    vec_free(&path);
+}
+
+static void gather_all(struct pools *all) {
+    draft_list put_off = {0};
+    for (size_t i = 0; i < all->drafts.n; i++)
+        gather(all->drafts.v[i], &put_off);
+    all->every.id = (uint32_t)all->drafts.n;
+    all->everyone = (struct draft_pool){.all = all, .pool = &all->every};
+    for (size_t i = 0; i < all->drafts.n && put_off.n != 0; i++)
+        for (size_t k = 0; k < all->drafts.v[i]->hosts.n; k++)
+            add_host(&all->everyone, all->drafts.v[i]->hosts.v[k]);
+    for (size_t i = 0; i < put_off.n; i++)
+        evaluate(put_off.v[i]);
+    vec_free(&put_off);
+    vec_free(&all->everyone.hosts);
 }
 
 void read_hosts(struct reader *r) {
@@ -391,16 +405,14 @@ void read_hosts(struct reader *r) {
             read_pool(new_pool(&all, &value->items[i]), &value->items[i + 1]);
     }
     for (size_t i = 0; i < all.drafts.n; i++)
-        for (size_t k = 0; k < all.drafts.v[i]->words.n; k++)
-            read_list(all.drafts.v[i], all.drafts.v[i]->words.v[k]);
-    for (size_t i = 0; i < all.drafts.n; i++)
-        gather(&all, all.drafts.v[i]);
+        read_lists(all.drafts.v[i]);
+    gather_all(&all);
     for (size_t i = 0; i < all.drafts.n; i++) {
         struct draft_pool *p = all.drafts.v[i];
         p->pool->hosts = arena_copy(&r->graph->arena, p->hosts.v, p->hosts.n * sizeof *p->hosts.v);
         p->pool->n_hosts = p->hosts.n;
-        vec_free(&p->words);
-        vec_free(&p->members);
+        vec_free(&p->lists);
+        vec_free(&p->terms);
         vec_free(&p->hosts);
     }
     vec_free(&all.drafts);

@@ -2,6 +2,7 @@
 #ifndef FORAY_READ_READER_H
 #define FORAY_READ_READER_H
 
+#include "base/nodeset.h"
 #include "base/strlist.h"
 #include "graph/expand.h"
 #include "graph/graph.h"
@@ -66,11 +67,24 @@ void read_variables(struct reader *r);
 void read_limits(struct reader *r);
 void read_steps(struct reader *r);
 
-/* A host as it is written, in its parts; or what is wrong with it. (hosts.c) */
+/* A host as it is written, in its parts; or what is wrong with it. (hostlist.c) */
 const char *split_host(struct str name, struct str *user, struct str *target, uint16_t *port);
-/* The next word of a host list from `at` on, which moves behind it; false: there is none. */
-bool next_host_word(struct str text, size_t *at, struct str *word);
-bool is_host_address(struct str word);
+
+enum { HOSTS_MAX = 100 * 1000, LISTED_MAX = 2 * 1000 * 1000 };
+
+/* Is told what stands in a host list, from the left. */
+struct host_list_reader {
+    struct arena *arena; /* names are made in it */
+    struct diags *diags;
+    void *context;
+    /* A word begins: how it is combined with those before it. */
+    void (*word)(void *context, enum nodeset_op op);
+    /* A host that it stands for; or `@` and a pool, which need not be there. false: no more. */
+    bool (*name)(void *context, struct str name, struct place at);
+};
+
+/* false: there were mistakes, which were told. */
+bool read_host_list(const struct host_list_reader *r, const struct node *list);
 
 /* The pool of that name, or one of a single host of that name; NULL if there is none. */
 struct pool *find_pool(struct graph *g, struct str name);

@@ -10,9 +10,10 @@
 typedef VEC(struct source) option_list;
 
 /* A pool of the hosts that `on` stands for, without those of `except`: each once, in the order
- * written. Named are pools (with or without `@`) and hosts of the graph, and node sets; hosts that
- * the graph does not have are added to it. What `except` names need not be there. NULL: there was a
- * mistake, or no host is left, which was told. */
+ * written. Both are host lists (base/nodeset.h), in which `@` and a pool's name, or only that, is
+ * the hosts of the pool, and `@*` those of all pools. Hosts that the graph does not have are added
+ * to it; what `except` names need not be there. NULL: there was a mistake, or no host is left,
+ * which was told. */
 struct pool *words_pool(struct graph *g, const option_list *on, const option_list *except,
                         struct diags *diags);
 

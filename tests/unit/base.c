@@ -2,7 +2,6 @@
 #include "base/arena.h"
 #include "base/duration.h"
 #include "base/map.h"
-#include "base/nodeset.h"
 #include "base/regex.h"
 #include "base/suggest.h"
 #include "unit.h"
@@ -108,47 +107,6 @@ TEST(patterns_match_or_give_up) {
     r = regex_new(STR("^(a|aa)+$"), error, sizeof error, &offset);
     CHECK(regex_match(r, STR("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab")) == -1);
     regex_free(r);
-}
-
-static const char *expand(const char *text) {
-    static struct buf b;
-    struct arena arena = {0};
-    str_list names = {0};
-    size_t offset;
-    const char *reason;
-    buf_clear(&b);
-    if (nodeset_expand(str_of(text), 1000, &arena, &names, &offset, &reason))
-        for (size_t i = 0; i < names.n; i++)
-            buf_printf(&b, "%s%.*s", i != 0 ? " " : "", STR_FMT(names.v[i]));
-    else
-        buf_printf(&b, "%zu: %s", offset, reason);
-    vec_free(&names);
-    arena_free(&arena);
-    return b.s;
-}
-
-TEST(host_lists) {
-    CHECK_STR(expand("node1"), "node1");
-    CHECK_STR(expand("node[08-11]"), "node08 node09 node10 node11");
-    CHECK_STR(expand("n[8-11]"), "n8 n9 n10 n11");
-    CHECK_STR(expand("a[1,3-4]b, c ana@big:2222"), "a1b a3b a4b c ana@big:2222");
-    CHECK_STR(expand("n[0-10/5]"), "n0 n5 n10");
-    CHECK_STR(expand("r[1-2]n[1-2]"), "r1n1 r1n2 r2n1 r2n2");
-    CHECK_STR(expand("a,b,a,n[1-2],n1"), "a b n1 n2");
-    CHECK_STR(expand("n[001-003]"), "n001 n002 n003");
-}
-
-TEST(mistakes_in_host_lists_have_their_place) {
-    CHECK_STR(expand("ab[1-3"), "5: a `]` is missing");
-    CHECK_STR(expand("ab]"), "2: a `[` is missing");
-    CHECK_STR(expand("n[3-1]"), "2: a range goes from the lower to the higher number");
-    CHECK_STR(expand("n[]"), "2: a range is made of numbers, as in [01-23,40]");
-    CHECK_STR(expand("n[1-2/0]"), "6: a step of 0 goes nowhere");
-    CHECK_STR(expand("n[1-1000000000]"), "2: too many hosts");
-    CHECK_STR(expand("n[1-100]x[1-100]"), "0: too many hosts");
-    CHECK_STR(expand("n[01-100]"), "2: both ends of a padded range have the same number of digits");
-    CHECK_STR(expand("n[1-99999999999999999999]"), "4: a number in a range has too many digits");
-    CHECK_STR(expand(" , "), "0: no host is named");
 }
 
 UNIT_MAIN

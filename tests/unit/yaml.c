@@ -166,6 +166,42 @@ TEST(pools_take_over_hosts_of_pools_in_any_order) {
                 "all: x(0) y(0) z(0)\na: x(0) y(0)\nb: x(0) y(0) z(0)\n");
 }
 
+TEST(a_host_list_takes_hosts_away_and_leaves_what_is_in_both) {
+    check_pools(
+        "  rack: node[01-06/2]!node03,x\n  gpu: x y\n  both: '@rack&@gpu'\n  one: '@rack^@gpu'",
+        "rack: node01(0) node05(0) x(0)\n"
+        "gpu: x(0) y(0)\nboth: x(0)\none: node01(0) node05(0) y(0)\n");
+    check_pools("  a: [n1, 'n[1-3]!n1']", "a: n1(0) n2(0) n3(0)\n");
+    check_pools("  r1: a\n  r2: [b, c]\n  r3: d\n  all: '@r[1-3]!c'",
+                "r1: a(0)\nr2: b(0) c(0)\nr3: d(0)\nall: a(0) b(0) d(0)\n");
+    check_pools("  all: >-\n    n[1-4]\n    ! n2,\n    m\n", "all: n1(0) n3(0) n4(0) m(0)\n");
+}
+
+TEST(what_a_list_takes_away_is_known_by_its_name) {
+    struct reading r;
+    if (read_text(&r,
+                  "hosts:\n"
+                  "  a: {hosts: 'x y', ssh: {port: 22}}\n"
+                  "  b: {hosts: x, ssh: {port: 23}}\n"
+                  "  both: '@a,@b'\n"
+                  "  none: {hosts: '@a,@b,z!x,gone', slots: 7}\n"
+                  "steps: {s: {run: t}}\n",
+                  NULL, 0)) {
+        struct pool **p = r.graph.pools.v;
+        CHECK_STR(pools_of(&r.graph),
+                  "a: x(0) y(0)\nb: x(0)\nboth: x(0) y(0) x(0)\nnone: y(0) z(7) gone(7)\n");
+        CHECK(r.graph.hosts.n == 5);
+        CHECK(p[2]->hosts[0] == p[0]->hosts[0] && p[2]->hosts[2] == p[1]->hosts[0]);
+    }
+    done(&r);
+}
+
+TEST(all_is_the_hosts_of_all_pools_that_do_not_say_all_themselves) {
+    check_pools("  all: '@*'\n  a: x y\n  b: '@a z'\n  rest: '@all!@a,q'\n  but: '@*!z'",
+                "all: x(0) y(0) z(0)\na: x(0) y(0)\nb: x(0) y(0) z(0)\n"
+                "rest: z(0) q(0)\nbut: x(0) y(0)\n");
+}
+
 TEST(a_host_in_two_pools_is_one_host_with_the_fewest_slots) {
     struct reading r;
     if (read_text(&r,

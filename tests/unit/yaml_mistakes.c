@@ -237,19 +237,34 @@ TEST(hosts_that_cannot_be) {
          "1:18: there is no pool `pol` (did you mean `pool`?)"},
         {STR("hosts: {p: \"a @q\", q: \"b @p\"}\n"
              "steps: {a: {run: x}}"),
-         "1:26: pool `p` contains itself"},
+         "1:26: pool `p` contains itself: p -> q -> p"},
         {STR("hosts: {p: \"@p\"}\n"
              "steps: {a: {run: x}}"),
-         "1:13: pool `p` contains itself"},
+         "1:13: pool `p` contains itself: p -> p"},
+        {STR("hosts: {a: \"x @b\", b: \"y!@c\", c: \"@d\", d: \"@b,z\", e: \"@a\"}\n"
+             "steps: {a: {run: x}}"),
+         "1:44: pool `b` contains itself: b -> c -> d -> b"},
+        {STR("hosts: {all: \"@*\", a: \"@all,x\"}\n"
+             "steps: {a: {run: x}}"),
+         "1:14: no host is left in pool `all` (`@*` is the hosts of all pools that do not name "
+         "it)"},
+        {STR("hosts: {a: \"x!x\", b: \"@a\", c: [y, \"x & z\"]}\n"
+             "steps: {a: {run: x}}"),
+         "1:12: no host is left in pool `a` (`a!b` is a without b, `a&b` what is in both)"},
+        {STR("hosts: {p: \"x,!y z ^ @q\"}\n"
+             "steps: {a: {run: x}}"),
+         "1:15: nothing stands before this operator (a host list is written like "
+         "node[01-23],gpu1,ana@big:2222 or @rack!node05)\n"
+         "1:22: there is no pool `q`"},
         {STR("hosts:\n"
              "  p: \"good n[1-\"\n"
              "steps: {a: {run: x}}"),
          "2:15: a range is made of numbers, as in [01-23,40] (a host list is written like "
-         "node[01-23],gpu1,ana@big:2222)"},
+         "node[01-23],gpu1,ana@big:2222 or @rack!node05)"},
         {STR("hosts: {p: \"n[3-1]\"}\n"
              "steps: {a: {run: x}}"),
          "1:15: a range goes from the lower to the higher number (a host list is written like "
-         "node[01-23],gpu1,ana@big:2222)"},
+         "node[01-23],gpu1,ana@big:2222 or @rack!node05)"},
         {STR("hosts: {p: \"h:0 h:x h:70000 @ u@ @h :1\"}\n"
              "steps: {a: {run: x}}"),
          "1:13: `h:0`: a port is a number from 1 to 65535\n"
@@ -267,10 +282,11 @@ TEST(hosts_that_cannot_be) {
          "1:40: `u;x@h`: a host's name cannot contain such a character"},
         {STR("hosts: {p: \"n[1-100001]\"}\n"
              "steps: {a: {run: x}}"),
-         "1:15: too many hosts (a host list is written like node[01-23],gpu1,ana@big:2222)"},
+         "1:15: too many hosts (a host list is written like node[01-23],gpu1,ana@big:2222 or "
+         "@rack!node05)"},
         {STR("hosts: {p: \"n[1-60000] m[1-60000]\"}\n"
              "steps: {a: {run: x}}"),
-         "1:24: more than 100000 hosts"},
+         "1:12: more than 100000 hosts"},
         {STR("hosts: {p: h}\n"
              "steps: {a: {run: x, on: q}}"),
          "2:25: there is no pool or host `q`"},
@@ -704,7 +720,7 @@ TEST(all_mistakes_of_one_text_are_told_together) {
              "  total: {run: x, in: \"{{count.out}}\", out: part}\n"
              "  again: {needs: again}\n"),
          "2:24: a range is made of numbers, as in [01-23,40] (a host list is written like "
-         "node[01-23],gpu1,ana@big:2222)\n"
+         "node[01-23],gpu1,ana@big:2222 or @rack!node05)\n"
          "2:28: unknown key `slotz` in a pool (did you mean `slots`?)\n"
          "3:9: there is no pool `frm` (did you mean `farm`?)\n"
          "4:8: `in` has a meaning of its own, no variable is called so\n"
@@ -750,7 +766,7 @@ TEST(one_mistake_is_told_once) {
          "2:49: `/etc/passwd` is not below this directory, and the step runs elsewhere"},
         {STR("hosts: {p: \"@q\", q: \"@p\", r: \"@p @q\"}\n"
              "steps: {a: {run: x, on: p}}"),
-         "1:22: pool `p` contains itself"},
+         "1:22: pool `p` contains itself: p -> q -> p"},
         {STR("steps:\n"
              "  a: {run: x, env: {{x}} }"),
          "2:20: a value that starts with `{` must be quoted"},

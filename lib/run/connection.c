@@ -1,15 +1,12 @@
 #include "run/connection.h"
 
 #include "base/mem.h"
+#include "run/dial.h"
 #include "run/known_hosts.h"
 #include "run/ssh_auth.h"
 #include "run/ssh_channel.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <netdb.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,29 +18,19 @@ enum {
     RECEIVE = 128 * 1024, /* read from the socket at once */
     FULL = 1024 * 1024,   /* waiting to be sent */
     ROUNDS = 64,          /* of all members, before the others in the loop have their turn */
-    SILENCE_SECONDS = 15, /* without any sign of life */
-    KEEPALIVE_SECONDS = 5,
 };
 
-enum state { LOOKING_UP, CONNECTING, SHAKING_HANDS, LOGGING_IN, READY, DEAD };
+#define ENDING (10 * MILLISECOND) /* between looks whether a proxy has ended */
 
-struct lookup {
-    struct connection *c; /* NULL: nobody waits for it any more */
-    char *name;
-    char port[8];
-    struct addrinfo *found;
-    int error;
-};
+enum state { DIALLING, SHAKING_HANDS, LOGGING_IN, READY, DEAD };
 
 struct connection {
     struct way base;
     struct loop *loop;
     const struct ssh_target *target;
-    const char *name;
     struct way_events events;
     enum state state;
-    struct lookup *lookup;
-    struct addrinfo *addresses, *next_address;
+    struct dial *dial;
     LIBSSH2_SESSION *session;
     struct ssh_auth *auth;
     struct watch socket; /* fd -1: none */
@@ -56,7 +43,9 @@ struct connection {
     uint64_t received; /* bytes that libssh2 has taken */
     bool dry;    /* in this round the socket had no more: it is not asked again by every channel */
     bool closed; /* the other side has ended the connection */
+    bool ending; /* it has, but the proxy has not yet said why */
     int64_t last_sign; /* of life */
+    int64_t look_at;   /* for the next one */
     struct buf out;
     size_t out_at;
     bool for_good;
@@ -64,7 +53,6 @@ struct connection {
 };
 
 static void pump(struct connection *c);
-static void kicked(void *arg);
 
 static void fail(struct connection *c, bool for_good, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
@@ -78,10 +66,8 @@ static void fail(struct connection *c, bool for_good, const char *fmt, ...) {
     va_end(ap);
     c->for_good = for_good;
     c->state = DEAD;
-    if (!c->pumping) { /* it is told from the loop */
-        c->kick.expired = kicked;
+    if (!c->pumping) /* it is told from the loop */
         loop_timer(c->loop, &c->kick, loop_now(c->loop));
-    }
 }
 
 static const char *last_error(struct connection *c) {
@@ -90,9 +76,17 @@ static const char *last_error(struct connection *c) {
     return text != NULL && *text != '\0' ? text : "no reason given";
 }
 
+/* The other side has ended it: a proxy may know why. */
+static void fail_closed(struct connection *c, const char *what) {
+    struct buf why = {0};
+    bool for_good = dial_explain(c->dial, &why);
+    fail(c, for_good, "%s%s", what, why.n != 0 ? why.s : "");
+    buf_free(&why);
+}
+
 void connection_fail(struct connection *c, const char *what) {
     if (c->closed)
-        fail(c, false, "the connection was closed");
+        fail_closed(c, "the connection was closed");
     else
         fail(c, false, "%s: %s", what, last_error(c));
 }
@@ -133,6 +127,11 @@ static ssize_t give_received(libssh2_socket_t fd, void *bytes, size_t n, int fla
             c->dry = true;
             return -EAGAIN;
         }
+        if (got <= 0 && !dial_has_ended(c->dial)) {
+            c->dry = c->ending = true;
+            loop_timer(c->loop, &c->kick, loop_now(c->loop) + ENDING);
+            return -EAGAIN;
+        }
         if (got <= 0) {
             c->closed = true;
             return got < 0 ? -errno : 0;
@@ -169,6 +168,8 @@ static void flush(struct connection *c) {
         c->out_at = 0;
     }
     c->socket.events = c->out.n != 0 ? POLLIN | POLLOUT : POLLIN;
+    if (c->ending)
+        c->socket.events = 0;
 }
 
 bool connection_is_full(const struct connection *c) {
@@ -177,138 +178,89 @@ bool connection_is_full(const struct connection *c) {
 
 /* --- making it --- */
 
-static void try_next_address(struct connection *c, int error);
-
 static void socket_ready(void *arg, short revents) {
-    struct connection *c = arg;
-    if (c->state == CONNECTING) {
-        int error = 0;
-        socklen_t n = sizeof error;
-        getsockopt(c->socket.fd, SOL_SOCKET, SO_ERROR, &error, &n);
-        if (error != 0) {
-            loop_unwatch(c->loop, &c->socket);
-            close(c->socket.fd);
-            c->socket.fd = -1;
-            try_next_address(c, error);
-            return;
-        }
-        c->state = SHAKING_HANDS;
-    }
     (void)revents;
+    pump(arg);
+}
+
+static void time_begins(void *context) {
+    struct connection *c = context;
+    loop_timer(c->loop, &c->deadline, loop_now(c->loop) + c->target->connect_timeout);
+}
+
+static void dialled(void *context, int fd) {
+    struct connection *c = context;
+    if (c->state == DEAD) {
+        close(fd);
+        return;
+    }
+    c->state = SHAKING_HANDS;
+    c->socket = (struct watch){.fd = fd, .events = POLLIN, .ready = socket_ready, .arg = c};
+    loop_watch(c->loop, &c->socket);
     pump(c);
 }
 
-static void try_next_address(struct connection *c, int error) {
-    for (; c->next_address != NULL; c->next_address = c->next_address->ai_next) {
-        struct addrinfo *a = c->next_address;
-        int fd = socket(a->ai_family, a->ai_socktype, a->ai_protocol);
-        if (fd < 0) {
-            error = errno;
-            continue;
-        }
-        int on = 1;
-        fcntl(fd, F_SETFD, FD_CLOEXEC);
-        fcntl(fd, F_SETFL, O_NONBLOCK);
-        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-        setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
-        if (connect(fd, a->ai_addr, a->ai_addrlen) == 0 || errno == EINPROGRESS) {
-            c->state = CONNECTING;
-            c->socket =
-                (struct watch){.fd = fd, .events = POLLOUT, .ready = socket_ready, .arg = c};
-            loop_watch(c->loop, &c->socket);
-            c->next_address = a->ai_next;
-            return;
-        }
-        error = errno;
-        close(fd);
-    }
-    fail(c, false, "cannot connect to %s port %u: %s", c->target->address, c->target->port,
-         strerror(error));
-}
-
-static void look_up(void *arg) {
-    struct lookup *l = arg;
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG};
-    l->error = getaddrinfo(l->name, l->port, &hints, &l->found);
-}
-
-static void looked_up(void *arg) {
-    struct lookup *l = arg;
-    struct connection *c = l->c;
-    if (c != NULL) {
-        c->lookup = NULL;
-        c->addresses = c->next_address = l->found;
-        if (l->error != 0) {
-            bool for_good = l->error == EAI_NONAME;
-            fail(c, for_good, "cannot find the address of %s: %s", l->name, gai_strerror(l->error));
-        } else {
-            try_next_address(c, 0);
-        }
-    } else if (l->found != NULL) {
-        freeaddrinfo(l->found);
-    }
-    free(l->name);
-    free(l);
-}
-
-static void begin(void *arg) {
-    struct connection *c = arg;
-    c->kick.expired = kicked;
-    struct lookup *l = mem_zalloc(sizeof *l);
-    l->name = mem_strdup(c->target->address);
-    snprintf(l->port, sizeof l->port, "%u", c->target->port);
-    l->c = c;
-    c->lookup = l;
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM,
-                             .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV};
-    if (getaddrinfo(l->name, l->port, &hints, &l->found) == 0)
-        looked_up(l); /* a number: nothing to look up */
-    else
-        loop_aside(c->loop, look_up, looked_up, l);
+static void not_dialled(void *context, bool for_good, const char *reason) {
+    fail(context, for_good, "%s", reason);
 }
 
 static void too_late(void *arg) {
     struct connection *c = arg;
     static const char *const what[] = {
-        [LOOKING_UP] = "its address was not found",
-        [CONNECTING] = "it does not answer",
         [SHAKING_HANDS] = "it accepts the connection, but does not go on",
         [LOGGING_IN] = "the log-in did not end",
     };
-    fail(c, false, "%s within %d s", what[c->state], (int)(c->target->connect_timeout / SECOND));
+    struct buf more = {0};
+    const char *text = what[c->state];
+    if (c->state == DIALLING || (c->state == SHAKING_HANDS && c->received == 0))
+        text = dial_waits_for(c->dial, text);
+    dial_explain(c->dial, &more);
+    fail(c, false, "%s within %d s%s", text, (int)(c->target->connect_timeout / SECOND),
+         more.n != 0 ? more.s : "");
+    buf_free(&more);
 }
 
 static void kicked(void *arg) {
     pump(arg);
 }
 
+static void expect_life(struct connection *c) {
+    int64_t now = loop_now(c->loop), next = now + c->target->alive_interval;
+    int64_t too_long = c->last_sign + c->target->silence;
+    c->look_at = too_long > now && too_long < next ? too_long : next;
+    loop_timer(c->loop, &c->keepalive, c->look_at);
+}
+
 static void keep_alive(void *arg) {
     struct connection *c = arg;
-    int64_t now = loop_now(c->loop), quiet = now - c->last_sign;
-    if (quiet >= SILENCE_SECONDS * SECOND) {
-        fail(c, false, "no sign of life for %d s", SILENCE_SECONDS);
+    int64_t now = loop_now(c->loop);
+    /* Who was stopped itself has not asked anybody for a sign of life. */
+    if (now - c->look_at >= c->target->alive_interval)
+        c->last_sign = now;
+    if (now - c->last_sign >= c->target->silence) {
+        fail(c, false, "no sign of life for %d s", (int)(c->target->silence / SECOND));
         return;
     }
     int next;
     libssh2_keepalive_send(c->session, &next);
     flush(c);
-    loop_timer(c->loop, &c->keepalive, now + KEEPALIVE_SECONDS * SECOND);
+    expect_life(c);
 }
 
 static const struct way_table table;
 
-struct way *connection_open(struct loop *loop, const struct ssh_target *target, const char *name,
+struct way *connection_open(const struct ssh_shared *shared, const struct ssh_target *target,
                             const struct way_events *events) {
     struct connection *c = mem_zalloc(sizeof *c);
     *c = (struct connection){
-        .base = {&table}, .loop = loop, .target = target, .name = name, .events = *events};
+        .base = {&table}, .loop = shared->loop, .target = target, .events = *events};
     c->socket.fd = -1;
     c->in = mem_alloc(RECEIVE);
     c->deadline = (struct timer){.expired = too_late, .arg = c};
     c->keepalive = (struct timer){.expired = keep_alive, .arg = c};
-    c->kick = (struct timer){.expired = begin, .arg = c};
-    loop_timer(loop, &c->deadline, loop_now(loop) + target->connect_timeout);
-    loop_timer(loop, &c->kick, loop_now(loop));
+    c->kick = (struct timer){.expired = kicked, .arg = c};
+    struct dial_events dial = {c, time_begins, dialled, not_dialled};
+    c->dial = dial_start(c->loop, shared->proxies, target, &dial);
     return &c->base;
 }
 
@@ -324,13 +276,10 @@ static void close_connection(struct way *base) {
     if (c->session != NULL)
         for (int i = 0; i < 100 && libssh2_session_free(c->session) == LIBSSH2_ERROR_EAGAIN; i++)
             ;
-    if (c->lookup != NULL)
-        c->lookup->c = NULL;
-    if (c->addresses != NULL)
-        freeaddrinfo(c->addresses);
     loop_unwatch(c->loop, &c->socket);
     if (c->socket.fd >= 0)
         close(c->socket.fd);
+    dial_free(c->dial);
     loop_timer_clear(c->loop, &c->deadline);
     loop_timer_clear(c->loop, &c->keepalive);
     loop_timer_clear(c->loop, &c->kick);
@@ -436,8 +385,8 @@ static void log_in(struct connection *c) {
         c->state = READY;
         c->last_sign = loop_now(c->loop);
         loop_timer_clear(c->loop, &c->deadline);
-        libssh2_keepalive_config(c->session, 1, KEEPALIVE_SECONDS);
-        loop_timer(c->loop, &c->keepalive, loop_now(c->loop) + KEEPALIVE_SECONDS * SECOND);
+        libssh2_keepalive_config(c->session, 1, 1);
+        expect_life(c);
         c->events.ready(c->events.context, &c->base);
         break;
     case AUTH_REFUSED:
@@ -457,13 +406,16 @@ static void shake_hands(struct connection *c) {
     if (rc == LIBSSH2_ERROR_EAGAIN)
         return;
     if (rc != 0) {
-        if (c->closed)
+        if (c->closed && c->target->proxy_command == NULL && c->target->proxy_jump == NULL)
             fail(c, false,
                  "it closed the connection before the log-in (too many at once? see MaxStartups)");
+        else if (c->closed)
+            fail_closed(c, "no connection came about");
         else
             connection_fail(c, "the ssh handshake failed");
         return;
     }
+    dial_answered(c->dial);
     check_host_key(c);
     if (c->state == DEAD)
         return;
@@ -542,7 +494,7 @@ static void pump(struct connection *c) {
     tidy_members(c);
     c->pumping = false;
     if (c->closed && c->state != DEAD)
-        fail(c, false, "the connection was closed");
+        fail_closed(c, "the connection was closed");
     if (rounds == ROUNDS && c->state != DEAD)
         loop_timer(c->loop, &c->kick, loop_now(c->loop));
     if (c->state == DEAD) /* the last thing done: c may be gone afterwards */

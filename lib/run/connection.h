@@ -10,7 +10,8 @@
 #define FORAY_RUN_CONNECTION_H
 
 #include "run/loop.h"
-#include "run/ssh_config.h"
+#include "run/proxy.h"
+#include "run/ssh_target.h"
 #include "run/way.h"
 
 #include <libssh2.h>
@@ -18,8 +19,15 @@
 
 struct connection;
 
-/* Begins to connect. target and the text of name must outlive it. */
-struct way *connection_open(struct loop *loop, const struct ssh_target *target, const char *name,
+/* What all connections of a run have in common. */
+struct ssh_shared {
+    struct loop *loop;
+    const struct watcher *watcher;
+    struct proxies *proxies;
+};
+
+/* Begins to connect. Both must outlive it. */
+struct way *connection_open(const struct ssh_shared *shared, const struct ssh_target *target,
                             const struct way_events *events);
 
 /* For ssh_channel.c, and who else speaks libssh2 on it. */

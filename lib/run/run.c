@@ -492,7 +492,8 @@ struct run *run_new(struct loop *loop, struct graph *graph, struct plan *plan, s
     r->local = local_new(loop, &r->events, watcher);
     r->ssh = ssh_new(loop, &r->events,
                      &(struct ssh_options){.config = options->ssh_config,
-                                           .keep_scratch = options->keep_scratch});
+                                           .keep_scratch = options->keep_scratch,
+                                           .watcher = watcher});
     r->sched = sched_new(&(struct sched_config){
         .jobs = options->jobs_given ? options->jobs : 0,
         .failures = options->failures,

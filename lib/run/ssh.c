@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "run/connection.h"
 #include "run/remote.h"
+#include "run/ssh_config.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -58,6 +59,7 @@ struct ssh {
     struct loop *loop;
     const struct executor_events *events;
     struct ssh_options options;
+    struct ssh_shared shared;
     VEC(struct ssh_host *) hosts; /* by host id; NULL: not used so far */
     VEC(struct seat *) buried;    /* to be freed when nobody is in the middle of using them */
     VEC(struct carrier *) buried_carriers;
@@ -361,7 +363,7 @@ static void open_link(struct ssh_host *h) {
     link->max_channels = MAX_SESSIONS;
     struct way_events events = {link, link_ready, link_lost};
     *vec_push(&h->links) = link;
-    link->way = connection_open(h->ssh->loop, &h->target, h->host->name.s, &events);
+    link->way = connection_open(&h->ssh->shared, &h->target, &events);
 }
 
 /* How many seats a connection may have: one of its channels is for carrying files. */
@@ -408,9 +410,16 @@ static struct ssh_host *host_of(struct ssh *x, struct host *host) {
 static void configured(void *arg, const char *error) {
     struct ssh_host *h = arg;
     h->query = NULL;
-    if (error != NULL) {
+    struct buf why = {0};
+    if (error != NULL)
+        buf_puts(&why, error);
+    else if (h->target.needs_ssh != NULL)
+        buf_printf(&why, "its ssh configuration says %s, which only the ssh program knows",
+                   h->target.needs_ssh);
+    if (why.n != 0) {
         ssh_target_free(&h->target);
-        lose_host(h, true, error);
+        lose_host(h, true, why.s);
+        buf_free(&why);
         return;
     }
     h->configured = true;
@@ -428,7 +437,8 @@ static void connect_host(struct executor *base, struct host *host) {
     if (h->configured)
         open_link(h);
     else
-        h->query = ssh_config_ask(x->loop, host, x->options.config, &h->target, configured, h);
+        h->query = ssh_config_ask(x->loop, x->options.watcher, host, x->options.config, &h->target,
+                                  configured, h);
 }
 
 static void start(struct executor *base, struct job *job) {
@@ -528,6 +538,7 @@ static void free_all(struct executor *base) {
     vec_free(&x->hosts);
     vec_free(&x->buried);
     vec_free(&x->buried_carriers);
+    proxies_free(x->shared.proxies);
     if (x->begun)
         libssh2_exit();
     free(x);
@@ -539,6 +550,8 @@ struct executor *ssh_new(struct loop *loop, const struct executor_events *events
                          const struct ssh_options *options) {
     struct ssh *x = mem_zalloc(sizeof *x);
     *x = (struct ssh){.base = {&table}, .loop = loop, .events = events, .options = *options};
+    x->shared = (struct ssh_shared){
+        .loop = loop, .watcher = options->watcher, .proxies = proxies_new(loop, options->watcher)};
     x->sweep = (struct timer){.expired = sweep, .arg = x};
     x->sample = (struct timer){.expired = sample_loads, .arg = x};
     loop_timer(loop, &x->sample, loop_now(loop) + LOAD_INTERVAL);

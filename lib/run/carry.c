@@ -2,9 +2,6 @@
 
 #include "base/mem.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -23,110 +20,17 @@ struct carrier *carrier_open(struct loop *loop, struct way *w,
 
 /* --- syncing and renaming, aside --- */
 
-struct sync {
-    struct load *load; /* NULL: nobody waits for it */
-    struct fetched *files;
-    size_t n;
-    bool each;
-    cargo_list items; /* whose names the files have; taken over if nobody waits */
-    int error;
-    struct str failed;
-};
-
-static int sync_file(struct fetched *f) {
-    int error = 0;
-    if (f->fd < 0)
-        return 0;
-    if (fsync(f->fd) != 0)
-        error = errno;
-    if (close(f->fd) != 0 && error == 0)
-        error = errno;
-    f->fd = -1;
-    return error;
-}
-
-/* Many: what they lie on is synced as a whole, which takes as long as a few of them. */
-static int sync_all(const struct sync *s) {
-#ifdef HAVE_SYNCFS
-    dev_t done = 0;
-    for (size_t i = 0; i < s->n; i++) {
-        struct stat st;
-        if (lstat(s->files[i].temporary.s, &st) != 0)
-            return errno;
-        if (!S_ISREG(st.st_mode) || (done != 0 && st.st_dev == done))
-            continue;
-        int fd = open(s->files[i].temporary.s, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-        if (fd < 0)
-            return errno;
-        int error = syncfs(fd) != 0 ? errno : 0;
-        close(fd);
-        if (error != 0)
-            return error;
-        done = st.st_dev;
-    }
-#else
-    for (size_t i = 0; i < s->n; i++) {
-        s->files[i].fd = open(s->files[i].temporary.s, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-        int error = sync_file(&s->files[i]); /* a link is not opened, and not synced */
-        if (error != 0)
-            return error;
-    }
-#endif
-    return 0;
-}
-
-static void sync_files(void *arg) {
-    struct sync *s = arg;
-    for (size_t i = 0; i < s->n && s->error == 0; i++) {
-        s->failed = s->files[i].name;
-        s->error = sync_file(&s->files[i]);
-    }
-    if (!s->each && s->error == 0)
-        s->error = sync_all(s);
-    for (size_t i = 0; i < s->n && s->error == 0; i++) {
-        s->failed = s->files[i].name;
-        if (rename(s->files[i].temporary.s, s->files[i].name.s) != 0)
-            s->error = errno;
-        else
-            buf_clear(&s->files[i].temporary);
-    }
-}
-
-/* Temporary files that did not come to their own names go. */
-static void drop_fetched(struct fetched *files, size_t n) {
-    for (size_t i = 0; i < n; i++) {
-        if (files[i].fd >= 0)
-            close(files[i].fd);
-        if (files[i].temporary.n != 0)
-            unlink(files[i].temporary.s);
-        buf_free(&files[i].temporary);
-    }
-}
-
-static void synced(void *arg) {
-    struct sync *s = arg;
-    struct load *l = s->load;
-    if (l == NULL) {
-        drop_fetched(s->files, s->n);
-        free(s->files);
-        cargo_free(&s->items);
-        free(s);
-        return;
-    }
-    l->syncing = NULL;
+static void synced(void *arg, int error, struct str failed) {
+    struct load *l = arg;
     l->state = OVER;
-    if (s->error != 0)
-        load_trouble_with(l, CARRY_LOST, "cannot keep", s->failed, strerror(s->error));
-    free(s);
+    if (error != 0)
+        load_trouble_with(l, CARRY_LOST, "cannot keep", failed, strerror(error));
     sftp_kick(l->carrier->sftp);
 }
 
 static void start_sync(struct load *l) {
-    struct sync *s = mem_zalloc(sizeof *s);
-    *s = (struct sync){.load = l, .files = l->fetched.v, .n = l->fetched.n, .each = l->sync_each};
-    l->syncing = s;
     l->state = SYNCING;
-    loop_aside(l->carrier->loop, sync_files, synced, s);
+    landing_sync(l->landing, !l->sync_each, synced, l);
 }
 
 /* --- parcels --- */
@@ -193,21 +97,10 @@ void load_path(const struct load *l, struct str name, struct buf *path) {
 }
 
 static void free_load(struct load *l) {
-    if (l->syncing != NULL) { /* its files are its own from now on */
-        l->syncing->load = NULL;
-        l->syncing->items.v = l->items.v;
-        l->syncing->items.n = l->items.n;
-        l->syncing->items.cap = l->items.cap;
-        l->items.v = NULL;
-        l->items.n = l->items.cap = 0;
-        l->fetched.v = NULL;
-        l->fetched.n = 0;
-    }
     while (l->parcels.n != 0)
         parcel_free(l->parcels.v[0]);
     vec_free(&l->parcels);
-    drop_fetched(l->fetched.v, l->fetched.n);
-    vec_free(&l->fetched);
+    landing_free(l->landing);
     for (size_t i = 0; i < l->looks.n; i++)
         look_free(l->looks.v[i]);
     vec_free(&l->looks);
@@ -243,7 +136,7 @@ static bool begin_load(struct carrier *k) {
     if (k->first == NULL)
         k->last = &k->first;
     struct load *l = mem_zalloc(sizeof *l);
-    *l = (struct load){.carrier = k, .errand = e};
+    *l = (struct load){.carrier = k, .errand = e, .landing = landing_new(k->loop)};
     l->cargo = mem_array(NULL, e->n_cargo + 1, sizeof *l->cargo);
     for (size_t i = 0; i < e->n_cargo; i++)
         l->cargo[i] = (struct errand_cargo){.load = l, .directory = true};
@@ -299,7 +192,7 @@ static bool go(struct load *l) {
     if (l->state == CARRYING && !l->stopping)
         moved = move_parcels(l) || moved;
     if (l->state == CARRYING && l->item == l->items.n && l->busy == 0 && !l->stopping) {
-        if (l->fetched.n != 0)
+        if (landing_count(l->landing) != 0)
             start_sync(l);
         else
             l->state = OVER;
@@ -308,7 +201,7 @@ static bool go(struct load *l) {
 }
 
 static bool is_over(const struct load *l) {
-    return l->busy == 0 && (l->state == OVER || l->stopping) && l->syncing == NULL;
+    return l->busy == 0 && (l->state == OVER || l->stopping) && !landing_is_syncing(l->landing);
 }
 
 /* A turn of all errands. */

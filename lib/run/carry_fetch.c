@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 /* With more files than that, none stays open until it is synced. */
@@ -30,9 +29,7 @@ static void trouble(struct parcel *p, enum carried verdict, const char *why) {
 }
 
 static void add_fetched(struct parcel *p, int fd) {
-    *vec_push(&p->load->fetched) =
-        (struct fetched){.temporary = p->temporary, .name = item_of(p)->to, .fd = fd};
-    p->temporary = (struct buf){0};
+    landing_add(p->load->landing, &p->temporary, item_of(p)->to, fd);
 }
 
 /* --- links --- */
@@ -99,28 +96,6 @@ static void check_over(struct parcel *p) {
     parcel_free(p);
 }
 
-static bool is_zero(struct str s) {
-    return s.s[0] == '\0' && memcmp(s.s, s.s + 1, s.n - 1) == 0;
-}
-
-/* What is all zeros becomes a hole. */
-static int keep(struct parcel *p, struct str bytes, uint64_t offset) {
-    if (bytes.n >= 4096 && is_zero(bytes)) {
-        p->sparse = true;
-        return 0;
-    }
-    while (bytes.n != 0) {
-        ssize_t n = pwrite(p->fd, bytes.s, bytes.n, (off_t)offset);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return errno;
-        bytes = (struct str){bytes.s + n, bytes.n - (size_t)n};
-        offset += (uint64_t)n;
-    }
-    return 0;
-}
-
 static void ask(struct piece *piece);
 
 static void take_bytes(struct piece *piece, struct str bytes) {
@@ -131,7 +106,7 @@ static void take_bytes(struct piece *piece, struct str bytes) {
         trouble(p, CARRY_FAILED, "it still grew while it was read");
         return;
     }
-    int error = keep(p, bytes, piece->offset);
+    int error = landing_write(p->fd, bytes, piece->offset, &p->sparse);
     if (error != 0)
         load_trouble_with(p->load, CARRY_LOST, "cannot keep", item_of(p)->from, strerror(error));
     p->got += bytes.n;
@@ -202,22 +177,12 @@ static void opened(void *arg, const struct sftp_answer *answer) {
     check_over(p);
 }
 
-/* What is announced may be more than there is room for: then it need not begin. */
-static bool has_room(const struct parcel *p) {
-    struct statvfs fs;
-    if (p->size > INT64_MAX)
-        return false;
-    if (p->size < 64 * 1024 * 1024 || statvfs(".", &fs) != 0)
-        return true;
-    return p->size / fs.f_frsize <= fs.f_bavail;
-}
-
 static void open_there(struct parcel *p) {
     struct load *l = p->load;
     p->size = item_of(p)->size;
     if (l->errand->tally != NULL)
         l->errand->tally->expected += p->size;
-    if (!has_room(p)) {
+    if (!landing_has_room(p->size)) {
         trouble(p, CARRY_FAILED, "it says that it is larger than what is free here");
         check_over(p);
         return;

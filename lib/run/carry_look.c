@@ -2,7 +2,6 @@
 #include "run/carry_state.h"
 
 #include "base/mem.h"
-#include "run/files.h"
 
 #include <errno.h>
 #include <fnmatch.h>
@@ -107,22 +106,6 @@ bool look_begin(struct load *l) {
     }
     l->state = LOOKING;
     return false;
-}
-
-/* Makes a directory of a fetched tree here. A link in its place is not followed: the host may have
- * sent it before. */
-static int make_here(struct str name) {
-    struct stat st;
-    int error = files_make_parents(name);
-    if (error != 0)
-        return error;
-    if (mkdir(name.s, 0777) == 0)
-        return 0;
-    if (errno != EEXIST)
-        return errno;
-    if (lstat(name.s, &st) != 0)
-        return errno;
-    return S_ISDIR(st.st_mode) ? 0 : ENOTDIR;
 }
 
 static void trouble(struct look *look, enum carried verdict, const char *why) {
@@ -236,7 +219,7 @@ static void opened(void *arg, const struct sftp_answer *answer) {
     buf_str(&look->handle, answer->bytes);
     if (tree && !l->stopping) {
         add_item(l, look->cargo, CARGO_DIRECTORY, buf_view(&look->dir), buf_view(&look->to));
-        int error = make_here(buf_view(&look->to));
+        int error = landing_make_directory(buf_view(&look->to));
         if (error != 0)
             trouble(look, CARRY_LOST, strerror(error));
     }

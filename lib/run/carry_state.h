@@ -4,6 +4,7 @@
 #define FORAY_RUN_CARRY_STATE_H
 
 #include "run/carry.h"
+#include "run/landing.h"
 #include "run/sftp.h"
 
 enum {
@@ -38,10 +39,9 @@ struct load {
     size_t look, looking;
     size_t seen; /* names, whether they were wanted or not */
     VEC(struct parcel *) parcels;
-    VEC(struct fetched) fetched;
+    struct landing *landing;
     bool sync_each; /* few: each is synced by itself */
-    struct sync *syncing;
-    bool stopping; /* nothing more begins: it ends as soon as nothing is busy */
+    bool stopping;  /* nothing more begins: it ends as soon as nothing is busy */
     enum carried verdict;
     struct buf why;
 };
@@ -60,13 +60,6 @@ struct parcel {
     uint64_t got;   /* FETCH: so much has come */
     bool sparse;    /* it has holes */
     bool dropped;   /* it is not carried after all, since its load ends */
-};
-
-/* A file or link that has been fetched under a temporary name. */
-struct fetched {
-    struct buf temporary;
-    struct str name; /* an item's */
-    int fd;          /* open until it is synced; -1: closed */
 };
 
 /* A directory there that is to be looked through: for what matches the rest of a pattern, or, where

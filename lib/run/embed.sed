@@ -1,9 +1,4 @@
-# keeper.sh as a C string: without comments and indentation, which need not travel to every host.
-1i\
-/* Made from keeper.sh. */\
-static const char keeper_script[] =
-$a\
-    ;
+# A shell script as a C string: without comments and indentation, which need not travel to every host.
 /^[[:space:]]*#/d
 s/^[[:space:]]*//
 /^$/d

@@ -1,11 +1,14 @@
-# The keeper: what stands at the far end of a slot. foray starts `sh` on the host and sends this as its script; from
-# then on it reads one request a line from its standard input, which is a lifeline too: when that ends, because foray,
-# its machine or the network is gone, the step that runs is ended with its whole process group, and the scratch goes.
+# The keeper: what stands at the far end of a slot. foray starts `sh` on the host and sends keeper_start.sh as its
+# script, which becomes this one; from then on it reads one request a line from its standard input, which is a lifeline
+# too: when that ends, or nothing comes on it any more, because foray, its machine or the network is gone, the step that
+# runs is ended with all it has started, and the scratch goes.
 #
 #   run NONCE WHERE HOW SCRIPT [NAME=VALUE]...   starts a step in directory WHERE; HOW: c, or f for a long script
 #   term, kill                                   ends the step that runs
 #   clean DIRECTORY                              removes a scratch directory, without waiting for it
 #   load                                         asks for the load
+#   ping                                         we are still there
+#   hold                                         nothing comes for a while: we are being stopped
 #   end                                          nothing runs, nothing more comes
 #
 # A step writes straight to standard output and standard error. Where its output starts and ends stands there in lines
@@ -13,67 +16,180 @@
 #
 #   \036NONCE+              on both: its output starts; anything before this is not its own
 #   \036NONCE STATUS E LOAD on standard output: it has ended; E is `e` if it left its directory empty
-#   \036NONCE.              on standard error: likewise
+#   \036NONCE - REASON      likewise: the host cannot start it
+#   \036NONCE !             likewise: who waited for it was killed
+#   \036NONCE.              on standard error: it has ended
 #   \036ID ready CORES MEMORY LOAD ROOT (MEMORY in KiB; 0: not known), \036ID load LOAD
+#   \036ID no REASON        no step can be started here
+#
+# Whatever a step has started, and left behind when it ends, goes with it. Where the keeper adopts orphans these are its
+# children then. Elsewhere they are found by the step's process group, and, when it is we who end it, by FORAY_STEP_ID in
+# their environments.
 #
 # Plain POSIX sh, nothing executed where a builtin does: it is run for every step. The first lines, sent before this,
-# set _foray_id, _foray_ask (count the cores?) and _foray_keep (leave the scratch directories?).
-# shellcheck shell=sh disable=SC2154 # those three come from outside
+# set _foray_id, _foray_ask (count the cores?), _foray_keep (leave the scratch directories?) and _foray_tick (three times
+# as many seconds without a word are the end); and whoever makes us adopt orphans sets _foray_adopts.
+# shellcheck shell=sh disable=SC2154 # those come from outside
 _foray_nl='
 '
-_foray_job=
-trap '' HUP PIPE TERM USR1
+_foray_job='' _foray_nonce='' _foray_known='' _foray_watch='' _foray_steps=0
+_foray_self='' _foray_pid='' _foray_asked='' _foray_hard=''
+unset _foray_text
+set -- "$_foray_adopts"
+unset _foray_adopts # which is exported
+_foray_adopts=$1
+trap '' HUP PIPE TERM USR1 USR2
 
 _foray_load() {
     _foray_l=-
     read -r _foray_l _foray_rest 2>/dev/null </proc/loadavg || _foray_l=-
 }
 
-# shellcheck disable=SC2317 # called by traps
-_foray_signal() {
-    [ -z "$_foray_pid" ] || kill -s "$1" -- "-$_foray_pid" || kill -s "$1" "$_foray_pid"
+# --- what a step has started ---
+
+# Our children, but those that are known for something else, in _foray_kids.
+_foray_children() {
+    _foray_kids=
+    read -r _foray_l <"/proc/$$/task/$$/children"
+    for _foray_v in $_foray_l; do
+        case " $_foray_known " in
+        *" $_foray_v "*) ;;
+        *) _foray_kids="$_foray_kids $_foray_v" ;;
+        esac
+    done
 }
 
-_foray_run() {
-    _foray_nonce=$1 _foray_where=$2 _foray_how=$3 _foray_script=$4 _foray_pid='' _foray_left=-
-    shift 4
-    exec </dev/null 4>&2 2>/dev/null
-    trap '_foray_signal TERM' TERM
-    trap '_foray_signal KILL' USR1
-    trap - HUP PIPE
-    printf '\036%s+\n' "$_foray_nonce"
-    printf '\036%s+\n' "$_foray_nonce" >&4
+# Adds the processes whose environment has FORAY_STEP_ID=$1...
+_foray_search() {
+    # shellcheck disable=SC2013 # words they are
+    for _foray_v in $(grep -lzF "FORAY_STEP_ID=$1" /proc/[0-9]*/environ); do
+        _foray_v=${_foray_v#/proc/}
+        _foray_left="$_foray_left ${_foray_v%/*}"
+    done
+}
+
+# What there is of it, beside those who wait for it: in _foray_left, as `kill` takes it. Of the adopted only who is
+# nobody else's child: the others become ours in turn. One that has ended stays a child until it is waited for.
+_foray_look() {
+    _foray_left=
+    if [ -n "$_foray_adopts" ]; then
+        _foray_children
+        for _foray_v in $_foray_kids; do
+            _foray_l=
+            read -r _foray_l <"/proc/$_foray_v/stat"
+            case ${_foray_l##*) } in
+            '' | Z* | X*) ;;
+            *) [ "$_foray_v" = "$_foray_self" ] || _foray_left="$_foray_left -$_foray_v $_foray_v" ;;
+            esac
+        done
+    else
+        if [ -n "$_foray_pid" ] && kill -s 0 -- "-$_foray_pid"; then _foray_left=-$_foray_pid; fi
+        [ -z "$_foray_asked" ] || _foray_search "$_foray_mark"
+    fi
+    [ -n "$_foray_left" ]
+}
+
+# It gets a moment to end by itself, if nobody has asked it to, then TERM, then KILL. What cannot end, such as one that
+# waits for a dead disk, is left in the end.
+_foray_sweep() {
+    _foray_round=${_foray_asked:-0}
+    while [ "$_foray_round" -lt 15 ] && _foray_look; do
+        # shellcheck disable=SC2086 # a list of numbers
+        case $_foray_hard$_foray_round in
+        0) ;;
+        1)
+            kill -s TERM -- $_foray_left
+            kill -s CONT -- $_foray_left
+            ;;
+        *) kill -s KILL -- $_foray_left ;;
+        esac
+        _foray_round=$((_foray_round + 1))
+        sleep 0.2 || sleep 1
+    done
+}
+
+# --- one step, in a shell of its own ---
+
+# shellcheck disable=SC2317 # called by traps
+_foray_signal() {
+    _foray_asked=1
+    [ -n "$_foray_pid" ] || return 0
+    if kill -s "$1" -- "-$_foray_pid"; then
+        kill -s CONT -- "-$_foray_pid"
+    else # it has no group of its own, or not yet
+        _foray_look
+        # shellcheck disable=SC2086 # a list of numbers
+        kill -s "$1" "$_foray_pid" $_foray_left
+    fi
+}
+
+# In yet another shell, which becomes the step's.
+_foray_become() {
     for _foray_v in "$@"; do
         export "${_foray_v?}"
     done
-    case $_foray_where in
-    "$_foray_root"/*) [ -d "$_foray_where" ] || mkdir -m 700 -- "$_foray_where" ;;
+    export FORAY_STEP_ID="$_foray_mark"
+    if [ "$_foray_how" = f ]; then
+        set -- "$_foray_root/script"
+    else
+        set -- -c "$_foray_script"
+    fi
+    case $_foray_setsid in
+    '') exec /bin/sh -e "$@" ;;
+    */perl) exec "$_foray_setsid" -e 'setpgrp;exec@ARGV' /bin/sh -e "$@" ;;
+    *) exec "$_foray_setsid" /bin/sh -e "$@" ;;
     esac
+}
+
+# The step cannot be started: $1, of which the first line counts, says why.
+_foray_refuse() {
+    printf '\036%s.\n' "$_foray_nonce" >&4
+    printf '\036%s - %s\n' "$_foray_nonce" "${1%%"$_foray_nl"*}"
+    exit 0
+}
+
+_foray_run() {
+    _foray_where=$2 _foray_how=$3 _foray_script=$4 _foray_left=-
+    _foray_mark=$_foray_id.$_foray_steps.
+    shift 4
+    trap '_foray_signal TERM' TERM
+    trap '_foray_hard=1; _foray_signal KILL' USR1
+    trap - HUP PIPE ALRM USR2
+    printf '\036%s+\n' "$_foray_nonce"
+    printf '\036%s+\n' "$_foray_nonce" >&4
+    case $_foray_where in
+    "$_foray_root"/*)
+        [ -d "$_foray_where" ] || _foray_l=$(mkdir -m 700 -- "$_foray_where" 2>&1) || _foray_refuse "$_foray_l"
+        ;;
+    esac
+    if [ "$_foray_how" = f ]; then
+        _foray_l=$( { printf '%s\n' "$_foray_script" >"$_foray_root/script"; } 2>&1) || _foray_refuse "$_foray_l"
+    fi
+    _foray_status=1
     if cd -- "$_foray_where" 2>&4; then
-        if [ "$_foray_how" = f ]; then
-            printf '%s\n' "$_foray_script" >"$_foray_root/script"
-            set -- "$_foray_root/script"
-        else
-            set -- -c "$_foray_script"
-        fi
-        $_foray_setsid sh -e "$@" 2>&4 4>&- &
+        _foray_become "$@" 2>&4 4>&- &
         _foray_pid=$!
+        [ -z "$_foray_asked" ] || _foray_signal TERM
         # A signal for us ends `wait` too: it has really ended when it cannot be signalled any more.
         while
             wait "$_foray_pid"
             _foray_status=$?
             kill -s 0 "$_foray_pid"
         do :; done
-        # What it left in its process group gets a moment to end by itself, then goes with it.
-        if kill -s 0 -- "-$_foray_pid"; then
-            sleep 0.2 || sleep 1
-            if kill -s TERM -- "-$_foray_pid"; then
-                sleep 0.2 || sleep 1
-                kill -s KILL -- "-$_foray_pid"
-            fi
-        fi
+    fi
+    _foray_return=0
+    if [ -n "$_foray_adopts" ]; then
+        _foray_children
+        # One is this shell itself, which can only be told apart at some expense.
+        case $_foray_kids in
+        ' '*' '*)
+            read -r _foray_self _foray_rest </proc/self/stat
+            _foray_sweep
+            _foray_return=1
+            ;;
+        esac
     else
-        _foray_status=1
+        _foray_sweep
     fi
     case $_foray_where in
     "$_foray_root"/*)
@@ -85,72 +201,169 @@ _foray_run() {
             fi
         done
         ;;
+    *) _foray_left=- ;;
     esac
     _foray_load
     printf '\036%s.\n' "$_foray_nonce" >&4
     printf '\036%s %s %s %s\n' "$_foray_nonce" "$_foray_status" "$_foray_left" "$_foray_l"
+    exit $_foray_return
+}
+
+# --- the lifeline ---
+
+# A pause that a signal to this shell does not shorten, and TERM ends.
+_foray_pause() {
+    sleep "$1" &
+    _foray_pid=$!
+    while
+        wait "$_foray_pid"
+        kill -s 0 "$_foray_pid"
+    do :; done
+}
+
+# Waits for words from the other side, of which USR2 tells; if there are none for long, ALRM ends the keeper.
+_foray_watchman() {
+    exec </dev/null >/dev/null 4>&-
+    trap 'kill "$_foray_pid"; exit' TERM
+    trap '_foray_ticks=0' USR2
+    _foray_ticks=0
+    while [ "$_foray_ticks" -lt 3 ]; do
+        _foray_pause "$_foray_tick"
+        _foray_ticks=$((_foray_ticks + 1))
+    done
+    kill -s ALRM "$$"
+}
+
+_foray_heard() {
+    if [ -n "$_foray_watch" ] && kill -s USR2 "$_foray_watch"; then return; fi
+    _foray_watchman &
+    _foray_watch=$!
+    _foray_known="$_foray_known $_foray_watch"
+}
+
+# Waits for children that have ended, without blocking, and forgets them. If the shell that runs a step is one of them,
+# the step has ended and was told, or that shell was killed.
+_foray_tidy() {
+    jobs >/dev/null
+    if [ -n "$_foray_nonce" ] && ! kill -s 0 "$_foray_job"; then
+        printf '\036%s !\n' "$_foray_nonce"
+        _foray_nonce=
+    fi
+    set -- "$_foray_known"
+    _foray_known=
+    for _foray_v in $1; do
+        ! kill -s 0 "$_foray_v" || _foray_known="$_foray_known $_foray_v"
+    done
 }
 
 # shellcheck disable=SC2120 # its words come from lines
-_foray_main() {
-    while IFS= read -r _foray_line; do
-        case $_foray_line in
-        'run '*)
-            [ -z "$_foray_job" ] || wait "$_foray_job"
-            eval "set -- ${_foray_line#run }"
-            _foray_run "$@" &
-            _foray_job=$!
-            ;;
-        term) kill -s TERM "$_foray_job" ;;
-        kill) kill -s USR1 "$_foray_job" ;;
-        'clean '*)
-            eval "set -- ${_foray_line#clean }"
-            (rm -rf -- "$1" >/dev/null 2>&1 &)
-            ;;
-        load)
-            _foray_load
-            printf '\036%s load %s\n' "$_foray_id" "$_foray_l"
-            ;;
-        end)
-            _foray_job=
-            break
-            ;;
-        esac
-    done
-    if [ -n "$_foray_job" ]; then
-        (sleep 2 && kill -s USR1 "$_foray_job") >/dev/null 2>&1 &
-        _foray_timer=$!
-        kill -s TERM "$_foray_job"
+_foray_request() {
+    case $_foray_line in
+    'run '*)
+        [ -z "$_foray_job" ] || wait "$_foray_job" || jobs >/dev/null
+        eval "set -- ${_foray_line#run }"
+        _foray_nonce=$1 _foray_steps=$((_foray_steps + 1))
+        _foray_run "$@" &
+        _foray_job=$!
+        ;;
+    term) kill -s TERM "$_foray_job" ;;
+    kill) kill -s USR1 "$_foray_job" ;;
+    'clean '*)
+        eval "set -- ${_foray_line#clean }"
+        rm -rf -- "$1" >/dev/null 4>&- &
+        _foray_known="$_foray_known $!"
+        ;;
+    load)
+        _foray_load
+        printf '\036%s load %s\n' "$_foray_id" "$_foray_l"
+        ;;
+    ping)
+        _foray_heard
+        _foray_tidy
+        ;;
+    hold)
+        kill -s TERM "$_foray_watch"
+        _foray_watch=
+        ;;
+    esac
+}
+
+# Ends the job, and what it cannot end.
+_foray_last_measures() {
+    exec </dev/null >/dev/null 4>&-
+    trap 'kill "$_foray_pid"; exit' TERM
+    kill -s TERM "$_foray_job"
+    _foray_pause 2
+    kill -s USR1 "$_foray_job"
+    _foray_pause 2
+    kill -s KILL "$_foray_job"
+}
+
+_foray_end() {
+    trap '' ALRM
+    if [ "$_foray_line" = end ]; then
         wait "$_foray_job"
-        kill -s KILL "$_foray_timer"
-    fi 2>/dev/null
+    elif [ -n "$_foray_job" ]; then
+        _foray_last_measures &
+        _foray_known="$_foray_known $!"
+        wait "$_foray_job"
+        kill -s TERM "$!"
+    fi
+    kill -s TERM "$_foray_watch"
+    _foray_asked=1 _foray_mark=$_foray_id.
+    _foray_sweep
     cd / || exit
     [ -n "$_foray_keep" ] || rm -rf -- "$_foray_root"
     exit 0
 }
 
-if command -v setsid >/dev/null 2>&1; then
-    _foray_setsid=setsid
-elif command -v perl >/dev/null 2>&1; then
-    _foray_setsid='perl -e setpgrp;exec@ARGV'
-else
-    _foray_setsid=
+# --- the start ---
+
+# Says that no step can be started here, and why.
+_foray_give_up() {
+    printf '\036%s no %s\n' "$_foray_id" "${1%%"$_foray_nl"*}"
+    exit 1
+}
+
+_foray_is_able() { command -v mkdir && command -v rm && command -v sleep; } >/dev/null 2>&1
+
+# Who logs in without a terminal may have been given a strange PATH, or none.
+if ! _foray_is_able; then
+    export PATH="${PATH:+$PATH:}/usr/local/bin:/usr/bin:/bin"
+    _foray_is_able || _foray_give_up 'it has no mkdir, rm or sleep in its PATH'
 fi
+_foray_setsid=$(command -v setsid || command -v perl)
 _foray_cores=0 _foray_mem=0
 if [ -n "$_foray_ask" ]; then
-    _foray_cores=$(getconf _NPROCESSORS_ONLN || nproc || sysctl -n hw.ncpu || echo 1) 2>/dev/null
-    if read -r _foray_rest _foray_mem _foray_l 2>/dev/null </proc/meminfo; then
-        :
-    else
-        _foray_mem=$(sysctl -n hw.memsize || sysctl -n hw.physmem || echo 0) 2>/dev/null
+    _foray_cores=$({ getconf _NPROCESSORS_ONLN || nproc || sysctl -n hw.ncpu || echo 1; } 2>/dev/null)
+    if ! read -r _foray_rest _foray_mem _foray_l 2>/dev/null </proc/meminfo; then
+        _foray_mem=$({ sysctl -n hw.memsize || sysctl -n hw.physmem || echo 0; } 2>/dev/null)
         _foray_mem=$((_foray_mem / 1024))
     fi
 fi
-_foray_root=${TMPDIR:-/tmp}/foray-$_foray_id
-if mkdir -m 700 -- "$_foray_root"; then
-    _foray_load
-    printf '\036%s ready %s %s %s %s\n' "$_foray_id" "$_foray_cores" "$_foray_mem" "$_foray_l" "$_foray_root"
+exec 4>&2 2>/dev/null
+
+# One byte must fit into it, too.
+_foray_why=
+for _foray_v in "${TMPDIR:-/tmp}" /tmp /var/tmp; do
+    _foray_root=$_foray_v/foray-$_foray_id
+    if _foray_l=$(mkdir -m 700 -- "$_foray_root" 2>&1); then
+        printf . >"$_foray_root/script" && break
+        _foray_l="there is no room in $_foray_v"
+        rm -rf -- "$_foray_root"
+    fi
+    _foray_why=${_foray_why:-$_foray_l}
+    _foray_root=
+done
+[ -n "$_foray_root" ] || _foray_give_up "it has no place for a scratch directory: $_foray_why; TMPDIR there can name one"
+
+trap _foray_end ALRM
+_foray_heard
+_foray_load
+printf '\036%s ready %s %s %s %s\n' "$_foray_id" "$_foray_cores" "$_foray_mem" "$_foray_l" "$_foray_root"
+while IFS= read -r _foray_line; do
+    [ "$_foray_line" != end ] || break
     # shellcheck disable=SC2119
-    _foray_main
-fi
-exit 1
+    _foray_request
+done
+_foray_end

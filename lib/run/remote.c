@@ -231,6 +231,13 @@ void remote_ended(struct remote *r, int status, bool clean) {
     }
 }
 
+void remote_unable(struct remote *r, const char *reason) {
+    r->job->end = JOB_LOST;
+    buf_puts(&r->job->reason, reason);
+    r->dirty = true;
+    finish(r);
+}
+
 void remote_broken(struct remote *r, const char *reason) {
     if (r->state != RUNNING) { /* an errand is under way: when it is over */
         r->berth.slot = NULL;

@@ -27,7 +27,8 @@ struct remote *remote_start(struct job *job, const struct berth *berth,
                             void (*done)(void *arg, struct remote *r), void *arg);
 struct job *remote_job(const struct remote *r);
 void remote_ended(struct remote *r, int status,
-                  bool clean); /* the slot says: the script has ended */
+                  bool clean);                            /* the slot says: the script has ended */
+void remote_unable(struct remote *r, const char *reason); /* it says: it cannot start the script */
 void remote_broken(struct remote *r,
                    const char *reason); /* the slot is gone, and the job with it */
 void remote_cancel(struct remote *r, bool at_once);

@@ -14,6 +14,7 @@ enum {
     READ = 64 * 1024,                /* from a channel at once */
     SCRIPT_ARGUMENT_MAX = 90 * 1024, /* see local.c; a longer script goes through a file there */
     NOISE_MAX = 64 * 1024,           /* that a login shell may print before the keeper is ready */
+    WORDS_MAX = 200,                 /* of that in a message */
 };
 #define READY_DEADLINE (30 * SECOND)
 
@@ -37,7 +38,10 @@ struct slot {
     size_t sent;
     bool eof_due, eof_sent;
     struct buf scratch;
-    int status; /* of the step that has ended */
+    int status;         /* of the step that has ended */
+    struct buf refusal; /* why it could not be started; empty: it could */
+    struct buf noise;   /* the last line that came on standard output before it was ready */
+    bool deserted;      /* who waited for its end there was killed */
     bool clean;
     double load;
     struct timer deadline;
@@ -64,10 +68,6 @@ static void break_slot(struct slot *s, const char *reason) {
     loop_timer_clear(s->loop, &s->deadline);
     if (!leaving)
         s->events.broken(s->events.context, s, reason);
-}
-
-static void too_late(void *arg) {
-    break_slot(arg, "its login shell was not ready within 30 s");
 }
 
 /* --- sending --- */
@@ -121,6 +121,24 @@ static double parse_load(const char *text) {
     return end != text && load >= 0 && load < 1e6 ? load : -1;
 }
 
+/* What the keeper says of the step's end, on standard output. */
+static void take_end(struct slot *s, const char *said) {
+    struct tap *tap = &s->taps[STREAM_OUT];
+    int status;
+    char left, load[32];
+    if (sscanf(said, " %d %c %31s", &status, &left, load) == 3) {
+        tap->at = AFTER;
+        s->status = status & 0xff;
+        s->clean = left == 'e';
+        s->load = parse_load(load);
+    } else if (strncmp(said, " - ", 3) == 0) {
+        tap->at = AFTER;
+        buf_visible(&s->refusal, str_of(said + 3));
+    } else if (strcmp(said, " !") == 0) {
+        s->deserted = true;
+    }
+}
+
 /* Takes the marks out of what a stream has brought; gives the rest to the step. */
 static void sift(struct slot *s, enum stream stream) {
     struct tap *tap = &s->taps[stream];
@@ -151,59 +169,87 @@ static void sift(struct slot *s, enum stream stream) {
             tap->at = WITHIN;
         } else if (tap->at == WITHIN && stream == STREAM_ERR && *rest == '.') {
             tap->at = AFTER;
-        } else if (tap->at == WITHIN && stream == STREAM_OUT && *rest == ' ') {
-            int status;
-            char left, load[32];
-            if (sscanf(rest, " %d %c %31s", &status, &left, load) == 3) {
-                tap->at = AFTER;
-                s->status = status & 0xff;
-                s->clean = left == 'e';
-                s->load = parse_load(load);
-            }
+        } else if (tap->at == WITHIN && stream == STREAM_OUT) {
+            take_end(s, rest);
         }
         buf_drop(&tap->held, (size_t)(end - tap->held.s) + 1);
     }
 }
 
 static void check_ended(struct slot *s) {
-    if (s->state != RUNNING || s->taps[0].at != AFTER || s->taps[1].at != AFTER)
+    if (s->deserted) {
+        break_slot(s, "the shell that waited for the step there was killed");
+        return;
+    }
+    if (s->taps[0].at != AFTER || s->taps[1].at != AFTER)
         return;
     became(s, IDLE);
-    s->events.ended(s->events.context, s, s->status, s->clean, s->load);
+    if (s->refusal.n != 0)
+        s->events.unable(s->events.context, s, s->refusal.s);
+    else
+        s->events.ended(s->events.context, s, s->status, s->clean, s->load);
+}
+
+/* The last line that a login shell has printed, in case it says why there is no keeper. */
+static void keep_noise(struct slot *s, struct str line) {
+    size_t from = line.n > WORDS_MAX ? line.n - WORDS_MAX : 0;
+    buf_clear(&s->noise);
+    buf_add(&s->noise, line.s + from, line.n - from);
+}
+
+/* A line of the keeper's own, after its mark. */
+static void take_word(struct slot *s, const char *said) {
+    unsigned cores;
+    unsigned long long memory; /* KiB */
+    char load[32];
+    int at = 0;
+    if (s->state == WAITING && strncmp(said, " no ", 4) == 0) {
+        struct buf reason = {0};
+        buf_visible(&reason, str_of(said + 4));
+        break_slot(s, reason.s);
+        buf_free(&reason);
+    } else if (s->state == WAITING &&
+               sscanf(said, " ready %u %llu %31s %n", &cores, &memory, load, &at) == 3 && at > 0 &&
+               said[at] == '/') {
+        buf_clear(&s->scratch);
+        buf_puts(&s->scratch, said + at);
+        became(s, IDLE);
+        loop_timer_clear(s->loop, &s->deadline);
+        s->events.ready(s->events.context, s, cores, memory < UINT64_MAX / 1024 ? memory * 1024 : 0,
+                        parse_load(load));
+    } else if (s->state == IDLE && sscanf(said, " load %31s", load) == 1) {
+        s->events.load(s->events.context, s, parse_load(load));
+    }
+}
+
+/* Where in a line the keeper's own words begin: noise may stand before them, without a newline at
+ * its end. NULL: nowhere. */
+static char *find_word(const struct slot *s, char *line, const char *end) {
+    for (char *mark = line; (mark = memchr(mark, '\036', (size_t)(end - mark))) != NULL; mark++)
+        if (strncmp(mark + 1, s->id, NONCE) == 0)
+            return mark + 1 + NONCE;
+    return NULL;
 }
 
 /* While nothing runs: the keeper's own lines; anything else is noise of the login shell, or of what
  * a step left. */
 static void listen(struct slot *s) {
-    struct buf *held = &s->taps[STREAM_OUT].held;
+    struct buf line = {0}, *held = &s->taps[STREAM_OUT].held;
     char *end;
-    while (held->n != 0 && (end = memchr(held->s, '\n', held->n)) != NULL) {
+    while ((s->state == WAITING || s->state == IDLE) && held->n != 0 &&
+           (end = memchr(held->s, '\n', held->n)) != NULL) {
         *end = '\0';
-        /* Noise may stand before it in the same line, without a newline at its end. */
-        char *mark = memchr(held->s, '\036', (size_t)(end - held->s));
-        if (mark != NULL && strncmp(mark + 1, s->id, NONCE) == 0) {
-            unsigned cores;
-            unsigned long long memory; /* KiB */
-            char load[32];
-            int at = 0;
-            const char *rest = mark + 1 + NONCE;
-            if (s->state == WAITING &&
-                sscanf(rest, " ready %u %llu %31s %n", &cores, &memory, load, &at) == 3 && at > 0 &&
-                rest[at] == '/') {
-                buf_clear(&s->scratch);
-                buf_puts(&s->scratch, rest + at);
-                became(s, IDLE);
-                loop_timer_clear(s->loop, &s->deadline);
-                buf_drop(held, (size_t)(end - held->s) + 1);
-                s->events.ready(s->events.context, s, cores,
-                                memory < UINT64_MAX / 1024 ? memory * 1024 : 0, parse_load(load));
-                return;
-            }
-            if (s->state == IDLE && sscanf(rest, " load %31s", load) == 1)
-                s->events.load(s->events.context, s, parse_load(load));
-        }
+        const char *said = find_word(s, held->s, end);
+        if (said != NULL)
+            buf_puts(&line, said);
+        else if (s->state == WAITING && end != held->s)
+            keep_noise(s, (struct str){held->s, (size_t)(end - held->s)});
         buf_drop(held, (size_t)(end - held->s) + 1);
+        if (said != NULL)
+            take_word(s, line.s);
+        buf_clear(&line);
     }
+    buf_free(&line);
     if (held->n > NOISE_MAX)
         buf_drop(held, held->n - NONCE - 2);
 }
@@ -221,17 +267,26 @@ static void take(struct slot *s, enum stream stream, size_t n) {
     }
 }
 
-/* What a login shell complained of last, for a message. */
-static void last_words(struct slot *s, struct buf *out) {
-    struct buf *held = &s->taps[STREAM_ERR].held;
-    while (held->n != 0 && (unsigned char)held->s[held->n - 1] <= ' ')
-        held->n--;
-    size_t start = held->n;
-    while (start > 0 && held->s[start - 1] != '\n' && held->n - start < 200)
+/* The last line of a text that says anything. */
+static struct str last_line(struct str text) {
+    while (text.n != 0 && (unsigned char)text.s[text.n - 1] <= ' ')
+        text.n--;
+    size_t start = text.n;
+    while (start > 0 && text.s[start - 1] != '\n' && text.n - start < WORDS_MAX)
         start--;
-    if (held->n > start) {
+    return (struct str){text.s + start, text.n - start};
+}
+
+/* What a login shell said last, for a message: complaints first. */
+static void add_last_words(const struct slot *s, struct buf *out) {
+    const struct buf *said[] = {&s->taps[STREAM_ERR].held, &s->taps[STREAM_OUT].held, &s->noise};
+    for (size_t i = 0; i < sizeof said / sizeof *said; i++) {
+        struct str line = last_line(buf_view(said[i]));
+        if (line.n == 0)
+            continue;
         buf_puts(out, ": ");
-        buf_visible(out, (struct str){held->s + start, held->n - start});
+        buf_visible(out, line);
+        return;
     }
 }
 
@@ -253,7 +308,7 @@ static bool receive_some(struct slot *s) {
         buf_puts(&reason, s->state == WAITING ? "its shell ended before it was ready"
                                               : "the shell there was ended");
         if (s->state == WAITING)
-            last_words(s, &reason);
+            add_last_words(s, &reason);
         break_slot(s, reason.s);
         buf_free(&reason);
         return true;
@@ -262,6 +317,15 @@ static bool receive_some(struct slot *s) {
 }
 
 /* --- opening --- */
+
+static void too_late(void *arg) {
+    struct slot *s = arg;
+    struct buf reason = {0};
+    buf_puts(&reason, "its login shell was not ready within 30 s; see what its start-up files do");
+    add_last_words(s, &reason);
+    break_slot(s, reason.s);
+    buf_free(&reason);
+}
 
 static bool open_channel(struct slot *s) {
     switch (channel_state(s->channel)) {
@@ -279,10 +343,15 @@ static bool open_channel(struct slot *s) {
         break;
     }
     became(s, WAITING);
-    struct buf *b = &s->to_send;
-    buf_printf(b, "_foray_id=%s _foray_ask=%s _foray_keep=%s\n", s->id, s->count_cores ? "1" : "",
-               s->keep_scratch ? "1" : "");
-    buf_add(b, keeper_script, sizeof keeper_script - 1);
+    struct buf text = {0};
+    buf_printf(&text, "_foray_id=%s _foray_ask=%s _foray_keep=%s _foray_tick=%d\n", s->id,
+               s->count_cores ? "1" : "", s->keep_scratch ? "1" : "", SLOT_SILENCE / 3);
+    buf_puts(&text, keeper_script);
+    buf_puts(&s->to_send, "_foray_text=");
+    shell_quote(&s->to_send, buf_view(&text));
+    buf_puts(&s->to_send, "\n");
+    buf_puts(&s->to_send, keeper_start_script);
+    buf_free(&text);
     return true;
 }
 
@@ -327,6 +396,8 @@ void slot_free(struct slot *s) {
         buf_free(&s->taps[i].held);
     buf_free(&s->to_send);
     buf_free(&s->scratch);
+    buf_free(&s->refusal);
+    buf_free(&s->noise);
     free(s->buffer);
     free(s);
 }
@@ -341,6 +412,7 @@ void slot_run(struct slot *s, struct str where, struct str script, const str_lis
         s->taps[i].at = BEFORE;
         buf_clear(&s->taps[i].held);
     }
+    buf_clear(&s->refusal);
     became(s, RUNNING);
     struct buf *b = &s->to_send;
     buf_printf(b, "run %s", s->nonce);
@@ -370,6 +442,16 @@ void slot_clean(struct slot *s, struct str directory) {
 void slot_ask_load(struct slot *s) {
     if (s->state == IDLE)
         request(s, "load");
+}
+
+void slot_ping(struct slot *s) {
+    if ((s->state == IDLE || s->state == RUNNING) && s->to_send.n == 0)
+        request(s, "ping");
+}
+
+void slot_hold(struct slot *s) {
+    if (s->state == IDLE || s->state == RUNNING)
+        request(s, "hold");
 }
 
 void slot_close(struct slot *s) {

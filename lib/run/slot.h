@@ -22,6 +22,8 @@ struct slot_events {
     void (*output)(void *context, struct slot *s, enum stream stream, struct str bytes);
     /* The step has ended, with this exit status of a shell. clean: it left its directory empty. */
     void (*ended)(void *context, struct slot *s, int status, bool clean, double load);
+    /* The step could not be started there; the slot is idle. */
+    void (*unable)(void *context, struct slot *s, const char *reason);
     void (*load)(void *context, struct slot *s, double load);
 };
 
@@ -41,6 +43,11 @@ void slot_signal(struct slot *s, bool at_once); /* TERM, or KILL, to what runs; 
 void slot_give_up(struct slot *s, const char *reason);
 void slot_clean(struct slot *s, struct str directory);
 void slot_ask_load(struct slot *s);
+/* A sign of life. A keeper that gets none for SLOT_SILENCE seconds takes this side for gone, and
+ * ends what runs: it is to have one every SLOT_PING seconds. */
+enum { SLOT_SILENCE = 15, SLOT_PING = 5 };
+void slot_ping(struct slot *s);
+void slot_hold(struct slot *s); /* until the next one: this side is being stopped, for a while */
 /* Says good-bye; slot_is_closed tells when the other side has tidied up. */
 void slot_close(struct slot *s);
 bool slot_is_closed(const struct slot *s);

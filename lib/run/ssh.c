@@ -8,8 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_SESSIONS = 10 }; /* per connection, sshd's default; a refusal teaches better */
-#define LOAD_INTERVAL (5 * SECOND)
+enum { MAX_SESSIONS = 10 };     /* per connection, sshd's default; a refusal teaches better */
 #define LINK_PAUSE (2 * SECOND) /* after a further connection to a host was refused */
 
 /* A slot and who is on it. */
@@ -63,7 +62,7 @@ struct ssh {
     VEC(struct ssh_host *) hosts; /* by host id; NULL: not used so far */
     VEC(struct seat *) buried;    /* to be freed when nobody is in the middle of using them */
     VEC(struct carrier *) buried_carriers;
-    struct timer sweep, sample;
+    struct timer sweep, ping;
     bool begun; /* the library is of use only from the first host on, and takes its time to begin */
     bool closing;
 };
@@ -234,6 +233,13 @@ static void seat_ended(void *context, struct slot *slot, int status, bool clean,
         remote_ended(seat->ride->remote, status, clean);
 }
 
+static void seat_unable(void *context, struct slot *slot, const char *reason) {
+    (void)slot;
+    struct seat *seat = context;
+    if (seat->ride != NULL)
+        remote_unable(seat->ride->remote, reason);
+}
+
 static void open_seat(struct link *link) {
     struct ssh_host *h = link->host;
     struct seat *seat = mem_zalloc(sizeof *seat);
@@ -241,7 +247,7 @@ static void open_seat(struct link *link) {
     h->seats_opening++;
     *vec_push(&link->seats) = seat;
     struct slot_events events = {seat,        seat_ready, seat_refused, seat_broken,
-                                 seat_output, seat_ended, seat_load};
+                                 seat_output, seat_ended, seat_unable,  seat_load};
     seat->slot = slot_open(h->ssh->loop, link->way, !h->up, h->ssh->options.keep_scratch, &events);
 }
 
@@ -481,12 +487,18 @@ static void cancel(struct executor *base, struct job *job, bool at_once) {
     x->events->ended(x->events->context, job);
 }
 
-static void sample_loads(void *arg) {
+/* Tells the keepers that we are there, and asks one on each host for its load. */
+static void ping_all(void *arg) {
     struct ssh *x = arg;
-    for (size_t i = 0; i < x->hosts.n; i++)
-        if (x->hosts.v[i] != NULL && x->hosts.v[i]->idle != NULL)
-            slot_ask_load(x->hosts.v[i]->idle->slot);
-    loop_timer(x->loop, &x->sample, loop_now(x->loop) + LOAD_INTERVAL);
+    for (size_t i = 0; i < x->hosts.n; i++) {
+        struct ssh_host *h = x->hosts.v[i];
+        for (size_t l = 0; h != NULL && l < h->links.n; l++)
+            for (size_t s = 0; s < h->links.v[l]->seats.n; s++)
+                slot_ping(h->links.v[l]->seats.v[s]->slot);
+        if (h != NULL && h->idle != NULL)
+            slot_ask_load(h->idle->slot);
+    }
+    loop_timer(x->loop, &x->ping, loop_now(x->loop) + SLOT_PING * SECOND);
 }
 
 static bool close_all(struct executor *base) {
@@ -534,7 +546,7 @@ static void free_all(struct executor *base) {
     }
     sweep(x);
     loop_timer_clear(x->loop, &x->sweep);
-    loop_timer_clear(x->loop, &x->sample);
+    loop_timer_clear(x->loop, &x->ping);
     vec_free(&x->hosts);
     vec_free(&x->buried);
     vec_free(&x->buried_carriers);
@@ -553,7 +565,7 @@ struct executor *ssh_new(struct loop *loop, const struct executor_events *events
     x->shared = (struct ssh_shared){
         .loop = loop, .watcher = options->watcher, .proxies = proxies_new(loop, options->watcher)};
     x->sweep = (struct timer){.expired = sweep, .arg = x};
-    x->sample = (struct timer){.expired = sample_loads, .arg = x};
-    loop_timer(loop, &x->sample, loop_now(loop) + LOAD_INTERVAL);
+    x->ping = (struct timer){.expired = ping_all, .arg = x};
+    loop_timer(loop, &x->ping, loop_now(loop) + SLOT_PING * SECOND);
     return &x->base;
 }

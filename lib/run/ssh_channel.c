@@ -45,7 +45,7 @@ static enum channel_state state_of(struct channel *base) {
     }
     int rc = c->kind == CHANNEL_SFTP
                  ? libssh2_channel_process_startup(c->channel, "subsystem", 9, "sftp", 4)
-                 : libssh2_channel_process_startup(c->channel, "exec", 4, "exec sh", 7);
+                 : libssh2_channel_process_startup(c->channel, "exec", 4, "exec /bin/sh", 12);
     if (rc == LIBSSH2_ERROR_EAGAIN)
         return CHANNEL_OPENING;
     return settle(c, rc == 0 ? CHANNEL_OPEN : CHANNEL_FAILED);

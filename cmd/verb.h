@@ -20,7 +20,8 @@ struct verb {
                 char **argv); /* argv[0] is the verb; the exit status */
 };
 
-extern const struct verb verb_run, verb_check, verb_graph, verb_why, verb_log, verb_clean, verb_all;
+extern const struct verb verb_run, verb_check, verb_graph, verb_why, verb_log, verb_clean, verb_all,
+    verb_copy;
 
 /* "foray: MESSAGE", and where to find help, on standard error. Returns STATUS_NOTHING_RUN. */
 int usage_error(const struct verb *verb, const char *fmt, ...)

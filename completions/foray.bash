@@ -8,6 +8,7 @@
 _foray_verbs='
     run    made,file*
     all    value*
+    copy   file*
     check  made,file*
     graph  made,file*
     why    made*
@@ -18,23 +19,26 @@ _foray_verbs='
 # VERBS SHORT LONG ARGUMENT: VERBS may be "every", or "graphs", those that read one; "-" is none; "value" is anything;
 # "joined" is anything, in the same word only; others are kinds, or what is offered.
 _foray_options='
-    run,all    -j --jobs         value
-    run,all    -k --keep-going   joined
-    run,all    -K --kill         -
+    run,all,copy -j --jobs         value
+    run,all,copy -k --keep-going   joined
+    run,all,copy -K --kill         -
     run,clean  -n --dry-run      -
     run,why    -B --always-make  -
     run,why    -  --resume       -
     run        -  --retry        value
-    run,all    -  --timeout      value
-    run,all    -F --ssh-config   anyfile
+    run,all,copy -  --timeout      value
+    run,all,copy -F --ssh-config   anyfile
     run        -  --keep-scratch -
-    run,all,check -q --quiet     -
-    run,all    -v --verbose      -
-    all        -w --on           value
-    all        -x --exclude      value
+    run,all,copy,check -q --quiet     -
+    run,all,copy -v --verbose      -
+    all,copy   -w --on           value
+    all,copy   -x --exclude      value
     all        -b --gather       -
     all        -  --tag          -
     all        -  --raw          -
+    copy       -  --scatter      -
+    copy       -  --gather       -
+    copy       -r --recursive    -
     graph      -  --format       tree,dot,mermaid,json
     graph      -  --rules        -
     every      -f --file         yaml
@@ -278,7 +282,7 @@ _foray() {
         [[ $w && $n -gt 1 && ${words[1]} == "$w" ]] && verb=$w i=2
     done <<<"$_foray_verbs"
     while read -r verbs short long kind; do
-        [[ $verbs == graphs && $verb != all ]] && verbs=every
+        [[ $verbs == graphs && $verb != all && $verb != copy ]] && verbs=every
         [[ $verbs == every || ,$verbs, == *,"$verb",* ]] || continue
         [[ $short == - ]] || argument[$short]=$kind offered+=("$short")
         argument[$long]=$kind

@@ -186,6 +186,8 @@ END
     "$FORAY" -B 2>/dev/null >&2
     offers_only "$1" 'foray why ' build graphics 'graphics[one]' 'graphics[two]' out.txt || return
     offers_only "$1" 'foray clean -n o' out.txt || return
+    offers_only "$1" 'foray copy te' text.txt || return
+    offers_only "$1" 'foray copy --gather -C dir -w node1 f' file foray.yaml || return
     offers_only "$1" 'foray log ' 1 2 last build 'graphics[one]' 'graphics[two]' || return
     offers_only "$1" 'foray log 1 ' build 'graphics[one]' 'graphics[two]' || return
     offers_only "$1" 'foray -C dir log ' file foray.yaml inside sub || return

@@ -35,3 +35,12 @@ bool size_parse(struct str text, uint64_t *bytes) {
     *bytes = (uint64_t)n;
     return true;
 }
+
+void size_print(struct buf *out, uint64_t bytes) {
+    static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB"};
+    double n = (double)bytes;
+    size_t unit = 0;
+    for (; n >= 999.5 && unit + 1 < sizeof units / sizeof *units; unit++)
+        n /= 1024;
+    buf_printf(out, "%.*f %s", unit != 0 && n < 9.95 ? 1 : 0, n, units[unit]);
+}

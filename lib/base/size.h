@@ -10,5 +10,6 @@
 /* Bytes; K, M, G and T are powers of 1024, with or without `B` or `iB` behind them. false if text
  * is no such amount, or is more than 2^62. */
 bool size_parse(struct str text, uint64_t *bytes);
+void size_print(struct buf *out, uint64_t bytes); /* "17 B", "1.2 KiB", "340 MiB" */
 
 #endif

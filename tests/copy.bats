@@ -1,0 +1,325 @@
+# foray copy: files to hosts and from them.
+load helper
+
+setup_file() {
+    load helper
+    fleet_up 3
+}
+teardown_file() {
+    load helper
+    fleet_down
+}
+setup() {
+    cd "$BATS_TEST_TMPDIR" || return
+    use_fleet
+    # Each test has a directory of its own there, called t.
+    for h in 1 2 3; do
+        t[h]=$FORAY_FLEET/hosts/node$h/home/t
+        rm -rf "${t[h]}"
+        mkdir "${t[h]}"
+    done
+}
+
+copies() { # STATUS WORD...: what it says is in $output
+    run "-$1" "$FORAY" copy "${@:2}"
+}
+says() {
+    for text; do
+        [[ $output == *"$text"* ]] || { printf 'not said: %s\n%s\n' "$text" "$output"; return 1; }
+    done
+}
+# Nothing under a temporary name is left, here or there.
+tidy() {
+    [ -z "$(find . "${t[@]}" -name '.foray-*')" ]
+}
+
+# A tree with all that can be carried.
+make_tree() { # NAME
+    mkdir -p "$1/bin" "$1/empty" "$1/a/b/c"
+    echo run >"$1/bin/run" && chmod 755 "$1/bin/run"
+    echo deep >"$1/a/b/c/deep" && chmod 600 "$1/a/b/c/deep"
+    ln -s a/b/c/deep "$1/link"
+    ln -s /nowhere/at/all "$1/away"
+    ln -s a "$1/to-directory"
+    : >"$1/nothing"
+    printf data >"$1/$(printf 'odd\n \377')"
+    printf x >"$1/-dash"
+    printf '{{item}}' >"$1/{{item}}"
+}
+same_tree() { diff -r --no-dereference "$1" "$2"; }
+# So many MiB that do not look like a hole.
+noise() { yes 'some text' | head -c "$1M"; }
+mode() { stat -c %a "$1"; }
+
+@test "copy: one or many sources to many hosts" {
+    echo one >one && echo two >two && chmod 755 two
+    copies 0 one 'node[1-3]:t/new'
+    says "copied to 3 hosts: 3 files, 12 B"
+    copies 0 one two 'node[1-3]:t/dir'
+    copies 0 two 'node1,node3:t/dir/sub/'
+    for h in 1 2 3; do
+        cmp one "${t[h]}/new"
+        cmp one "${t[h]}/dir/one"
+        [ "$(mode "${t[h]}/dir/two")" = 755 ]
+    done
+    [ -x "${t[1]}/dir/sub/two" ] && [ -x "${t[3]}/dir/sub/two" ] && [ ! -e "${t[2]}/dir/sub" ]
+    tidy
+}
+
+@test "copy: a directory there gets it, as with scp; what is no directory is replaced whole" {
+    echo new >file
+    mkdir "${t[1]}/dir" "${t[2]}/real"
+    ln -s real "${t[2]}/dir"
+    echo old >"${t[3]}/dir"
+    ln "${t[3]}/dir" "${t[3]}/other"
+    copies 0 file 'node[1-3]:t/dir'
+    [ "$(cat "${t[1]}/dir/file" "${t[2]}/real/file" "${t[3]}/dir")" = $'new\nnew\nnew' ]
+    copies 0 file node1:
+    [ -s "${t[1]}/../file" ]
+    copies 0 file 'node1:~/t/home'
+    [ -s "${t[1]}/home" ]
+    copies 0 file node1:/tmp
+    [ -s "$FORAY_FLEET/hosts/node1/tmp/file" ]
+}
+
+@test "copy: back from one host, as scp does it" {
+    echo text >"${t[2]}/log" && chmod 640 "${t[2]}/log"
+    mkdir here "${t[2]}/logs" && echo a >"${t[2]}/logs/a" && echo b >"${t[2]}/logs/b c"
+    copies 0 node2:t/log .
+    copies 0 node2:t/log copy
+    copies 0 node2:t/log here
+    copies 0 node2:t/log new/sub/
+    cmp log copy && cmp log here/log && cmp log new/sub/log && [ "$(cat log)" = text ]
+    [ "$(mode log)" = 640 ]
+    copies 0 node2:t/logs got
+    same_tree "${t[2]}/logs" got
+    copies 0 'node2:t/logs/*' flat
+    same_tree "${t[2]}/logs" flat
+    copies 0 node2:t/logs/. dot
+    same_tree "${t[2]}/logs" dot
+    copies 0 node2:t/log node2:t/logs two
+    cmp log two/log && same_tree "${t[2]}/logs" two/logs
+    tidy
+}
+
+@test "copy: from many hosts, each into a directory of its own; {{host}} names it otherwise" {
+    printf 'hosts: {one: node2, farm: "node[1-3]"}\n' >foray.yaml
+    for h in 1 2 3; do echo $h >"${t[h]}/log"; done
+    copies 0 'node[1-3]:t/log' logs
+    copies 0 @farm:t/log pool
+    copies 0 one:t/log single
+    copies 0 node1:t/log node3:t/log .
+    for h in 1 2 3; do [ "$(cat logs/node$h/log pool/node$h/log)" = $h$'\n'$h ]; done
+    [ "$(cat single/node2/log node1/log node3/log)" = $'2\n1\n3' ]
+    copies 0 'node[1-3]:t/log' 'by/{{host}}.log'
+    [ "$(cat by/node1.log by/node2.log by/node3.log)" = $'1\n2\n3' ]
+    copies 0 'by/{{host}}.log' 'node[1-3]:t/{{host}}.mine'
+    [ "$(cd "${t[2]}" && echo *.mine)" = node2.mine ]
+    cmp by/node2.log "${t[2]}/node2.mine"
+    : >file
+    copies 2 'node[1-3]:t/log' file
+    says 'is no directory' '{{host}}'
+    tidy
+}
+
+@test "copy: trees with modes, links as links, and names of any bytes, there and back" {
+    make_tree tree
+    copies 0 tree 'node[1-2]:t/tree'
+    same_tree tree "${t[1]}/tree" && same_tree tree "${t[2]}/tree"
+    [ "$(mode "${t[1]}/tree/bin/run")" = 755 ] && [ "$(mode "${t[1]}/tree/a/b/c/deep")" = 600 ]
+    copies 0 node1:t/tree back
+    same_tree tree back
+    [ "$(mode back/bin/run)" = 755 ] && [ "$(mode back/a/b/c/deep)" = 600 ]
+    # Again, over what is there: into it.
+    copies 0 tree node1:t/tree
+    same_tree tree "${t[1]}/tree/tree"
+    copies 0 tree/. node2:t/tree
+    same_tree tree "${t[2]}/tree"
+    # A link that is named itself is followed.
+    ln -s tree/bin/run named && ln -s tree named-tree
+    copies 0 named named-tree node3:t/
+    [ -f "${t[3]}/named" ] && [ ! -L "${t[3]}/named" ] && same_tree tree "${t[3]}/named-tree"
+    tidy
+}
+
+@test "copy: names of any bytes on the command line" {
+    local n=$'new\nline \'"$(touch ran)\377*'
+    echo odd >"./$n" && echo dash >-dash && echo colon >a:b && cp a:b ./7:x
+    copies 0 "./$n" ./-dash ./a:b ./7:x node1:t/
+    says "4 files"
+    cmp "./$n" "${t[1]}/$n" && cmp ./-dash "${t[1]}/-dash" && cmp a:b "${t[1]}/a:b"
+    mkdir back
+    # There * is a pattern, and a backslash takes it literally.
+    copies 0 "node1:t/${n/\*/\\*}" 'node1:t/7:x' back
+    cmp "./$n" "back/$n" && cmp 7:x back/7:x
+    copies 0 -- -dash "node1:t/$n.d/"
+    cmp ./-dash "${t[1]}/$n.d/-dash"
+    [ ! -e ran ] && [ ! -e "${t[1]}/ran" ]
+}
+
+@test "copy: hosts as words: pools, node sets, -w and -x, ports and users" {
+    printf 'hosts: {farm: "node[1-3]"}\nsteps: {a: {run: "exit 1"}}\n' >foray.yaml
+    echo x >x
+    copies 0 x farm:t/a
+    copies 0 -w farm x :t/b
+    copies 0 -w 'node[1-3]' -x node2 x t/c
+    copies 0 -x node1 x @farm:t/d
+    read -r address port <"$FORAY_FLEET/hosts/node3/address"
+    copies 0 x "node1,$(id -un)@node3:$port:t/e"
+    [ "$(cd "${t[1]}" && echo *)" = "a b c e" ]
+    [ "$(cd "${t[2]}" && echo *)" = "a b d" ]
+    [ "$(cd "${t[3]}" && echo *)" = "a b c d e" ]
+    copies 0 -w farm -x 'node[2-3]' :t/a got
+    [ -s got/node1/a ]
+    copies 2 -w farm x node1:t/f
+    says 'names hosts, and so does -w'
+    copies 2 x 'node[1-3'
+    copies 2 x 'node[3-1]:t/f'
+    says 'a range goes from the lower to the higher number' './NAME'
+    copies 2 x nopool/x
+    says 'none of the names is on a host'
+    copies 2 x @nopool:t/f
+    says 'there is no pool `nopool`'
+}
+
+@test "copy: what cannot be is told before anything is copied" {
+    echo x >x && mkdir d && cp x d/x
+    copies 2
+    says 'what is to be copied'
+    copies 2 x
+    says '`x` is to be copied, but where to?'
+    copies 2 node1:t/a node2:t/b
+    says 'are both on hosts'
+    copies 2 node1:t/a d/x x
+    says 'is here, and so is the destination'
+    copies 2 x d/x node1:t/e
+    says '`x` and `d/x` would both become `t/e/x`'
+    copies 2 node1:t/1/x node1:t/2/x d
+    says 'would both become'
+    copies 2 d/.. node1:t/e
+    says 'does not say what it is called'
+    copies 2 'node1:~root/x' d
+    says "another user's home"
+    copies 2 --scatter --gather x node1:t/e
+    copies 2 --scatter node1:t/e x
+    copies 2 --gather x node1:t/e
+    copies 1 x nothing node1:t/e
+    says 'cannot read `nothing`: No such file or directory'
+    mkfifo pipe
+    copies 1 pipe node1:t/e
+    says 'neither a file nor a directory'
+    copies 2 node1:t/x /dev/null
+    [ -c /dev/null ]
+    [ ! -e "${t[1]}/e" ]
+}
+
+@test "copy: what fails is told for each host, and the others go on" {
+    echo x >x && echo 1 >"${t[1]}/there" && echo 3 >"${t[3]}/there"
+    copies 1 'node[1-3]:t/there' got
+    says 'failed node2: ' 't/there' 'copied from 2 of 3 hosts: 2 files' 'failed: node2'
+    [ -e got/node1/there ] && [ ! -e got/node2/there ] && [ -e got/node3/there ]
+    : >"${t[2]}/file"
+    copies 3 x 'node[1-3]:t/file/x'
+    says 'failed node2: ' 'copied to 2 of 3 hosts'
+    [ -s "${t[1]}/file/x" ] && [ -f "${t[2]}/file" ] && [ -s "${t[3]}/file/x" ]
+    copies 3 x 'node[2-3],nosuchhost:t/'
+    says 'failed nosuchhost: ' 'copied to 2 of 3 hosts'
+    copies 1 -q 'node[1-2]:t/there' again
+    says 'failed node2'
+    copies 0 -q node1:t/there again
+    [ -z "$output" ]
+    copies 0 -v 'node[1,3]:t/there' again
+    says 'node1: 1 file, 2 B' 'node3: 1 file, 2 B'
+    tidy
+}
+
+@test "copy --scatter and --gather: parts of whole lines, and the same bytes again" {
+    seq 100000 | sed 's/7$/7 and a longer line/' >file
+    printf 'no newline at the end' >>file
+    copies 0 --scatter file 'node[1-3]:t/part'
+    says "copied to 3 hosts: 3 files"
+    cat "${t[1]}/part" "${t[2]}/part" "${t[3]}/part" | cmp - file
+    local third=$(($(stat -c %s file) / 3)) h
+    for h in 1 2 3; do
+        n=$(stat -c %s "${t[h]}/part")
+        [ $((n - third)) -lt 60 ] && [ $((third - n)) -lt 60 ]
+    done
+    [ "$(tail -c 1 "${t[1]}/part" | od -An -c)" = "  \\n" ]
+    copies 0 --gather 'node[1-3]:t/part' whole
+    cmp whole file
+    # In the order of the hosts as named.
+    copies 0 --gather node3,node1,node2:t/part other
+    cat "${t[3]}/part" "${t[1]}/part" "${t[2]}/part" | cmp - other
+    # Into directories, here and there.
+    mkdir dir
+    copies 0 --scatter file 'node[1-3]:t/parts/'
+    copies 0 --gather 'node[1-3]:t/parts/file' dir
+    cmp dir/file file
+    copies 0 --scatter file 'node[1-3]:t/{{host}}.part'
+    copies 0 --gather 'node[1-3]:t/{{host}}.part' whole
+    cmp whole file && [ -s "${t[2]}/node2.part" ]
+    tidy
+}
+
+@test "copy --scatter: fewer lines than hosts, no lines, one line" {
+    printf 'a\nb\n' >two && : >none && printf one >one
+    for f in two none one; do
+        copies 0 --scatter $f 'node[1-3]:t/'
+        cat "${t[1]}/$f" "${t[2]}/$f" "${t[3]}/$f" | cmp - $f
+        copies 0 --gather "node[1-3]:t/$f" back
+        cmp back $f
+    done
+    for h in 1 2 3; do [ -f "${t[h]}/none" ]; done
+    copies 1 --scatter nothing 'node[1-3]:t/'
+    mkdir d
+    copies 1 --scatter d 'node[1-3]:t/'
+    copies 2 --scatter two none 'node[1-3]:t/'
+}
+
+@test "copy --gather: whole or not at all; patterns in the order of their names" {
+    for h in 1 3; do echo $h >"${t[h]}/part"; done
+    echo old >whole
+    copies 1 --gather 'node[1-3]:t/part' whole
+    [ "$(cat whole)" = old ]
+    says 'failed node2'
+    for h in 1 2 3; do echo b$h >"${t[h]}/p.b" && echo a$h >"${t[h]}/p.a"; done
+    copies 0 --gather 'node[2-3]:t/p.*' whole
+    [ "$(tr '\n' ' ' <whole)" = "a2 b2 a3 b3 " ]
+    copies 2 --gather 'node[2-3]:t/p.*' .
+    tidy
+}
+
+@test "copy: a signal ends it, and leaves nothing half-made here" {
+    noise 600 >"${t[1]}/big"
+    in_background copy node1:t/big big
+    wait_until 20 half_here
+    kill -TERM $pid
+    ended_with 20 143
+    [ ! -e big ]
+    tidy
+}
+half_here() { [ -n "$(find . -name '.foray-*' -size +1M)" ]; }
+
+@test "copy: a host that is killed in the midst of it leaves nothing half-made, and is told" {
+    noise 300 >big
+    in_background copy big 'node[1-2]:t/big'
+    wait_until 20 half_there
+    "$fleet" fault node1 killed
+    ended_with 60 3
+    "$fleet" heal node1
+    contains err "failed node1"
+    cmp big "${t[2]}/big"
+    [ ! -e "${t[1]}/big" ] || cmp big "${t[1]}/big"
+}
+half_there() { [ -n "$(find "$FORAY_FLEET"/hosts/node1/home/t -size +1M)" ]; }
+
+@test "copy: --timeout ends what takes longer, -N says how many hosts at once" {
+    noise 600 >big
+    copies 1 --timeout 0.3s big node1:t/big
+    says 'ran into its time limit'
+    [ ! -e "${t[1]}/big" ]
+    tidy
+    echo x >x
+    copies 0 -N 1 x 'node[1-3]:t/x'
+    copies 2 -N x x 'node[1-3]:t/x'
+}

@@ -47,7 +47,7 @@ struct dimensions {
 
 /* Names that are alike. */
 struct kind {
-    struct str key; /* with a NUL for each number; "\0\0" and the name, if none is looked at */
+    struct str key; /* with a NUL for each number; "\0\0" and the name, if it stays as it is */
     size_t dims;
     struct boxes boxes;
 };
@@ -112,7 +112,8 @@ static void take_apart(struct str name, struct buf *key, uint64_t *numbers, size
 
 static void add_name(struct folding *f, struct str name, struct buf *key, uint64_t *numbers) {
     size_t n = 0;
-    if (memchr(name.s, '[', name.n) == NULL) {
+    if (name.n != 0 && memchr(name.s, '[', name.n) == NULL &&
+        memchr(name.s, '\0', name.n) == NULL) {
         take_apart(name, key, numbers, &n);
     } else {
         buf_clear(key);

@@ -164,6 +164,8 @@ foray: 6 hosts: 6 done, '* ]]
     on -w rack,node6 -x 'node[2-3],node9' -- node1 node6
     on -w node4 --on=node1 -w node4 -- node1 node4
     on -w far -x rack -- node5
+    on -w 'far!node[1-2],node6^@rack' -- node1 node2 node5 node6
+    on -w 'node[1-6/2]&@*' -x 'rack!node3' -- node3 node5
     mkdir sub && on -C sub -w node1 -- node1
     run -2 "$FORAY" all -w rack -x @rack true
     [[ $output == *"no host is left"* ]]

@@ -83,6 +83,19 @@ example() { # NAME
     [ "$(cat pack-1.2.3.txt)" = $'program 1.2.3\nmanual of 1.2.3' ]
 }
 
+@test "foray.yaml(5): host lists" {
+    sed -n '/^\.Ss Host lists/,/^\.Ss vars/p' "$top/man/foray.yaml.5" | sed -n '/^\.It Ql /{s///;N;p}' >lists
+    [ "$(wc -l <lists)" -ge 16 ]
+    while read -r list && read -r hosts; do
+        cat >foray.yaml <<END
+hosts: {rack: "node[1-4]", gpu: "node[3-6]", p: "$list"}
+steps: {s: {on: {every: p}, run: x}}
+END
+        run -0 "$FORAY" graph
+        [ "$(sed 's/.* on //' <<<"$output" | paste -sd ' ')" = "$hosts" ] || { echo "$list: $output"; false; }
+    done <lists
+}
+
 @test "the README's file is one" {
     sed -n '/^    hosts:/,/^[^ ]/p' "$top/README" | sed '$d; s/^    //' >foray.yaml
     seq 100 >corpus.txt

@@ -9,8 +9,9 @@
 #include <string.h>
 #include <unistd.h>
 
-static const struct verb *const verbs[] = {&verb_run,   &verb_all, &verb_copy, &verb_check,
-                                           &verb_graph, &verb_why, &verb_log,  &verb_clean};
+static const struct verb *const verbs[] = {&verb_run,   &verb_all,   &verb_copy,
+                                           &verb_hosts, &verb_check, &verb_graph,
+                                           &verb_why,   &verb_log,   &verb_clean};
 enum { VERBS = sizeof verbs / sizeof *verbs };
 
 static const struct verb *find_verb(const char *name) {

@@ -21,6 +21,10 @@ static void signals_came(void *arg, short revents) {
     (void)revents;
     struct session *s = arg;
     for (int sig; (sig = signals_next(s->signals.fd)) != 0;) {
+        if (s->run == NULL) {
+            s->ended_by = sig != SIGCHLD && s->ended_by == 0 ? sig : s->ended_by;
+            continue;
+        }
         if (sig == SIGCHLD) {
             run_child_ended(s->run);
             continue;
@@ -61,18 +65,21 @@ bool session_begin(struct session *s, int lock) {
     return true;
 }
 
-/* Lets the hosts tidy up, and the last output go out; both have their time, and no more. */
-static void wind_up(struct session *s) {
+void session_wind_up(struct session *s, bool (*close)(void *arg), void *arg) {
     bool late = false, hurry = s->ended_by != 0;
     struct timer limit = {.expired = out_of_patience, .arg = &late};
     loop_timer(s->loop, &limit, loop_now(s->loop) + (hurry ? 1 : 3) * SECOND);
-    while (!run_close(s->run) && !late)
+    while (!close(arg) && !late)
         loop_turn(s->loop);
     loop_timer_clear(s->loop, &limit);
     /* A reader that is slow, such as a pager, may take as long as it likes: nothing else is held up
      * by it now. */
     while (!sink_empty(s->sink) && !hurry)
         loop_turn(s->loop);
+}
+
+static bool close_run(void *arg) {
+    return run_close(arg);
 }
 
 static int exit_status(const struct session *s) {
@@ -98,7 +105,7 @@ int session_run(struct session *s, const struct session_work *work) {
     if (!run_finished(s->run))
         run_abandon(s->run);
     work->summary(work->context);
-    wind_up(s);
+    session_wind_up(s, close_run, s->run);
     enum stream where;
     int error = sink_error(s->sink, &where);
     if (error != 0)
@@ -108,7 +115,7 @@ int session_run(struct session *s, const struct session_work *work) {
 }
 
 void session_end(struct session *s) {
-    bool elsewhere = run_is_elsewhere(s->run);
+    bool elsewhere = s->run != NULL && run_is_elsewhere(s->run);
     run_free(s->run);
     sink_free(s->sink);
     loop_unwatch(s->loop, &s->signals);

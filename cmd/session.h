@@ -3,7 +3,10 @@
  *
  *     session_begin(&s, lock)     then the verb makes its view, over s.loop and s.sink
  *     session_run(&s, &work)      runs the plan; s.run can be asked how it went
- *     session_end(&s)             */
+ *     session_end(&s)
+ *
+ * A verb that runs no plan turns the loop itself instead, until it has what it wants or s.ended_by
+ * is set, and then calls session_wind_up. */
 #ifndef FORAY_CMD_SESSION_H
 #define FORAY_CMD_SESSION_H
 
@@ -39,6 +42,9 @@ struct session_work {
 bool session_begin(struct session *s, int lock);
 /* The exit status. */
 int session_run(struct session *s, const struct session_work *work);
+/* Lets the hosts tidy up, until close says that they are, and the last output go out; both have
+ * their time, and no more. */
+void session_wind_up(struct session *s, bool (*close)(void *arg), void *arg);
 void session_end(struct session *s);
 
 #endif

@@ -21,7 +21,7 @@ struct verb {
 };
 
 extern const struct verb verb_run, verb_check, verb_graph, verb_why, verb_log, verb_clean, verb_all,
-    verb_copy;
+    verb_copy, verb_hosts;
 
 /* "foray: MESSAGE", and where to find help, on standard error. Returns STATUS_NOTHING_RUN. */
 int usage_error(const struct verb *verb, const char *fmt, ...)

@@ -9,6 +9,7 @@ _foray_verbs='
     run    made,file*
     all    value*
     copy   file*
+    hosts  value*
     check  made,file*
     graph  made,file*
     why    made*
@@ -26,19 +27,20 @@ _foray_options='
     run,why    -B --always-make  -
     run,why    -  --resume       -
     run        -  --retry        value
-    run,all,copy -  --timeout      value
-    run,all,copy -F --ssh-config   anyfile
+    run,all,copy -  --timeout    value
+    run,all,copy,hosts -F --ssh-config anyfile
     run        -  --keep-scratch -
-    run,all,copy,check -q --quiet     -
-    run,all,copy -v --verbose      -
+    run,all,copy,hosts,check -q --quiet -
+    run,all,copy -v --verbose    -
     all,copy   -w --on           value
-    all,copy   -x --exclude      value
+    all,copy,hosts -x --exclude  value
     all        -b --gather       -
     all        -  --tag          -
     all        -  --raw          -
     copy       -  --scatter      -
     copy       -  --gather       -
     copy       -r --recursive    -
+    hosts      -  --json         -
     graph      -  --format       tree,dot,mermaid,json
     graph      -  --rules        -
     every      -f --file         yaml
@@ -282,7 +284,7 @@ _foray() {
         [[ $w && $n -gt 1 && ${words[1]} == "$w" ]] && verb=$w i=2
     done <<<"$_foray_verbs"
     while read -r verbs short long kind; do
-        [[ $verbs == graphs && $verb != all && $verb != copy ]] && verbs=every
+        [[ $verbs == graphs && $verb != @(all|copy|hosts) ]] && verbs=every
         [[ $verbs == every || ,$verbs, == *,"$verb",* ]] || continue
         [[ $short == - ]] || argument[$short]=$kind offered+=("$short")
         argument[$long]=$kind

@@ -1,7 +1,7 @@
 # fish completion for foray
 #
 # A new verb is one of __foray_verbs, with a line for what it is, and one for its words; its options are lines below.
-set -g __foray_verbs run all copy check graph why log clean
+set -g __foray_verbs run all copy hosts check graph why log clean
 set -g __foray_valued # the options that take an argument, which may be the next word: letters, and long names
 
 function __foray_verb
@@ -170,6 +170,7 @@ complete -c foray -f
 complete -c foray -n __fish_is_first_arg -a run -d 'Run the graph, or what the targets need'
 complete -c foray -n __fish_is_first_arg -a all -d 'Run one command on every host'
 complete -c foray -n __fish_is_first_arg -a copy -d 'Copy files to hosts, and from them'
+complete -c foray -n __fish_is_first_arg -a hosts -d 'Tell which hosts can be used, and what they are like'
 complete -c foray -n __fish_is_first_arg -a check -d 'Read everything and tell what is wrong; run nothing'
 complete -c foray -n __fish_is_first_arg -a graph -d 'Print the graph'
 complete -c foray -n __fish_is_first_arg -a why -d 'Tell why steps would run, or that they are up to date'
@@ -189,24 +190,26 @@ __foray_option run -s B -l always-make -d 'Run also what is up to date'
 __foray_option run -l resume -d 'Go on with the last run, if it was cut short'
 __foray_option run -l retry -x -d 'Try every failing step so often again'
 __foray_option run -l timeout -x -d 'End every step that takes longer: 90, 10m, 1h30m'
-__foray_option run,all,copy -s F -l ssh-config -r -F -d 'Use this ssh configuration'
+__foray_option run,all,copy,hosts -s F -l ssh-config -r -F -d 'Use this ssh configuration'
 __foray_option run -l keep-scratch -d 'Leave the scratch directories on the hosts'
 __foray_option run -s q -l quiet -d 'Of steps that succeed, only what they print'
 __foray_option run -s v -l verbose -d 'Also the start of every step, with its script'
 __foray_option all,copy -s w -l on -x -d 'Pools, hosts and node sets'
-__foray_option all,copy -s x -l exclude -x -d 'Not these hosts'
+__foray_option all,copy,hosts -s x -l exclude -x -d 'Not these hosts'
 __foray_option all,copy -s j -l jobs -x -d 'At most so many hosts at once; 0: all'
 __foray_option all,copy -l timeout -x -d 'End what takes longer on a host: 90, 10m, 1h30m'
 __foray_option all -s b -l gather -d 'Equal output once, under the names of its hosts'
 __foray_option all -l tag -d 'Each line after its host\'s name'
 __foray_option all -l raw -d 'Output as it comes, without names'
-__foray_option all -s q -l quiet -d 'Of hosts where all went well, only what was printed there'
-__foray_option all -s v -l verbose -d 'Say more'
+__foray_option all -s q -l quiet -d 'No summary where all went well'
+__foray_option all -s v -l verbose -d 'Also when each host begins and ends'
 __foray_option copy -l scatter -d 'A part of one file for each host'
 __foray_option copy -l gather -d 'Join what the hosts have into one file here'
 __foray_option copy -s r -l recursive -d 'Nothing: directories always go whole'
 __foray_option copy -s q -l quiet -d 'Only failures'
 __foray_option copy -s v -l verbose -d 'Also each host that is done'
+__foray_option hosts -l json -d 'As one JSON object'
+__foray_option hosts -s q -l quiet -d 'No summary where all can be used'
 __foray_option check -s q -l quiet -d 'Say nothing if all is good'
 __foray_option graph -l format -x -a 'tree dot mermaid json' -d 'How to print it'
 __foray_option graph -l rules -d 'Steps as they are written, not one for each item'

@@ -104,7 +104,7 @@ END
 }
 
 @test "every option stands in the help and the manual" {
-    options=$({ "$FORAY" --help; "$FORAY" graph --help; "$FORAY" check --help; "$FORAY" all --help; "$FORAY" copy --help; } | grep -oE -- '--[a-z-]+' | sort -u)
+    options=$({ "$FORAY" --help; "$FORAY" graph --help; "$FORAY" check --help; "$FORAY" all --help; "$FORAY" copy --help; "$FORAY" hosts --help; } | grep -oE -- '--[a-z-]+' | sort -u)
     [ "$(wc -l <<<"$options")" -ge 15 ]
     for o in $options; do
         grep -qF -- "Fl -${o#--}" "$top/man/foray.1" || { echo "$o is not in foray.1"; false; }

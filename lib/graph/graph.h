@@ -30,6 +30,8 @@ struct host {
     uint16_t port;           /* 0: not said */
     uint32_t slots;          /* steps at once; 0: its cores */
     struct ssh_settings ssh;
+    struct str address; /* what is really connected to, once the executor knows it, and as long as
+                           that lives; empty: not known */
     struct pool *alone; /* the pool of this host alone; NULL: nobody has asked for it */
 };
 

@@ -62,6 +62,8 @@ struct executor_events {
      * for it, and the executor has let go of those jobs. */
     void (*host_lost)(void *context, struct host *host, bool for_good, const char *reason);
     void (*host_load)(void *context, struct host *host, double load);
+    /* What ssh_ask_facts asked for; may be NULL where that is not called. */
+    void (*host_facts)(void *context, struct host *host, uint64_t memory, uint64_t disk);
 };
 
 struct executor;

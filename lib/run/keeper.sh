@@ -7,6 +7,7 @@
 #   term, kill                                   ends the step that runs
 #   clean DIRECTORY                              removes a scratch directory, without waiting for it
 #   load                                         asks for the load
+#   facts                                        asks for the memory and disk that are free
 #   ping                                         we are still there
 #   hold                                         nothing comes for a while: we are being stopped
 #   end                                          nothing runs, nothing more comes
@@ -20,6 +21,7 @@
 #   \036NONCE !             likewise: who waited for it was killed
 #   \036NONCE.              on standard error: it has ended
 #   \036ID ready CORES MEMORY LOAD ROOT (MEMORY in KiB; 0: not known), \036ID load LOAD
+#   \036ID facts MEMORY DISK (both in KiB; -: not known)
 #   \036ID no REASON        no step can be started here
 #
 # Whatever a step has started, and left behind when it ends, goes with it. Where the keeper adopts orphans these are its
@@ -43,6 +45,19 @@ trap '' HUP PIPE TERM USR1 USR2
 _foray_load() {
     _foray_l=-
     read -r _foray_l _foray_rest 2>/dev/null </proc/loadavg || _foray_l=-
+}
+
+_foray_facts() {
+    exec </dev/null 4>&-
+    _foray_free=- _foray_disk=-
+    while read -r _foray_v _foray_l _foray_rest; do
+        [ "$_foray_v" != MemAvailable: ] || _foray_free=$_foray_l
+    done </proc/meminfo
+    _foray_l=$(df -Pk -- "$_foray_root")
+    # shellcheck disable=SC2086 # its fields
+    set -- ${_foray_l##*"$_foray_nl"}
+    _foray_disk=${4:--}
+    printf '\036%s facts %s %s\n' "$_foray_id" "$_foray_free" "$_foray_disk"
 }
 
 # --- what a step has started ---
@@ -276,6 +291,10 @@ _foray_request() {
     load)
         _foray_load
         printf '\036%s load %s\n' "$_foray_id" "$_foray_l"
+        ;;
+    facts)
+        _foray_facts 2>/dev/null &
+        _foray_known="$_foray_known $!"
         ;;
     ping)
         _foray_heard

@@ -485,8 +485,8 @@ struct run *run_new(struct loop *loop, struct graph *graph, struct plan *plan, s
                       .fresh = fresh,
                       .options = *options,
                       .view = view};
-    r->events =
-        (struct executor_events){r, on_output, on_ended, on_host_up, on_host_lost, on_host_load};
+    r->events = (struct executor_events){
+        r, on_output, on_ended, on_host_up, on_host_lost, on_host_load, NULL};
     r->wake = (struct timer){.expired = woken, .arg = r};
     r->watcher = watcher;
     r->local = local_new(loop, &r->events, watcher);

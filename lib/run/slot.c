@@ -197,11 +197,18 @@ static void keep_noise(struct slot *s, struct str line) {
     buf_add(&s->noise, line.s + from, line.n - from);
 }
 
+/* In bytes. */
+static uint64_t parse_kib(const char *text) {
+    char *end;
+    unsigned long long n = strtoull(text, &end, 10);
+    return end != text && *text != '-' && n < UINT64_MAX / 1024 ? n * 1024 : UINT64_MAX;
+}
+
 /* A line of the keeper's own, after its mark. */
 static void take_word(struct slot *s, const char *said) {
     unsigned cores;
     unsigned long long memory; /* KiB */
-    char load[32];
+    char load[32], disk[32];
     int at = 0;
     if (s->state == WAITING && strncmp(said, " no ", 4) == 0) {
         struct buf reason = {0};
@@ -219,6 +226,8 @@ static void take_word(struct slot *s, const char *said) {
                         parse_load(load));
     } else if (s->state == IDLE && sscanf(said, " load %31s", load) == 1) {
         s->events.load(s->events.context, s, parse_load(load));
+    } else if (s->state == IDLE && sscanf(said, " facts %31s %31s", load, disk) == 2) {
+        s->events.facts(s->events.context, s, parse_kib(load), parse_kib(disk));
     }
 }
 
@@ -442,6 +451,11 @@ void slot_clean(struct slot *s, struct str directory) {
 void slot_ask_load(struct slot *s) {
     if (s->state == IDLE)
         request(s, "load");
+}
+
+void slot_ask_facts(struct slot *s) {
+    if (s->state == IDLE)
+        request(s, "facts");
 }
 
 void slot_ping(struct slot *s) {

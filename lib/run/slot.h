@@ -25,6 +25,8 @@ struct slot_events {
     /* The step could not be started there; the slot is idle. */
     void (*unable)(void *context, struct slot *s, const char *reason);
     void (*load)(void *context, struct slot *s, double load);
+    /* What slot_ask_facts asked for: bytes; UINT64_MAX: not known. */
+    void (*facts)(void *context, struct slot *s, uint64_t memory, uint64_t disk);
 };
 
 /* Opens a slot on a way that is ready. count_cores: ask for them too, which costs a moment. */
@@ -43,6 +45,7 @@ void slot_signal(struct slot *s, bool at_once); /* TERM, or KILL, to what runs; 
 void slot_give_up(struct slot *s, const char *reason);
 void slot_clean(struct slot *s, struct str directory);
 void slot_ask_load(struct slot *s);
+void slot_ask_facts(struct slot *s); /* how much memory and disk are free there */
 /* A sign of life. A keeper that gets none for SLOT_SILENCE seconds takes this side for gone, and
  * ends what runs: it is to have one every SLOT_PING seconds. */
 enum { SLOT_SILENCE = 15, SLOT_PING = 5 };

@@ -226,6 +226,14 @@ static void seat_load(void *context, struct slot *slot, double load) {
         h->ssh->events->host_load(h->ssh->events->context, h->host, load);
 }
 
+static void seat_facts(void *context, struct slot *slot, uint64_t memory, uint64_t disk) {
+    (void)slot;
+    struct seat *seat = context;
+    struct ssh_host *h = seat->link->host;
+    if (h->ssh->events->host_facts != NULL)
+        h->ssh->events->host_facts(h->ssh->events->context, h->host, memory, disk);
+}
+
 static void seat_ended(void *context, struct slot *slot, int status, bool clean, double load) {
     struct seat *seat = context;
     seat_load(seat, slot, load);
@@ -246,8 +254,8 @@ static void open_seat(struct link *link) {
     seat->link = link;
     h->seats_opening++;
     *vec_push(&link->seats) = seat;
-    struct slot_events events = {seat,        seat_ready, seat_refused, seat_broken,
-                                 seat_output, seat_ended, seat_unable,  seat_load};
+    struct slot_events events = {seat,       seat_ready,  seat_refused, seat_broken, seat_output,
+                                 seat_ended, seat_unable, seat_load,    seat_facts};
     seat->slot = slot_open(h->ssh->loop, link->way, !h->up, h->ssh->options.keep_scratch, &events);
 }
 
@@ -429,6 +437,7 @@ static void configured(void *arg, const char *error) {
         return;
     }
     h->configured = true;
+    h->host->address = str_of(h->target.address);
     open_link(h);
 }
 
@@ -495,7 +504,7 @@ static void ping_all(void *arg) {
         for (size_t l = 0; h != NULL && l < h->links.n; l++)
             for (size_t s = 0; s < h->links.v[l]->seats.n; s++)
                 slot_ping(h->links.v[l]->seats.v[s]->slot);
-        if (h != NULL && h->idle != NULL)
+        if (h != NULL && h->idle != NULL && !x->options.no_samples)
             slot_ask_load(h->idle->slot);
     }
     loop_timer(x->loop, &x->ping, loop_now(x->loop) + SLOT_PING * SECOND);
@@ -541,6 +550,7 @@ static void free_all(struct executor *base) {
         }
         loop_timer_clear(x->loop, &h->link_pause);
         vec_free(&h->links);
+        h->host->address = (struct str){0};
         ssh_target_free(&h->target);
         free(h);
     }
@@ -568,4 +578,43 @@ struct executor *ssh_new(struct loop *loop, const struct executor_events *events
     x->ping = (struct timer){.expired = ping_all, .arg = x};
     loop_timer(loop, &x->ping, loop_now(loop) + SLOT_PING * SECOND);
     return &x->base;
+}
+
+/* --- what there is to say of a host --- */
+
+static const struct ssh_host *known_host(struct executor *base, const struct host *host) {
+    struct ssh *x = (struct ssh *)base;
+    return host->id < x->hosts.n ? x->hosts.v[host->id] : NULL;
+}
+
+void ssh_describe(struct executor *base, const struct host *host, struct buf *way_in,
+                  struct buf *key, struct buf *scratch) {
+    const struct ssh_host *h = known_host(base, host);
+    if (h == NULL || h->target.address == NULL)
+        return;
+    bool colon = strchr(h->target.address, ':') != NULL;
+    buf_printf(way_in, colon ? "ssh %s@[%s]:%u" : "ssh %s@%s:%u", h->target.user, h->target.address,
+               h->target.port);
+    if (h->target.proxy_jump != NULL)
+        buf_printf(way_in, " via %s", h->target.proxy_jump);
+    else if (h->target.proxy_command != NULL)
+        buf_printf(way_in, " by %s", h->target.proxy_command);
+    if (h->links.n != 0)
+        way_key(h->links.v[0]->way, key);
+    struct str slots = h->idle != NULL ? slot_scratch(h->idle->slot) : STR("");
+    const char *slash = slots.n != 0 ? bytes_last(slots.s, '/', slots.n) : NULL;
+    if (slash != NULL)
+        buf_add(scratch, slots.s, (size_t)(slash - slots.s));
+}
+
+void ssh_ask_load(struct executor *base, const struct host *host) {
+    const struct ssh_host *h = known_host(base, host);
+    if (h != NULL && h->idle != NULL)
+        slot_ask_load(h->idle->slot);
+}
+
+void ssh_ask_facts(struct executor *base, const struct host *host) {
+    const struct ssh_host *h = known_host(base, host);
+    if (h != NULL && h->idle != NULL)
+        slot_ask_facts(h->idle->slot);
 }

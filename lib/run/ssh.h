@@ -21,9 +21,19 @@ struct ssh_options {
     const char *config; /* an ssh configuration file instead of the user's; NULL: the user's */
     bool keep_scratch;
     const struct watcher *watcher;
+    bool no_samples; /* loads are not asked for every now and then */
 };
 
 struct executor *ssh_new(struct loop *loop, const struct executor_events *events,
                          const struct ssh_options *options);
+
+/* How a host is reached ("ssh ana@10.0.0.3:22 via gate"), the fingerprint of its key and where
+ * scratch directories are made; empty where that is not known (yet). */
+void ssh_describe(struct executor *x, const struct host *host, struct buf *way_in, struct buf *key,
+                  struct buf *scratch);
+/* Of a host that is up and where nothing runs: the answers are host_load, and host_facts with the
+ * free memory and the free disk below its scratch directory, in bytes (UINT64_MAX: not known). */
+void ssh_ask_load(struct executor *x, const struct host *host);
+void ssh_ask_facts(struct executor *x, const struct host *host);
 
 #endif

@@ -44,6 +44,7 @@ struct way_table {
     bool (*is_ready)(const struct way *w);
     void (*drop)(struct way *w, const char *reason);
     void (*close)(struct way *w);
+    void (*key)(const struct way *w, struct buf *out);
 };
 
 struct way {
@@ -114,6 +115,12 @@ static inline bool way_is_ready(const struct way *w) {
 /* Gives it up: `lost` follows, not from within. */
 static inline void way_drop(struct way *w, const char *reason) {
     w->table->drop(w, reason);
+}
+
+/* Appends what the host is known by, as it may be compared with what others see: its key's
+ * fingerprint; nothing, where there is none. */
+static inline void way_key(const struct way *w, struct buf *out) {
+    w->table->key(w, out);
 }
 
 /* Ends it at once. Its channels must have been freed before. */

@@ -307,8 +307,9 @@ void by_host_summary(struct by_host *v) {
     }
     buf_printf(&out, "foray: %zu host%s: %zu done", v->hosts, v->hosts == 1 ? "" : "s", v->done);
     for (int i = 0; i < FATES; i++) {
-        const struct gather *fate = &v->fates[i];
+        struct gather *fate = &v->fates[i];
         size_t n = 0;
+        gather_sort(fate);
         for (size_t k = 0; k < fate->groups.n; k++) {
             show_fate(v, names[i], fate->groups.v[k]);
             n += fate->groups.v[k]->hosts.n;

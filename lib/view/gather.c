@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NAMES = 3 };
+enum { NAMES = 4 };
 
 static bool is_word(char c, const char *also) {
     return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' ||
@@ -17,17 +17,23 @@ static bool is_number(struct str s) {
     return true;
 }
 
-/* What a host may call itself, longest first: as it is written, what is connected to, and that
- * without its domain. Names so short that they may be anything are left out. */
+/* What a host may call itself, longest first: as it is written, what ssh is asked for, that without
+ * its domain, and what is connected to. Names so short that they may be anything are left out. */
 static size_t names_of(const struct host *host, struct str names[NAMES]) {
     const char *dot = memchr(host->target.s, '.', host->target.n);
-    struct str all[NAMES] = {host->name, host->target, {host->target.s, 0}};
+    struct str all[NAMES] = {host->name, host->target, host->address};
     size_t n = 0;
     if (dot != NULL && !is_number(host->target))
-        all[2].n = (size_t)(dot - host->target.s);
-    for (size_t i = 0; i < NAMES; i++)
-        if (all[i].n > 1 && (n == 0 || all[i].n < names[n - 1].n))
-            names[n++] = all[i];
+        all[3] = (struct str){host->target.s, (size_t)(dot - host->target.s)};
+    for (size_t i = 0; i < NAMES; i++) {
+        size_t at = n;
+        if (all[i].n < 2)
+            continue;
+        for (; at != 0 && names[at - 1].n < all[i].n; at--)
+            names[at] = names[at - 1];
+        names[at] = all[i];
+        n++;
+    }
     return n;
 }
 

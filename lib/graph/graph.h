@@ -29,6 +29,7 @@ struct host {
     struct str user, target; /* user may be empty; target is what ssh is asked for */
     uint16_t port;           /* 0: not said */
     uint32_t slots;          /* steps at once; 0: its cores */
+    uint64_t cache;          /* so many bytes of what is sent there may be kept there */
     struct ssh_settings ssh;
     struct str address; /* what is really connected to, once the executor knows it, and as long as
                            that lives; empty: not known */

@@ -459,3 +459,7 @@ void fresh_settle(struct fresh *f, struct step *step, struct diags *diags) {
         f->graph->growth->listed(f->graph->growth, step, past.last.output, diags);
     buf_free(&reason);
 }
+
+uint64_t fresh_size(const struct fresh *f, const struct file *file) {
+    return file->id < f->files.n && f->files.v[file->id].looked ? f->files.v[file->id].is.size : 0;
+}

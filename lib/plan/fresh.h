@@ -75,6 +75,8 @@ void fresh_hashed(struct fresh *f, const hash_list *list);
 void fresh_settle(struct fresh *f, struct step *step, struct diags *diags);
 /* How long it took when it last ended well, ns; 0: not known. host: where, n == 0: here. */
 int64_t fresh_cost(const struct fresh *f, const struct step *step, struct str *host);
+/* How large a file was when it was last looked at; 0: it was not. */
+uint64_t fresh_size(const struct fresh *f, const struct file *file);
 /* What it would be run with: its settings as text, a line each. */
 void fresh_settings(const struct fresh *f, const struct step *step, struct buf *out);
 void fresh_command(const struct fresh *f, const struct step *step, struct buf *out);

@@ -1,4 +1,5 @@
 /* The key `hosts`: pools, and the hosts in them. */
+#include "base/size.h"
 #include "read/reader.h"
 #include "read/schema.h"
 
@@ -6,6 +7,7 @@
 #include <string.h>
 
 enum { SLOTS_MAX = 100 * 1000, PATH_SHOWN = 20 };
+#define CACHE_DEFAULT (UINT64_C(4) << 30)
 
 /* What host lists say, one after the other. */
 struct term {
@@ -25,6 +27,7 @@ struct draft_pool {
     size_t next; /* of the terms, while the pools that it names are looked at */
     size_t open; /* 1 + its place on the path to them; 0: it is not there */
     uint32_t slots;
+    uint64_t cache;
     struct ssh_settings ssh;
     bool done, broken;
     bool names_all; /* `@*`, itself or by a pool that it names */
@@ -65,10 +68,16 @@ static struct host *find_host(struct draft_pool *p, struct str name, struct plac
     if (h != NULL) {
         if (p->slots != 0 && (h->slots == 0 || p->slots < h->slots))
             h->slots = p->slots;
+        if (p->cache < h->cache)
+            h->cache = p->cache;
         buf_free(&key);
         return h;
     }
-    struct host new = {.id = (uint32_t)g->hosts.n, .name = name, .slots = p->slots, .ssh = *ssh};
+    struct host new = {.id = (uint32_t)g->hosts.n,
+                       .name = name,
+                       .slots = p->slots,
+                       .cache = p->cache,
+                       .ssh = *ssh};
     const char *wrong = split_host(name, &new.user, &new.target, &new.port);
     if (wrong != NULL) {
         diag_error(p->all->diags, at, "`%s`: %s", diag_name(p->all->diags, name), wrong);
@@ -157,6 +166,16 @@ static void pool_slots(void *context, const struct node *value) {
     want_number(value, "`slots`", 1, SLOTS_MAX, &p->slots, p->all->diags);
 }
 
+static void pool_cache(void *context, const struct node *value) {
+    struct draft_pool *p = context;
+    struct str text;
+    if (want_text(value, "`cache`", &text, p->all->diags) && !size_parse(text, &p->cache)) {
+        diag_error(p->all->diags, node_at(value), "`cache` must be an amount of disk, not `%s`",
+                   diag_name(p->all->diags, text));
+        diag_help(p->all->diags, "for example 512M or 20G, or 0 for none");
+    }
+}
+
 static void pool_pick(void *context, const struct node *value) {
     struct draft_pool *p = context;
     static const struct str names[] = {
@@ -222,6 +241,7 @@ static void pool_ssh(void *context, const struct node *value) {
 static struct draft_pool *new_pool(struct pools *all, const struct node *key) {
     struct graph *g = all->graph;
     struct draft_pool *p = arena_alloc(&g->arena, sizeof *p);
+    p->cache = CACHE_DEFAULT;
     const struct pool *known = map_get(&g->pool_names, key->text);
     if (known != NULL) {
         diag_error(all->diags, node_at(key), "there is a pool `%s` already",
@@ -245,6 +265,7 @@ static struct draft_pool *new_pool(struct pools *all, const struct node *key) {
 
 static const struct key pool_keys[] = {{"hosts", pool_hosts, KEY_TEXT | KEY_LIST},
                                        {"slots", pool_slots, KEY_NUMBER},
+                                       {"cache", pool_cache, KEY_TEXT | KEY_NUMBER},
                                        {"pick", pool_pick, KEY_TEXT},
                                        {"ssh", pool_ssh, KEY_MAP}};
 const struct key_table schema_pool = {pool_keys, sizeof pool_keys / sizeof *pool_keys};
@@ -381,7 +402,7 @@ static void gather_all(struct pools *all) {
     for (size_t i = 0; i < all->drafts.n; i++)
         gather(all->drafts.v[i], &put_off);
     all->every.id = (uint32_t)all->drafts.n;
-    all->everyone = (struct draft_pool){.all = all, .pool = &all->every};
+    all->everyone = (struct draft_pool){.all = all, .pool = &all->every, .cache = CACHE_DEFAULT};
     for (size_t i = 0; i < all->drafts.n && put_off.n != 0; i++)
         for (size_t k = 0; k < all->drafts.v[i]->hosts.n; k++)
             add_host(&all->everyone, all->drafts.v[i]->hosts.v[k]);

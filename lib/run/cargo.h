@@ -3,6 +3,7 @@
 #ifndef FORAY_RUN_CARGO_H
 #define FORAY_RUN_CARGO_H
 
+#include "base/hash.h"
 #include "base/str.h"
 #include "base/strlist.h"
 #include "base/vec.h"
@@ -33,6 +34,8 @@ struct cargo_item {
     bool found;     /* by a pattern, or in a directory */
     bool looked_at; /* of a fetched file: it is a regular one; mode and size are known */
     mode_t mode;
+    bool known; /* of a sent file: its digest is known */
+    struct digest digest;
     bool part; /* only `size` bytes of it, from `start` on */
     uint64_t start;
     uint64_t size; /* as far as it is known before it is opened */

@@ -9,12 +9,19 @@
 static bool room(void *context);
 static void broken(void *context, bool refused, const char *reason);
 
-struct carrier *carrier_open(struct loop *loop, struct way *w,
+static void rung(void *arg) {
+    sftp_kick(((struct carrier *)arg)->sftp);
+}
+
+struct carrier *carrier_open(struct loop *loop, struct way *w, struct store *store,
                              const struct carrier_events *events) {
     struct carrier *k = mem_zalloc(sizeof *k);
-    *k = (struct carrier){.loop = loop, .events = *events};
+    *k = (struct carrier){.loop = loop, .events = *events, .store = store};
+    k->listener = (struct listener){.ring = rung, .arg = k};
     k->last = &k->first;
     k->sftp = sftp_open(loop, w, &(struct sftp_events){k, room, broken});
+    if (store != NULL)
+        contents_listen(store_contents(store), &k->listener);
     return k;
 }
 
@@ -51,11 +58,13 @@ void parcel_free(struct parcel *p) {
     l->busy--;
     if (p->fd >= 0)
         close(p->fd);
+    keep_drop(p);
     if (p->temporary.n != 0 && l->errand->kind == ERRAND_FETCH)
         unlink(p->temporary.s);
     buf_free(&p->handle);
     buf_free(&p->path);
     buf_free(&p->temporary);
+    buf_free(&p->source);
     free(p);
 }
 
@@ -168,7 +177,9 @@ static bool move_parcels(struct load *l) {
     while (more && !l->stopping && sftp_room(sftp) != 0) {
         more = false;
         for (size_t i = l->parcels.n; i-- > 0 && sftp_room(sftp) != 0;)
-            if (l->parcels.v[i]->state == MOVING)
+            if (l->parcels.v[i]->state == WAITING)
+                more = keep_wait(l->parcels.v[i]) || more;
+            else if (l->parcels.v[i]->state == MOVING)
                 more = (sending ? send_more(l->parcels.v[i]) : fetch_more(l->parcels.v[i])) || more;
         moved = moved || more;
     }
@@ -185,6 +196,8 @@ static bool go(struct load *l) {
     }
     if (l->state == PLACING && l->busy == 0)
         moved = send_place(l);
+    if (l->state == KNOWING && !l->stopping && keep_know(l))
+        l->state = MAKING;
     if (l->state == MAKING && !l->stopping)
         moved = send_directories(l) || moved;
     if (l->state == LOOKING && !l->stopping)
@@ -234,7 +247,10 @@ static void broken(void *context, bool refused, const char *reason) {
 }
 
 void carrier_free(struct carrier *k) {
+    if (k->store != NULL)
+        contents_unlisten(store_contents(k->store), &k->listener);
     sftp_free(k->sftp);
+    keep_stop(k);
     while (k->n_loads != 0)
         free_load(k->loads[--k->n_loads]);
     free(k);

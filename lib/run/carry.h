@@ -6,6 +6,7 @@
 #include "run/cargo.h"
 #include "run/executor.h"
 #include "run/loop.h"
+#include "run/store.h"
 #include "run/way.h"
 
 struct carrier;
@@ -42,9 +43,13 @@ struct carrier_events {
      * begun are over by then; the others can be taken back. Only good for carrier_free now, not
      * from within. */
     void (*broken)(void *context, struct carrier *k, bool refused, const char *reason);
+    /* The host keeps what this file here contains. */
+    void (*holds)(void *context, struct str name);
 };
 
-struct carrier *carrier_open(struct loop *loop, struct way *w, const struct carrier_events *events);
+/* store: of the host, for the carriers of all ways to it; NULL: nothing is kept there. */
+struct carrier *carrier_open(struct loop *loop, struct way *w, struct store *store,
+                             const struct carrier_events *events);
 /* Forgets it and its errands, without a word to those who wait for them. */
 void carrier_free(struct carrier *k);
 void carrier_do(struct carrier *k, struct errand *e); /* e must live until done is called */

@@ -80,7 +80,7 @@ bool send_place(struct load *l) {
     for (size_t i = 0; i < e->n_parents; i++)
         list_parents(l, e->parents[i], &seen);
     map_free(&seen);
-    l->state = MAKING;
+    l->state = KNOWING;
     return false;
 }
 
@@ -120,11 +120,11 @@ static struct str name_of(const struct parcel *p) {
     return p->load->items.v[p->item].from;
 }
 
-static void trouble(struct parcel *p, enum carried verdict, const char *why) {
+void send_trouble(struct parcel *p, enum carried verdict, const char *why) {
     load_trouble_with(p->load, verdict, "cannot send", name_of(p), why);
 }
 
-static void over(struct parcel *p) {
+void send_over(struct parcel *p) {
     if (p->load->errand->tally != NULL && !p->load->stopping)
         p->load->errand->tally->files++;
     parcel_free(p);
@@ -142,10 +142,11 @@ static void remove_there(struct parcel *p) {
 static void renamed(void *arg, const struct sftp_answer *answer) {
     struct parcel *p = arg;
     if (answer->status == SFTP_OK) {
-        over(p);
+        if (!keep_stored(p))
+            send_over(p);
         return;
     }
-    trouble(p, CARRY_LOST, sftp_reason(answer->status));
+    send_trouble(p, CARRY_LOST, sftp_reason(answer->status));
     remove_there(p);
 }
 
@@ -153,7 +154,7 @@ static void renamed(void *arg, const struct sftp_answer *answer) {
 static void settle(struct parcel *p) {
     p->state = RENAMING;
     if (p->temporary.n == 0)
-        over(p);
+        send_over(p);
     else if (p->load->stopping)
         remove_there(p);
     else
@@ -170,7 +171,7 @@ static void answered(struct parcel *p) {
 static void written(void *arg, const struct sftp_answer *answer) {
     struct parcel *p = arg;
     if (answer->status != SFTP_OK)
-        trouble(p, CARRY_LOST, sftp_reason(answer->status));
+        send_trouble(p, CARRY_LOST, sftp_reason(answer->status));
     answered(p);
 }
 
@@ -178,9 +179,9 @@ static void written(void *arg, const struct sftp_answer *answer) {
 static void measured(void *arg, const struct sftp_answer *answer) {
     struct parcel *p = arg;
     if (answer->status != SFTP_OK)
-        trouble(p, CARRY_LOST, sftp_reason(answer->status));
+        send_trouble(p, CARRY_LOST, sftp_reason(answer->status));
     else if ((answer->attributes.has & SFTP_HAS_SIZE) != 0 && answer->attributes.size != p->size)
-        trouble(p, CARRY_LOST, "it has another size there after it was written");
+        send_trouble(p, CARRY_LOST, "it has another size there after it was written");
     answered(p);
 }
 
@@ -224,7 +225,7 @@ static struct str name_there(const struct parcel *p) {
 static void linked(void *arg, const struct sftp_answer *answer) {
     struct parcel *p = arg;
     if (answer->status != SFTP_OK) {
-        trouble(p, CARRY_LOST, sftp_reason(answer->status));
+        send_trouble(p, CARRY_LOST, sftp_reason(answer->status));
         parcel_free(p);
         return;
     }
@@ -280,12 +281,19 @@ bool send_begin_parcel(struct load *l) {
     p->size = item->part ? item->size : (uint64_t)st.st_size;
     p->sparse = !item->part && (uint64_t)st.st_blocks * 512 < (uint64_t)st.st_size;
     choose_name(p);
+    p->mode = (uint32_t)(st.st_mode & 0777) | 0200;
+    if (!keep_begin(p))
+        send_file(p);
+    return true;
+}
+
+void send_file(struct parcel *p) {
+    p->state = BEGUN;
     p->busy++;
-    sftp_open_file(l->carrier->sftp, name_there(p),
+    sftp_open_file(p->load->carrier->sftp, name_there(p),
                    SFTP_WRITE | SFTP_CREATE |
                        (p->temporary.n != 0 ? SFTP_EXCLUSIVE : SFTP_TRUNCATE),
-                   (uint32_t)(st.st_mode & 0777) | 0200, opened, p);
-    return true;
+                   p->mode, opened, p);
 }
 
 /* How much can be sent at once from where it stands; holes are passed over. 0: nothing is left. */
@@ -319,8 +327,8 @@ static bool has_changed(const struct parcel *p) {
 static void end_file(struct parcel *p) {
     struct sftp *sftp = p->load->carrier->sftp;
     struct sftp_attributes size = {.has = SFTP_HAS_SIZE, .size = p->size};
-    if (has_changed(p))
-        trouble(p, CARRY_FAILED, "it changed while it was carried");
+    if (has_changed(p) || !keep_is_true(p))
+        send_trouble(p, CARRY_FAILED, "it changed while it was carried");
     if (p->sparse) {
         p->busy++;
         sftp_set(sftp, buf_view(&p->handle), &size, written, p);
@@ -344,11 +352,14 @@ bool send_more(struct parcel *p) {
             continue;
         if (r <= 0) {
             memset(bytes + got, 0, n - got);
-            trouble(p, CARRY_FAILED, r < 0 ? strerror(errno) : "it changed while it was carried");
+            send_trouble(p, CARRY_FAILED,
+                         r < 0 ? strerror(errno) : "it changed while it was carried");
             break;
         }
         got += (uint32_t)r;
     }
+    if (p->hash != NULL)
+        hash_stream_add(p->hash, (struct str){bytes, n});
     p->at += n;
     if (p->load->errand->tally != NULL)
         p->load->errand->tally->bytes += n;
@@ -358,4 +369,6 @@ bool send_more(struct parcel *p) {
 void send_drop(struct parcel *p) {
     if (p->state == MOVING)
         close_there(p);
+    else if (p->state == WAITING)
+        parcel_free(p);
 }

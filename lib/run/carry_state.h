@@ -6,6 +6,7 @@
 #include "run/carry.h"
 #include "run/landing.h"
 #include "run/sftp.h"
+#include "run/store.h"
 
 enum {
     LOADS_MAX = 16,   /* errands under way at once, per carrier */
@@ -19,6 +20,8 @@ struct load {
     struct errand *errand;
     enum {
         PLACING, /* SEND: asks whether a directory stands where something goes */
+        KNOWING, /* SEND: waits for what is to be known of the contents of files, and of the store
+                  */
         MAKING,  /* SEND: directories there */
         LOOKING, /* FETCH: what there is */
         CARRYING,
@@ -50,16 +53,22 @@ struct load {
 struct parcel {
     struct load *load;
     size_t item, place; /* place: in the load's parcels */
-    enum { BEGUN, MOVING, CLOSING, RENAMING } state;
+    enum { BEGUN, WAITING, MOVING, CLOSING, RENAMING, COPYING } state;
     size_t busy; /* requests */
     int fd;      /* here; -1: none */
     struct buf handle, path, temporary;
     uint64_t size;
-    uint64_t start; /* SEND: of a part */
-    uint64_t at;    /* so much was written there, or asked for */
-    uint64_t got;   /* FETCH: so much has come */
-    bool sparse;    /* it has holes */
-    bool dropped;   /* it is not carried after all, since its load ends */
+    uint32_t mode;         /* SEND */
+    uint64_t start;        /* SEND: of a part */
+    uint64_t at;           /* so much was written there, or asked for */
+    uint64_t got;          /* FETCH: so much has come */
+    bool sparse;           /* it has holes */
+    struct object *object; /* SEND: it goes into the store, or comes from there; WAITING: until it
+                              is there; NULL: neither */
+    struct buf source;     /* COPYING: the handle of the object */
+    bool taken;            /* COPYING: none of it has gone wrong */
+    struct hash_stream *hash; /* SEND, into the store: of what was sent */
+    bool dropped;             /* it is not carried after all, since its load ends */
 };
 
 /* A directory there that is to be looked through: for what matches the rest of a pattern, or, where
@@ -75,6 +84,9 @@ struct look {
 
 struct carrier {
     struct loop *loop;
+    struct store *store; /* NULL: there is none */
+    struct listener listener;
+    struct listing *listing; /* of the store, under way; NULL: none */
     struct carrier_events events;
     struct sftp *sftp;
     struct errand *first, **last; /* not begun */
@@ -101,6 +113,23 @@ bool send_directories(struct load *l);
 bool send_begin_parcel(struct load *l);
 bool send_more(struct parcel *p); /* a chunk */
 void send_drop(struct parcel *p); /* its load ends before it was carried */
+
+/* carry_send.c, for carry_store.c */
+void send_file(struct parcel *p); /* opens it there, under p->path or p->temporary */
+void send_over(struct parcel *p); /* it is there */
+void send_trouble(struct parcel *p, enum carried verdict, const char *why);
+
+/* carry_store.c */
+/* What of the load's files could be kept there? true: nothing has to be waited for. */
+bool keep_know(struct load *l);
+/* The file is sent into the store, or copied from there; false: it has nothing to do with it. */
+bool keep_begin(struct parcel *p);
+bool keep_wait(struct parcel *p);    /* WAITING: a turn */
+bool keep_stored(struct parcel *p);  /* what was sent stands there under its own name: on to its
+                                        copy;  false: it was no object */
+bool keep_is_true(struct parcel *p); /* what was sent is what its name says */
+void keep_stop(struct carrier *k);
+void keep_drop(struct parcel *p); /* what was to become an object does not */
 
 bool look_begin(struct load *l);
 bool look_further(struct load *l);

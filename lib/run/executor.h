@@ -62,7 +62,10 @@ struct executor_events {
      * for it, and the executor has let go of those jobs. */
     void (*host_lost)(void *context, struct host *host, bool for_good, const char *reason);
     void (*host_load)(void *context, struct host *host, double load);
-    /* What ssh_ask_facts asked for; may be NULL where that is not called. */
+    /* The host keeps what this file contains: it need not be sent there again. NULL, like the next
+     * one, where nothing asks for it. */
+    void (*host_holds)(void *context, struct host *host, struct str file);
+    /* What ssh_ask_facts asked for. */
     void (*host_facts)(void *context, struct host *host, uint64_t memory, uint64_t disk);
 };
 

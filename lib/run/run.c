@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "run/local.h"
 #include "run/ssh.h"
+#include "run/store.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -295,6 +296,13 @@ static void on_host_load(void *context, struct host *host, double load) {
     run_pump(r);
 }
 
+static void on_host_holds(void *context, struct host *host, struct str name) {
+    struct run *r = context;
+    const struct file *file = map_get(&r->graph->file_names, name);
+    if (file != NULL)
+        sched_host_holds(r->sched, host->id + 1, file->id, true);
+}
+
 static void woken(void *arg) {
     struct run *r = arg;
     sched_tick(r->sched, loop_now(r->loop));
@@ -414,6 +422,7 @@ static void add_step(struct run *r, uint32_t place) {
     const struct rule *rule = step->rule;
     VEC(struct sched_need) needs = {0};
     VEC(uint32_t) limits = {0};
+    VEC(struct sched_datum) data = {0};
     for (size_t n = 0; n < step->n_needs && !step->broken; n++)
         if (plan_has(r->plan, step->needs[n])) /* else it is left out: it counts as done */
             *vec_push(&needs) = (struct sched_need){.step = r->plan->place.v[step->needs[n]->id],
@@ -424,6 +433,11 @@ static void add_step(struct run *r, uint32_t place) {
         *vec_push(&limits) = TERMINAL;
     bool elsewhere = step->pool != NULL && runs(step) && !step->broken;
     const struct pool *pool = place_of(r, step);
+    for (size_t i = 0; elsewhere && i < step->n_in; i++) {
+        uint64_t size = fresh_size(r->fresh, step->in[i]);
+        if (size >= STORE_LEAST)
+            *vec_push(&data) = (struct sched_datum){step->in[i]->id, size};
+    }
     struct sched_step s = {
         .needs = needs.v,
         .n_needs = needs.n,
@@ -444,6 +458,8 @@ static void add_step(struct run *r, uint32_t place) {
         .group = step->id < r->plan->group.n ? r->plan->group.v[step->id] : 0,
         .speculate = rule->speculate && elsewhere,
         .once = rule->once,
+        .data = data.v,
+        .n_data = data.n,
     };
     if (s.tied)
         s.same = r->plan->place.v[step->same->id];
@@ -452,6 +468,7 @@ static void add_step(struct run *r, uint32_t place) {
     sched_add_step(r->sched, &s);
     vec_free(&needs);
     vec_free(&limits);
+    vec_free(&data);
 }
 
 /* Steps that are left out count as done: what their patterns stand for is what is there. */
@@ -486,7 +503,7 @@ struct run *run_new(struct loop *loop, struct graph *graph, struct plan *plan, s
                       .options = *options,
                       .view = view};
     r->events = (struct executor_events){
-        r, on_output, on_ended, on_host_up, on_host_lost, on_host_load, NULL};
+        r, on_output, on_ended, on_host_up, on_host_lost, on_host_load, on_host_holds, NULL};
     r->wake = (struct timer){.expired = woken, .arg = r};
     r->watcher = watcher;
     r->local = local_new(loop, &r->events, watcher);

@@ -69,7 +69,7 @@ struct sftp {
     char *in; /* PACKET_MAX + 4 */
     size_t in_n;
     uint32_t chunk;
-    bool can_rename;
+    bool can_rename, can_copy;
     struct buf last_words;
     struct timer silence;
     VEC(struct sftp_entry) entries;
@@ -250,6 +250,21 @@ void sftp_rename(struct sftp *s, struct str from, struct str to, sftp_done *done
     set_length(&s->out, start);
 }
 
+bool sftp_can_copy(const struct sftp *s) {
+    return s->can_copy;
+}
+
+void sftp_copy(struct sftp *s, struct str from, struct str to, sftp_done *done, void *arg) {
+    size_t start = request(s, FXP_EXTENDED, FXP_STATUS, 0, done, arg);
+    add_string(&s->out, STR("copy-data"));
+    add_string(&s->out, from);
+    add_u64(&s->out, 0);
+    add_u64(&s->out, 0); /* to its end */
+    add_string(&s->out, to);
+    add_u64(&s->out, 0);
+    set_length(&s->out, start);
+}
+
 /* --- packets in --- */
 
 /* What is left of a packet; good: nothing was missing so far. */
@@ -419,6 +434,8 @@ static bool take_version(struct sftp *s, struct reading *r) {
         struct str name = take_string(r), value = take_string(r);
         if (str_eq(name, STR("posix-rename@openssh.com")) && str_eq(value, STR("1")))
             s->can_rename = true;
+        else if (str_eq(name, STR("copy-data")) && str_eq(value, STR("1")))
+            s->can_copy = true;
         else if (str_eq(name, STR("limits@openssh.com")) && str_eq(value, STR("1")))
             limits = true;
     }

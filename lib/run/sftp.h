@@ -90,6 +90,9 @@ void sftp_make_directory(struct sftp *s, struct str path, uint32_t mode, sftp_do
 void sftp_make_link(struct sftp *s, struct str path, struct str target, sftp_done *done, void *arg);
 void sftp_read_link(struct sftp *s, struct str path, sftp_done *done, void *arg);
 void sftp_remove(struct sftp *s, struct str path, sftp_done *done, void *arg);
+/* All of one file into another, over there; only where the server can. */
+bool sftp_can_copy(const struct sftp *s);
+void sftp_copy(struct sftp *s, struct str from, struct str to, sftp_done *done, void *arg);
 /* Over what stands there, at once, where the server can. */
 void sftp_rename(struct sftp *s, struct str from, struct str to, sftp_done *done, void *arg);
 

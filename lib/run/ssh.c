@@ -51,6 +51,7 @@ struct ssh_host {
     size_t n_waiting, seats_opening;
     int64_t no_link_before; /* when a further connection may be tried again */
     struct timer link_pause;
+    struct store *store; /* what is kept there of what was sent */
 };
 
 struct ssh {
@@ -65,6 +66,7 @@ struct ssh {
     struct timer sweep, ping;
     bool begun; /* the library is of use only from the first host on, and takes its time to begin */
     bool closing;
+    struct contents *contents; /* of files that are sent */
 };
 
 static void grow(struct ssh_host *h);
@@ -277,12 +279,17 @@ static void carrier_broken(void *context, struct carrier *k, bool refused, const
     }
 }
 
+static void carrier_holds(void *context, struct str name) {
+    struct ssh_host *h = ((struct link *)context)->host;
+    h->ssh->events->host_holds(h->ssh->events->context, h->host, name);
+}
+
 /* A link has one, as soon as it has something to carry. */
 static void carry(void *context, struct errand *e) {
     struct link *link = context;
     if (link->carrier == NULL)
-        link->carrier = carrier_open(link->host->ssh->loop, link->way,
-                                     &(struct carrier_events){link, carrier_broken});
+        link->carrier = carrier_open(link->host->ssh->loop, link->way, link->host->store,
+                                     &(struct carrier_events){link, carrier_broken, carrier_holds});
     carrier_do(link->carrier, e);
 }
 
@@ -416,6 +423,7 @@ static struct ssh_host *host_of(struct ssh *x, struct host *host) {
         h = x->hosts.v[host->id] = mem_zalloc(sizeof *h);
         *h = (struct ssh_host){.ssh = x, .host = host};
         h->last_waiting = &h->waiting;
+        h->store = store_new(x->contents, host->cache);
         h->link_pause = (struct timer){.expired = may_grow, .arg = h};
     }
     return h;
@@ -552,6 +560,7 @@ static void free_all(struct executor *base) {
         vec_free(&h->links);
         h->host->address = (struct str){0};
         ssh_target_free(&h->target);
+        store_free(h->store);
         free(h);
     }
     sweep(x);
@@ -561,6 +570,7 @@ static void free_all(struct executor *base) {
     vec_free(&x->buried);
     vec_free(&x->buried_carriers);
     proxies_free(x->shared.proxies);
+    contents_free(x->contents);
     if (x->begun)
         libssh2_exit();
     free(x);
@@ -574,6 +584,7 @@ struct executor *ssh_new(struct loop *loop, const struct executor_events *events
     *x = (struct ssh){.base = {&table}, .loop = loop, .events = events, .options = *options};
     x->shared = (struct ssh_shared){
         .loop = loop, .watcher = options->watcher, .proxies = proxies_new(loop, options->watcher)};
+    x->contents = contents_new(loop);
     x->sweep = (struct timer){.expired = sweep, .arg = x};
     x->ping = (struct timer){.expired = ping_all, .arg = x};
     loop_timer(loop, &x->ping, loop_now(loop) + SLOT_PING * SECOND);

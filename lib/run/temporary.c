@@ -21,7 +21,7 @@ static int list = -1;        /* the names, with a NUL behind each; made with the
 /* --- what is left of the last run --- */
 
 /* Nothing else goes, whatever stands in the list. */
-static bool is_temporary(struct str name) {
+bool temporary_is(struct str name) {
     size_t n = sizeof prefix - 1 + DIGITS + sizeof suffix - 1;
     const char *slash = bytes_last(name.s, '/', name.n);
     const char *base = slash != NULL ? slash + 1 : name.s;
@@ -40,7 +40,7 @@ static void remove_left(const char *path) {
         if (nul == NULL)
             break; /* cut: it was not made either */
         end = (size_t)(nul - names.s);
-        if (is_temporary((struct str){names.s + at, end - at}))
+        if (temporary_is((struct str){names.s + at, end - at}))
             unlink(names.s + at);
     }
     unlink(path);

@@ -14,6 +14,7 @@ static const char copy_help[] =
     "      --scatter         give each host a part of the file: whole lines, nearly equal in "
     "bytes\n"
     "      --gather          join what the hosts hold, in their order, into one file here\n"
+    "  -p, --preserve        times too, and modes whatever the umask says\n"
     "  -r, --recursive       as for scp; directories always go with all that is in them\n";
 
 /* A host that did not answer for so long is not tried again. */
@@ -24,6 +25,7 @@ enum { OPT_SCATTER = 3000, OPT_GATHER };
 static const struct option long_options[] = {
     {"scatter", no_argument, NULL, OPT_SCATTER},
     {"gather", no_argument, NULL, OPT_GATHER},
+    {"preserve", no_argument, NULL, 'p'},
     {"recursive", no_argument, NULL, 'r'},
     REACH_LONG,
 };
@@ -173,7 +175,7 @@ static int copy_main(const struct verb *verb, int argc, char **argv) {
     reach_init(&c.reach);
     c.reach.args.run.reach = REACH;
     optind = 1;
-    for (int option; status < 0 && (option = getopt_long(argc, argv, "r" REACH_SHORT, long_options,
+    for (int option; status < 0 && (option = getopt_long(argc, argv, "pr" REACH_SHORT, long_options,
                                                          NULL)) != -1;) {
         switch (option) {
         case OPT_SCATTER:
@@ -181,6 +183,9 @@ static int copy_main(const struct verb *verb, int argc, char **argv) {
             break;
         case OPT_GATHER:
             c.order.gather = true;
+            break;
+        case 'p':
+            c.order.preserve = true;
             break;
         case 'r':
             break;

@@ -39,6 +39,7 @@ _foray_options='
     all        -  --raw          -
     copy       -  --scatter      -
     copy       -  --gather       -
+    copy       -p --preserve     -
     copy       -r --recursive    -
     hosts      -  --json         -
     graph      -  --format       tree,dot,mermaid,json

@@ -47,6 +47,7 @@ make_tree() { # NAME
     printf '{{item}}' >"$1/{{item}}"
 }
 same_tree() { diff -r --no-dereference "$1" "$2"; }
+marks() { (cd "$1" && find . ! -type l -printf '%p %m %T@\n' | sed 's/\.[0-9]*$//' | sort); }
 # So many MiB that do not look like a hole.
 noise() { yes 'some text' | head -c "$1M"; }
 mode() { stat -c %a "$1"; }
@@ -322,4 +323,59 @@ half_there() { [ -n "$(find "$FORAY_FLEET"/hosts/node1/home/t -size +1M)" ]; }
     echo x >x
     copies 0 -N 1 x 'node[1-3]:t/x'
     copies 2 -N x x 'node[1-3]:t/x'
+}
+@test "copy: two files that a pattern finds do not become one" {
+    mkdir "${t[1]}/a" "${t[1]}/b" && echo a >"${t[1]}/a/x" && echo b >"${t[1]}/b/x"
+    copies 1 'node1:t/*/x' got
+    says 'would both become'
+    [ ! -e got/x ]
+}
+
+
+@test "copy -p: times and modes, of directories too, there and back; without it the umask counts" {
+    umask 022
+    make_tree tree
+    chmod 444 tree/nothing && chmod 777 tree/bin/run && chmod 700 tree/empty && chmod 555 tree/a/b && chmod 770 tree/a
+    touch -d '2001-02-03 04:05:06' tree/nothing tree/bin tree/a/b/c/deep
+    touch -d '2002-02-03 04:05:06' tree
+    copies 0 -p tree node1:t/
+    diff <(marks tree) <(marks "${t[1]}/tree")
+    copies 0 -p node1:t/tree back
+    diff <(marks tree) <(marks back)
+    copies 0 tree node2:t/
+    copies 0 node2:t/tree plain
+    for top in "${t[2]}/tree" plain; do
+        same_tree tree $top
+        [ "$(cd $top && stat -c %a nothing bin/run empty a/b a | tr '\n' ' ')" = "444 755 700 555 750 " ]
+        [ "$(stat -c %Y $top/nothing)" -gt "$(stat -c %Y tree/nothing)" ]
+    done
+    # What stands there keeps its mode, if it is a directory.
+    chmod 711 "${t[2]}/tree/bin"
+    copies 0 tree/. node2:t/tree
+    [ "$(mode "${t[2]}/tree/bin")" = 711 ]
+    chmod -R u+w tree plain back "${t[@]}"
+    tidy
+}
+
+@test "copy: a directory that cannot be made is told" {
+    mkdir -p d/e
+    echo file >"${t[1]}/e"
+    copies 3 d/e node1:t/
+    says 'cannot make the directory' 'something else stands there'
+    [ "$(cat "${t[1]}/e")" = file ]
+    mkdir here && echo file >here/e && mkdir "${t[1]}/f" "${t[1]}/f/e"
+    copies 3 node1:t/f/e here
+    [ "$(cat here/e)" = file ]
+}
+
+@test "copy: files with holes arrive with them, and are counted whole" {
+    truncate -s 300M holes
+    printf middle | dd of=holes bs=1M seek=100 conv=notrunc status=none
+    copies 0 holes node1:t/
+    says '1 file, 300 MiB'
+    cmp holes "${t[1]}/holes"
+    [ "$(stat -c %b "${t[1]}/holes")" -lt 2048 ]
+    copies 0 node1:t/holes back
+    cmp holes back
+    [ "$(stat -c %b back)" -lt 2048 ]
 }

@@ -127,7 +127,8 @@ struct pattern {
 /* A plain copy to or from a fixed place on the step's host: a file, a directory with all that is in
  * it, or what a pattern stands for. `to` with a slash at its end: into that directory. */
 struct copy {
-    bool fetch; /* from there to here */
+    bool fetch;    /* from there to here */
+    bool preserve; /* times too, and modes whatever the umask says where it goes */
     bool pattern;
     bool or_name; /* send: `to` with a slash at its end is the name without it where no directory of
                      that name stands there */

@@ -290,7 +290,7 @@ static struct str place_here(struct reading *r, struct str path, const struct ho
 }
 
 static bool send_to(struct reading *r, struct host *host, size_t index) {
-    struct copy copy = {0};
+    struct copy copy = {.preserve = r->order->preserve};
     struct str to = place_there(r, text_for(r, r->to.path, host, false), &copy.or_name);
     bool good = true;
     for (size_t i = 0; i < r->sources.n; i++) {
@@ -318,7 +318,7 @@ static bool fetch_from(struct reading *r, struct host *host) {
             has = p->pool->hosts[k] == host;
         if (!has)
             continue;
-        struct copy copy = {.fetch = true, .pattern = p->pattern};
+        struct copy copy = {.fetch = true, .pattern = p->pattern, .preserve = r->order->preserve};
         if (r->order->gather) {
             struct str name = arena_printf(&r->graph->arena, "%zu%s", r->steps->part_names.n,
                                            p->pattern ? "/" : "");

@@ -12,6 +12,7 @@ struct copy_order {
     size_t n;
     const option_list *on, *except; /* hosts for words that name none; those that are left out */
     bool scatter, gather;
+    bool preserve; /* modes and times */
 };
 
 /* What that comes to. */

@@ -26,10 +26,16 @@ void cargo_free(cargo_list *list) {
     vec_free(list);
 }
 
-void cargo_looked_at(struct cargo_item *item, mode_t mode, uint64_t size) {
+void cargo_looked_at(struct cargo_item *item, const struct marks *marks, uint64_t size) {
     item->looked_at = true;
-    item->mode = mode & 0777;
+    item->marks = *marks;
     item->size = size;
+}
+
+struct marks cargo_marks(const struct stat *st) {
+    return (struct marks){.mode = (uint32_t)st->st_mode & 0777,
+                          .accessed = (int64_t)st->st_atime,
+                          .modified = (int64_t)st->st_mtime};
 }
 
 void cargo_join(struct str dir, struct str name, struct buf *out) {
@@ -91,10 +97,12 @@ static bool refuse(struct buf *why, struct str name, const char *what) {
 }
 
 /* A directory with all that is in it, without recursion. */
-static bool expand_tree(struct str root, struct str to, cargo_list *list, struct buf *why) {
+static bool expand_tree(const struct cargo *c, struct str root, const struct stat *root_st,
+                        struct str to, cargo_list *list, struct buf *why) {
     size_t next = list->n;
     cargo_add(list, CARGO_DIRECTORY, root, to);
-    list->v[next].mode = 0777;
+    list->v[next].marks = cargo_marks(root_st);
+    list->v[next].preserve = c->preserve;
     struct buf from = {0}, there = {0};
     bool good = true;
     for (; next < list->n && good; next++) {
@@ -130,7 +138,8 @@ static bool expand_tree(struct str root, struct str to, cargo_list *list, struct
                                             : CARGO_LINK,
                       buf_view(&from), buf_view(&there));
             list->v[list->n - 1].found = true;
-            list->v[list->n - 1].mode = st.st_mode & 0777;
+            list->v[list->n - 1].marks = cargo_marks(&st);
+            list->v[list->n - 1].preserve = c->preserve;
             list->v[list->n - 1].size = S_ISREG(st.st_mode) ? (uint64_t)st.st_size : 0;
         }
         closedir(dir);
@@ -147,11 +156,12 @@ static bool expand_one(const struct cargo *c, struct str from, cargo_list *list,
     bool tree = c->tree && there && S_ISDIR(st.st_mode);
     cargo_place(c, from, &to);
     if (tree) {
-        good = expand_tree(from, buf_view(&to), list, why);
+        good = expand_tree(c, from, &st, buf_view(&to), list, why);
     } else {
         cargo_add(list, CARGO_FILE, from, buf_view(&to));
         struct cargo_item *item = &list->v[list->n - 1];
         item->optional = c->optional;
+        item->preserve = c->preserve;
         item->part = c->part;
         item->start = c->start;
         item->size = c->part ? c->length : there ? (uint64_t)st.st_size : 0;

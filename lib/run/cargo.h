@@ -9,7 +9,14 @@
 #include "base/vec.h"
 
 #include <stdint.h>
+#include <sys/stat.h>
 #include <sys/types.h>
+
+/* What a file or directory has beside its contents: permissions, and times in s since 1970. */
+struct marks {
+    uint32_t mode;
+    int64_t accessed, modified;
+};
 
 /* As it is asked for. from: where it is now, to: where it goes; of here and there whichever it is.
  * to: empty: the same name; with a slash at its end: into that directory. */
@@ -18,6 +25,7 @@ struct cargo {
     bool pattern;  /* `from` is one, as for glob(3), of regular files (tree: of directories too) */
     bool optional; /* it may come to nothing */
     bool tree;     /* a directory goes with all that is in it */
+    bool preserve; /* times too, and modes whatever the umask says where it goes */
     bool or_name; /* SEND: `to` ends in a slash; where no directory of that name stands there, it is
                      the name without the slash */
     bool part;    /* SEND: of the file only `length` bytes, from `start` on */
@@ -32,8 +40,9 @@ struct cargo_item {
     struct str from, to;
     bool optional;
     bool found;     /* by a pattern, or in a directory */
-    bool looked_at; /* of a fetched file: it is a regular one; mode and size are known */
-    mode_t mode;
+    bool looked_at; /* of a fetched file: it is a regular one; marks and size are known */
+    bool preserve;
+    struct marks marks;
     bool known; /* of a sent file: its digest is known */
     struct digest digest;
     bool part; /* only `size` bytes of it, from `start` on */
@@ -49,7 +58,8 @@ enum { CARGO_DEPTH = 64, CARGO_MOST = 1000 * 1000 };
 void cargo_add(cargo_list *list, enum cargo_kind kind, struct str from, struct str to);
 void cargo_free(cargo_list *list);
 /* What another machine says of a regular file. */
-void cargo_looked_at(struct cargo_item *item, mode_t mode, uint64_t size);
+void cargo_looked_at(struct cargo_item *item, const struct marks *marks, uint64_t size);
+struct marks cargo_marks(const struct stat *st);
 /* What a cargo that is here stands for. false, with the reason, if it stands for nothing and may
  * not, or for what cannot be carried. */
 bool cargo_expand(const struct cargo *c, cargo_list *list, struct buf *why);

@@ -68,6 +68,12 @@ void parcel_free(struct parcel *p) {
     free(p);
 }
 
+struct marks carry_marks(const struct sftp_attributes *a, uint32_t mode) {
+    return (struct marks){.mode = ((a->has & SFTP_HAS_MODE) != 0 ? a->mode : mode) & 0777,
+                          .accessed = (int64_t)a->accessed,
+                          .modified = (int64_t)a->modified};
+}
+
 void carry_ignore(void *arg, const struct sftp_answer *answer) {
     (void)arg;
     (void)answer;
@@ -114,7 +120,7 @@ static void free_load(struct load *l) {
         look_free(l->looks.v[i]);
     vec_free(&l->looks);
     for (size_t i = 0; i < l->directories.n; i++)
-        free((char *)l->directories.v[i].s);
+        free((char *)l->directories.v[i].path.s);
     vec_free(&l->directories);
     cargo_free(&l->items);
     buf_free(&l->why);
@@ -199,17 +205,19 @@ static bool go(struct load *l) {
     if (l->state == KNOWING && !l->stopping && keep_know(l))
         l->state = MAKING;
     if (l->state == MAKING && !l->stopping)
-        moved = send_directories(l) || moved;
+        moved = directories_make(l) || moved;
     if (l->state == LOOKING && !l->stopping)
         moved = look_further(l) || moved;
     if (l->state == CARRYING && !l->stopping)
         moved = move_parcels(l) || moved;
     if (l->state == CARRYING && l->item == l->items.n && l->busy == 0 && !l->stopping) {
-        if (landing_count(l->landing) != 0)
+        if (!landing_is_empty(l->landing))
             start_sync(l);
         else
-            l->state = OVER;
+            l->state = MARKING;
     }
+    if (l->state == MARKING && !l->stopping)
+        moved = directories_mark(l) || moved;
     return moved;
 }
 

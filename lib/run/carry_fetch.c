@@ -72,6 +72,8 @@ static void complete(struct parcel *p) {
     int fd = p->fd;
     p->fd = -1;
     int error = p->sparse && ftruncate(fd, (off_t)p->size) != 0 ? errno : 0;
+    if (error == 0)
+        error = landing_mark(fd, &item_of(p)->marks, item_of(p)->preserve);
     if (!l->sync_each || error != 0) {
         if (close(fd) != 0 && error == 0)
             error = errno;
@@ -165,7 +167,7 @@ static void opened(void *arg, const struct sftp_answer *answer) {
     else
         buf_str(&p->handle, answer->bytes);
     if (!p->load->stopping) {
-        p->fd = temporary_open(item_of(p)->to, item_of(p)->mode, &p->temporary);
+        p->fd = temporary_open(item_of(p)->to, (mode_t)item_of(p)->marks.mode, &p->temporary);
         if (p->fd < 0) {
             int error = errno;
             buf_clear(&p->temporary);
@@ -182,7 +184,7 @@ static void open_there(struct parcel *p) {
     p->size = item_of(p)->size;
     if (l->errand->tally != NULL)
         l->errand->tally->expected += p->size;
-    if (!landing_has_room(p->size)) {
+    if (!landing_has_room(item_of(p)->to, p->size)) {
         trouble(p, CARRY_FAILED, "it says that it is larger than what is free here");
         check_over(p);
         return;
@@ -197,7 +199,7 @@ static void not_there(struct parcel *p) {
     buf_visible(&shown, item->from);
     if (item->optional)
         item->found = false;
-    else if (item->from.n != 0 && item->from.s[0] == '/')
+    else if (item->found || (item->from.n != 0 && item->from.s[0] == '/'))
         load_trouble(p->load, CARRY_FAILED, "%s is not there", shown.s);
     else
         load_trouble(p->load, CARRY_FAILED, "it did not make %s", shown.s);
@@ -209,6 +211,7 @@ static void looked_at(void *arg, const struct sftp_answer *answer) {
     struct parcel *p = arg;
     struct cargo_item *item = item_of(p);
     const struct sftp_attributes *a = &answer->attributes;
+    struct marks marks = carry_marks(a, 0666);
     p->busy--;
     if (answer->status == SFTP_NO_SUCH_FILE) {
         not_there(p);
@@ -220,8 +223,7 @@ static void looked_at(void *arg, const struct sftp_answer *answer) {
     else if ((a->has & SFTP_HAS_MODE) != 0 && !S_ISREG(a->mode))
         trouble(p, CARRY_FAILED, "it is not a regular file, and only those can be carried");
     else
-        cargo_looked_at(item, a->has & SFTP_HAS_MODE ? a->mode : 0666,
-                        a->has & SFTP_HAS_SIZE ? a->size : 0);
+        cargo_looked_at(item, &marks, a->has & SFTP_HAS_SIZE ? a->size : 0);
     if (p->load->stopping)
         parcel_free(p);
     else

@@ -62,6 +62,7 @@ static struct cargo_item *add_item(struct load *l, size_t cargo, enum cargo_kind
     cargo_add(&l->items, kind, from, buf_view(&place));
     buf_free(&place);
     l->cargo[cargo].found++;
+    l->items.v[l->items.n - 1].preserve = l->errand->cargo[cargo].preserve;
     return &l->items.v[l->items.n - 1];
 }
 
@@ -115,17 +116,20 @@ static void trouble(struct look *look, enum carried verdict, const char *why) {
 static bool add_tree_entry(struct look *look, const struct sftp_entry *e, struct str from) {
     struct load *l = look->load;
     uint32_t mode = (e->attributes.has & SFTP_HAS_MODE) != 0 ? e->attributes.mode : S_IFREG | 0666;
+    struct marks marks = carry_marks(&e->attributes, mode);
     struct buf to = {0};
     cargo_join(buf_view(&look->to), e->name, &to);
     bool good = true;
     if (S_ISDIR(mode)) {
-        buf_str(&add_look(l, look->cargo, from, STR(""), look->depth + 1)->to, buf_view(&to));
+        struct look *below = add_look(l, look->cargo, from, STR(""), look->depth + 1);
+        below->marks = marks;
+        buf_str(&below->to, buf_view(&to));
     } else if (S_ISREG(mode) || S_ISLNK(mode)) {
         struct cargo_item *item =
             add_item(l, look->cargo, S_ISLNK(mode) ? CARGO_LINK : CARGO_FILE, from, buf_view(&to));
         item->found = true;
         if (S_ISREG(mode) && (e->attributes.has & SFTP_HAS_SIZE) != 0)
-            cargo_looked_at(item, mode, e->attributes.size);
+            cargo_looked_at(item, &marks, e->attributes.size);
     } else {
         good = false;
     }
@@ -138,6 +142,7 @@ static void add_match(struct look *look, const struct sftp_entry *e, struct str 
     bool typed = (e->attributes.has & SFTP_HAS_MODE) != 0, wild;
     bool directory = typed && S_ISDIR(e->attributes.mode);
     bool regular = !typed || S_ISREG(e->attributes.mode);
+    struct marks marks = carry_marks(&e->attributes, 0666);
     struct str rest = look->rest;
     size_t n = cargo_component(rest, &wild);
     struct buf component = {0}, text = {0};
@@ -154,10 +159,11 @@ static void add_match(struct look *look, const struct sftp_entry *e, struct str 
         struct cargo_item *item = add_item(l, look->cargo, CARGO_FILE, from, STR(""));
         item->found = true;
         if (typed && (e->attributes.has & SFTP_HAS_SIZE) != 0)
-            cargo_looked_at(item, e->attributes.mode, e->attributes.size);
+            cargo_looked_at(item, &marks, e->attributes.size);
     } else if (match && n == rest.n && directory && cargo_of(look)->tree) {
-        cargo_place(cargo_of(look), from,
-                    &add_look(l, look->cargo, from, STR(""), look->depth + 1)->to);
+        struct look *below = add_look(l, look->cargo, from, STR(""), look->depth + 1);
+        below->marks = marks;
+        cargo_place(cargo_of(look), from, &below->to);
     } else if (match && n < rest.n && directory) {
         add_look(l, look->cargo, from, (struct str){rest.s + n + 1, rest.n - n - 1},
                  look->depth + 1);
@@ -219,7 +225,8 @@ static void opened(void *arg, const struct sftp_answer *answer) {
     buf_str(&look->handle, answer->bytes);
     if (tree && !l->stopping) {
         add_item(l, look->cargo, CARGO_DIRECTORY, buf_view(&look->dir), buf_view(&look->to));
-        int error = landing_make_directory(buf_view(&look->to));
+        int error = landing_make_directory(l->landing, buf_view(&look->to), &look->marks,
+                                           cargo_of(look)->preserve);
         if (error != 0)
             trouble(look, CARRY_LOST, strerror(error));
     }
@@ -242,6 +249,7 @@ static void looked_at(void *arg, const struct sftp_answer *answer) {
     struct load *l = look->load;
     if (!l->stopping && answer->status == SFTP_OK &&
         (answer->attributes.has & SFTP_HAS_MODE) != 0 && S_ISDIR(answer->attributes.mode)) {
+        look->marks = carry_marks(&answer->attributes, 0777);
         open_directory(look);
         return;
     }
@@ -253,6 +261,20 @@ static void looked_at(void *arg, const struct sftp_answer *answer) {
 
 static int by_name(const void *a, const void *b) {
     return str_cmp(((const struct cargo_item *)a)->to, ((const struct cargo_item *)b)->to);
+}
+
+/* Of two that stand side by side: they must not become one, unless they are directories. */
+static void check_alone(struct load *l, const struct cargo_item *a, const struct cargo_item *b) {
+    if (!str_eq(a->to, b->to) || (a->kind == CARGO_DIRECTORY && b->kind == CARGO_DIRECTORY))
+        return;
+    struct buf names = {0};
+    buf_visible(&names, a->from);
+    buf_puts(&names, " and ");
+    buf_visible(&names, b->from);
+    buf_puts(&names, " would both become ");
+    buf_visible(&names, b->to);
+    load_trouble(l, CARRY_FAILED, "%s", names.s);
+    buf_free(&names);
 }
 
 /* All has been looked at. */
@@ -271,6 +293,8 @@ static void end_looking(struct load *l) {
     }
     if (l->items.n != 0) /* the server has no order */
         qsort(l->items.v, l->items.n, sizeof *l->items.v, by_name);
+    for (size_t i = 1; i < l->items.n; i++)
+        check_alone(l, &l->items.v[i - 1], &l->items.v[i]);
     l->state = CARRYING;
 }
 

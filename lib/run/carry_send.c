@@ -2,7 +2,6 @@
  * nobody looks at them before all are there; elsewhere under temporary names, and renamed. */
 #include "run/carry_state.h"
 
-#include "base/map.h"
 #include "base/mem.h"
 #include "run/temporary.h"
 
@@ -40,22 +39,6 @@ bool send_begin(struct load *l) {
     return asked;
 }
 
-static void list_directory(struct load *l, struct str name, struct map *seen) {
-    if (map_get(seen, name) != NULL)
-        return;
-    *map_put(seen, name) = l;
-    struct buf path = {0};
-    load_path(l, name, &path);
-    *vec_push(&l->directories) = (struct str){path.s, path.n};
-}
-
-/* The directories above a file, as far as they have not been listed yet. */
-static void list_parents(struct load *l, struct str name, struct map *seen) {
-    for (size_t i = 1; i < name.n; i++)
-        if (name.s[i] == '/')
-            list_directory(l, (struct str){name.s, i}, seen);
-}
-
 bool send_place(struct load *l) {
     const struct errand *e = l->errand;
     struct buf why = {0};
@@ -67,51 +50,11 @@ bool send_place(struct load *l) {
             load_trouble(l, CARRY_FAILED, "%s", why.s);
     }
     buf_free(&why);
-    struct map seen = {0};
-    if (e->make_where)
-        list_directory(l, STR(""), &seen);
-    for (size_t i = 0; i < l->items.n; i++) {
-        list_parents(l, l->items.v[i].to, &seen);
-        if (l->items.v[i].kind == CARGO_DIRECTORY)
-            list_directory(l, l->items.v[i].to, &seen);
-        if (e->tally != NULL)
-            e->tally->expected += l->items.v[i].size;
-    }
-    for (size_t i = 0; i < e->n_parents; i++)
-        list_parents(l, e->parents[i], &seen);
-    map_free(&seen);
+    for (size_t i = 0; i < l->items.n && e->tally != NULL; i++)
+        e->tally->expected += l->items.v[i].size;
+    directories_list(l);
     l->state = KNOWING;
     return false;
-}
-
-static void made_scratch(void *arg, const struct sftp_answer *answer) {
-    struct load *l = arg;
-    l->busy--;
-    if (answer->status != SFTP_OK)
-        load_trouble_with(l, CARRY_LOST, "cannot make the scratch directory", l->errand->where,
-                          sftp_reason(answer->status));
-}
-
-/* Where the step has a directory of its own, those in it may stand already; if not, opening a file
- * will tell. */
-static void made_directory(void *arg, const struct sftp_answer *answer) {
-    (void)answer;
-    ((struct load *)arg)->busy--;
-}
-
-bool send_directories(struct load *l) {
-    bool moved = false;
-    while (l->directory < l->directories.n && sftp_room(l->carrier->sftp) != 0) {
-        bool scratch = l->errand->make_where && l->directory == 0;
-        sftp_make_directory(l->carrier->sftp, l->directories.v[l->directory], scratch ? 0700 : 0777,
-                            scratch ? made_scratch : made_directory, l);
-        l->directory++;
-        l->busy++;
-        moved = true;
-    }
-    if (l->directory == l->directories.n && l->busy == 0)
-        l->state = CARRYING;
-    return moved;
 }
 
 /* --- one file --- */
@@ -279,9 +222,10 @@ bool send_begin_parcel(struct load *l) {
     p->fd = fd;
     p->start = item->part ? item->start : 0;
     p->size = item->part ? item->size : (uint64_t)st.st_size;
+    l->items.v[i].marks = cargo_marks(&st);
     p->sparse = !item->part && (uint64_t)st.st_blocks * 512 < (uint64_t)st.st_size;
     choose_name(p);
-    p->mode = (uint32_t)(st.st_mode & 0777) | 0200;
+    p->mode = (uint32_t)(st.st_mode & 0777) | (p->temporary.n != 0 ? 0 : 0200);
     if (!keep_begin(p))
         send_file(p);
     return true;
@@ -296,18 +240,23 @@ void send_file(struct parcel *p) {
                    p->mode, opened, p);
 }
 
+static void count(const struct parcel *p, uint64_t n) {
+    if (p->load->errand->tally != NULL)
+        p->load->errand->tally->bytes += n;
+}
+
 /* How much can be sent at once from where it stands; holes are passed over. 0: nothing is left. */
 static uint32_t next_chunk(struct parcel *p) {
     uint64_t end = p->size;
 #ifdef SEEK_DATA
     if (p->sparse) {
         off_t data = lseek(p->fd, (off_t)p->at, SEEK_DATA);
-        if (data < 0) { /* only a hole is left */
-            p->at = p->size;
+        uint64_t before = p->at;
+        p->at = data < 0 || (uint64_t)data > p->size ? p->size : (uint64_t)data;
+        count(p, p->at - before);
+        if (data < 0) /* only a hole is left */
             return 0;
-        }
         off_t hole = lseek(p->fd, data, SEEK_HOLE);
-        p->at = (uint64_t)data < p->size ? (uint64_t)data : p->size;
         if (hole >= 0 && (uint64_t)hole < end)
             end = (uint64_t)hole;
     }
@@ -326,12 +275,19 @@ static bool has_changed(const struct parcel *p) {
 
 static void end_file(struct parcel *p) {
     struct sftp *sftp = p->load->carrier->sftp;
-    struct sftp_attributes size = {.has = SFTP_HAS_SIZE, .size = p->size};
+    const struct marks *marks = &p->load->items.v[p->item].marks;
+    bool preserve = p->load->items.v[p->item].preserve;
+    struct sftp_attributes a = {.has = (p->sparse ? SFTP_HAS_SIZE : 0) |
+                                       (preserve ? SFTP_HAS_MODE | SFTP_HAS_TIMES : 0),
+                                .size = p->size,
+                                .mode = marks->mode,
+                                .accessed = (uint32_t)marks->accessed,
+                                .modified = (uint32_t)marks->modified};
     if (has_changed(p) || !keep_is_true(p))
         send_trouble(p, CARRY_FAILED, "it changed while it was carried");
-    if (p->sparse) {
+    if (a.has != 0) {
         p->busy++;
-        sftp_set(sftp, buf_view(&p->handle), &size, written, p);
+        sftp_set(sftp, buf_view(&p->handle), &a, written, p);
     }
     p->busy++;
     sftp_look_at_open(sftp, buf_view(&p->handle), measured, p);
@@ -361,8 +317,7 @@ bool send_more(struct parcel *p) {
     if (p->hash != NULL)
         hash_stream_add(p->hash, (struct str){bytes, n});
     p->at += n;
-    if (p->load->errand->tally != NULL)
-        p->load->errand->tally->bytes += n;
+    count(p, n);
     return true;
 }
 

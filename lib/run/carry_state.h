@@ -14,6 +14,16 @@ enum {
     LOOKS_MAX = 16,   /* directories that are read at once */
 };
 
+/* A directory there that is to be made. */
+struct directory {
+    struct load *load;
+    struct str path; /* its full name there; its own */
+    bool sent;       /* it is one of what is sent, and not only above that: */
+    bool preserve;
+    bool made; /* it was not there before */
+    struct marks marks;
+};
+
 /* An errand that is under way. */
 struct load {
     struct carrier *carrier;
@@ -25,6 +35,7 @@ struct load {
         MAKING,  /* SEND: directories there */
         LOOKING, /* FETCH: what there is */
         CARRYING,
+        MARKING, /* SEND: directories there, when nothing more is put into them */
         SYNCING,
         OVER,
     } state;
@@ -35,10 +46,10 @@ struct load {
         size_t found;   /* FETCH: so much it stands for */
     } * cargo;          /* for each of the errand's */
     cargo_list items;
-    size_t item;          /* the next one to be carried */
-    str_list directories; /* SEND: to be made, from `directory` on; their full names there */
-    size_t directory;
-    VEC(struct look *) looks; /* FETCH: directories to be looked through, from `look` on */
+    size_t item;                       /* the next one to be carried */
+    VEC(struct directory) directories; /* SEND: to be made, from `directory` on */
+    size_t directory, marked;          /* marked: so many of them, from the last one on, are done */
+    VEC(struct look *) looks;          /* FETCH: directories to be looked through, from `look` on */
     size_t look, looking;
     size_t seen; /* names, whether they were wanted or not */
     VEC(struct parcel *) parcels;
@@ -79,6 +90,7 @@ struct look {
     struct buf dir, to; /* the names as they are asked for; to: of trees */
     struct str rest;
     unsigned depth;
+    struct marks marks; /* of the root of a tree they are not known at first */
     struct buf handle;
 };
 
@@ -104,12 +116,13 @@ void load_trouble_with(struct load *l, enum carried verdict, const char *what, s
 void load_path(const struct load *l, struct str name, struct buf *path); /* its full name there */
 struct parcel *parcel_new(struct load *l, size_t item);
 void parcel_free(struct parcel *p); /* with what it has half made here */
+/* As the server tells them; mode: where it does not. */
+struct marks carry_marks(const struct sftp_attributes *a, uint32_t mode);
 void carry_ignore(void *arg, const struct sftp_answer *answer);
 
 /* A turn of each; true: something was asked of the server. */
 bool send_begin(struct load *l);
 bool send_place(struct load *l);
-bool send_directories(struct load *l);
 bool send_begin_parcel(struct load *l);
 bool send_more(struct parcel *p); /* a chunk */
 void send_drop(struct parcel *p); /* its load ends before it was carried */
@@ -130,6 +143,11 @@ bool keep_stored(struct parcel *p);  /* what was sent stands there under its own
 bool keep_is_true(struct parcel *p); /* what was sent is what its name says */
 void keep_stop(struct carrier *k);
 void keep_drop(struct parcel *p); /* what was to become an object does not */
+
+/* carry_directories.c: of a SEND; the first one when all items are known */
+void directories_list(struct load *l);
+bool directories_make(struct load *l);
+bool directories_mark(struct load *l); /* when all is in them */
 
 bool look_begin(struct load *l);
 bool look_further(struct load *l);

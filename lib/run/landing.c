@@ -19,9 +19,17 @@ struct landed {
     int fd;
 };
 
+/* A directory that lacks its marks. */
+struct unmarked {
+    struct buf name;
+    struct marks marks;
+    bool preserve;
+};
+
 struct landing {
     struct loop *loop;
     VEC(struct landed) files;
+    VEC(struct unmarked) directories; /* those above others before them */
     bool syncing;
     bool abandoned; /* while it is synced */
     bool all;
@@ -53,6 +61,9 @@ void landing_free(struct landing *l) {
         buf_free(&f->temporary);
         buf_free(&f->name);
     }
+    for (size_t i = 0; i < l->directories.n; i++)
+        buf_free(&l->directories.v[i].name);
+    vec_free(&l->directories);
     vec_free(&l->files);
     free(l);
 }
@@ -66,6 +77,10 @@ void landing_add(struct landing *l, struct buf *temporary, struct str name, int 
 
 size_t landing_count(const struct landing *l) {
     return l->files.n;
+}
+
+bool landing_is_empty(const struct landing *l) {
+    return l->files.n + l->directories.n == 0;
 }
 
 struct str landing_temporary(const struct landing *l, size_t i) {
@@ -114,6 +129,14 @@ static int sync_all(struct landing *l) {
     return 0;
 }
 
+static int mark_directory(const struct unmarked *d) {
+    int fd = open(d->name.s, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    int error = fd < 0 ? errno : landing_mark(fd, &d->marks, d->preserve);
+    if (fd >= 0)
+        close(fd);
+    return error;
+}
+
 /* Aside. */
 static void sync_files(void *arg) {
     struct landing *l = arg;
@@ -130,6 +153,10 @@ static void sync_files(void *arg) {
             l->error = errno;
         else
             buf_clear(&f->temporary);
+    }
+    for (size_t i = l->directories.n; i-- > 0 && l->error == 0;) {
+        l->failed = buf_view(&l->directories.v[i].name);
+        l->error = mark_directory(&l->directories.v[i]);
     }
 }
 
@@ -157,25 +184,56 @@ bool landing_is_syncing(const struct landing *l) {
 
 /* --- what comes --- */
 
-int landing_make_directory(struct str name) {
+int landing_make_directory(struct landing *l, struct str name, const struct marks *marks,
+                           bool preserve) {
     struct stat st;
     int error = files_make_parents(name);
     if (error != 0)
         return error;
-    if (mkdir(name.s, 0777) == 0)
-        return 0;
-    if (errno != EEXIST)
+    bool made = mkdir(name.s, (mode_t)marks->mode | 0700) == 0;
+    if (!made && errno != EEXIST)
         return errno;
-    if (lstat(name.s, &st) != 0)
+    if (!made && lstat(name.s, &st) != 0)
         return errno;
-    return S_ISDIR(st.st_mode) ? 0 : ENOTDIR;
+    if (!made && !S_ISDIR(st.st_mode))
+        return ENOTDIR;
+    if (preserve || (made && (marks->mode & 0700) != 0700)) {
+        struct unmarked *d = vec_push(&l->directories);
+        *d = (struct unmarked){.marks = *marks, .preserve = preserve};
+        buf_str(&d->name, name);
+    }
+    return 0;
 }
 
-bool landing_has_room(uint64_t size) {
+int landing_mark(int fd, const struct marks *marks, bool preserve) {
+    struct stat st;
+    if (fstat(fd, &st) != 0)
+        return errno;
+    mode_t mode =
+        preserve ? (mode_t)marks->mode : (st.st_mode & 0777 & ~(mode_t)0700) | (marks->mode & 0700);
+    if ((st.st_mode & 0777) != mode && fchmod(fd, mode) != 0)
+        return errno;
+    const struct timespec times[] = {{.tv_sec = (time_t)marks->accessed},
+                                     {.tv_sec = (time_t)marks->modified}};
+    return preserve && futimens(fd, times) != 0 ? errno : 0;
+}
+
+bool landing_has_room(struct str name, uint64_t size) {
     struct statvfs fs;
+    struct buf dir = {0};
     if (size > INT64_MAX)
         return false;
-    if (size < 64 * 1024 * 1024 || statvfs(".", &fs) != 0)
+    if (size < 64 * 1024 * 1024)
+        return true;
+    buf_str(&dir, name);
+    int known = -1;
+    for (char *slash; known != 0 && (slash = bytes_last(dir.s, '/', dir.n)) != NULL;) {
+        dir.n = (size_t)(slash - dir.s);
+        *slash = '\0';
+        known = statvfs(dir.n != 0 ? dir.s : "/", &fs); /* it may not have been made yet */
+    }
+    buf_free(&dir);
+    if (known != 0 && statvfs(".", &fs) != 0)
         return true;
     return size / fs.f_frsize <= fs.f_bavail;
 }

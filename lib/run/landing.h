@@ -4,6 +4,7 @@
 #define FORAY_RUN_LANDING_H
 
 #include "base/str.h"
+#include "run/cargo.h"
 #include "run/loop.h"
 
 #include <stdbool.h>
@@ -30,10 +31,17 @@ void landing_sync(struct landing *l, bool all,
 bool landing_is_syncing(const struct landing *l);
 
 /* Makes a directory of a tree that comes, with those above it. A link in its place is not followed:
- * the host may have sent it before. 0 or errno. */
-int landing_make_directory(struct str name);
-/* Whether there is room for so many bytes as the host says: if not, they need not begin to come. */
-bool landing_has_room(uint64_t size);
+ * the host may have sent it before. Its marks, which may keep us from putting anything into it, are
+ * made when all is there. 0 or errno. */
+int landing_make_directory(struct landing *l, struct str name, const struct marks *marks,
+                           bool preserve);
+bool landing_is_empty(const struct landing *l); /* nothing came, and nothing is to be made */
+/* Gives an open file its marks, when all of it is written: temporary_open could not leave out what
+ * it needs itself. 0 or errno. */
+int landing_mark(int fd, const struct marks *marks, bool preserve);
+/* Whether there is room for a file of so many bytes as the host says: if not, they need not begin
+ * to come. */
+bool landing_has_room(struct str name, uint64_t size);
 /* Writes some of a file. What is all zeros becomes a hole, and sets sparse: the file's length is to
  * be set in the end. 0 or errno. */
 int landing_write(int fd, struct str bytes, uint64_t offset, bool *sparse);

@@ -113,6 +113,7 @@ static void add_copies(struct remote *r, bool fetch) {
                                                   .to = copy->to,
                                                   .pattern = copy->pattern,
                                                   .tree = true,
+                                                  .preserve = copy->preserve,
                                                   .or_name = copy->or_name,
                                                   .part = copy->part,
                                                   .start = copy->start,

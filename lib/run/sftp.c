@@ -26,6 +26,7 @@ enum packet {
     FXP_WRITE = 6,
     FXP_LSTAT = 7,
     FXP_FSTAT = 8,
+    FXP_SETSTAT = 9,
     FXP_FSETSTAT = 10,
     FXP_OPENDIR = 11,
     FXP_READDIR = 12,
@@ -211,6 +212,14 @@ void sftp_set(struct sftp *s, struct str handle, const struct sftp_attributes *a
               sftp_done *done, void *arg) {
     size_t start = request(s, FXP_FSETSTAT, FXP_STATUS, 0, done, arg);
     add_string(&s->out, handle);
+    add_attributes(&s->out, attributes);
+    set_length(&s->out, start);
+}
+
+void sftp_set_named(struct sftp *s, struct str path, const struct sftp_attributes *attributes,
+                    sftp_done *done, void *arg) {
+    size_t start = request(s, FXP_SETSTAT, FXP_STATUS, 0, done, arg);
+    add_string(&s->out, path);
     add_attributes(&s->out, attributes);
     set_length(&s->out, start);
 }

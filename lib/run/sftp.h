@@ -85,6 +85,8 @@ void sftp_look_at(struct sftp *s, struct str path, bool follow, sftp_done *done,
 void sftp_look_at_open(struct sftp *s, struct str handle, sftp_done *done, void *arg);
 void sftp_set(struct sftp *s, struct str handle, const struct sftp_attributes *attributes,
               sftp_done *done, void *arg);
+void sftp_set_named(struct sftp *s, struct str path, const struct sftp_attributes *attributes,
+                    sftp_done *done, void *arg);
 void sftp_make_directory(struct sftp *s, struct str path, uint32_t mode, sftp_done *done,
                          void *arg);
 void sftp_make_link(struct sftp *s, struct str path, struct str target, sftp_done *done, void *arg);

@@ -118,8 +118,8 @@ Y
     cat >foray.yaml <<'Y'
 hosts: {r: node1}
 steps:
-  a: {on: r, out: out/a, run: "echo {{step}} >> ~/log; head -c 20000 /dev/zero > {{out}}"}
-  b: {on: r, needs: a, out: [out/b, out/small], run: "echo {{step}} >> ~/log; head -c 100000 /dev/zero > out/b; echo small > out/small"}
+  a: {on: r, out: out/a, run: "echo {{step}} >> ~/log; yes | head -c 20000 > {{out}}"}
+  b: {on: r, needs: a, out: [out/b, out/small], run: "echo {{step}} >> ~/log; yes | head -c 100000 > out/b; echo small > out/small"}
 Y
     run -3 timeout 60 "$FORAY" -q
     [[ $output == *"out/b"*"No space left on device"* ]]

@@ -1,10 +1,14 @@
 # Life on a host: whatever a step has started ends with it, and hosts that are strange, slow or gone.
 load helper
 
+# The hosts have networks of their own, so that these can be cut: foray runs where their cables end.
 setup_file() {
     load helper
     [ "$(id -u)" = 0 ] || return 0
+    export FORAY_FLEET_NET=yes
     fleet_up 2
+    printf '#!/bin/sh\nexec "%s" enter "%s" "$@"\n' "$fleet" "$FORAY" >"$BATS_FILE_TMPDIR/foray"
+    chmod 755 "$BATS_FILE_TMPDIR/foray"
 }
 teardown_file() {
     load helper
@@ -15,44 +19,43 @@ setup() {
     needs_root
     cd "$BATS_TEST_TMPDIR" || return
     use_fleet
+    FORAY=$BATS_FILE_TMPDIR/foray
 }
 teardown() {
     [ "$(id -u)" = 0 ] || return 0
+    rm -f "$FORAY_FLEET"/hosts/node*/home/{.bashrc,go,began}
     for h in node1 node2; do "$fleet" heal $h 3>&-; done
 }
 
 home=hosts/node1/home
 
-# A step that starts all that gets away from a process group, each with a sleep of its own: NUMBER.1 and so on.
-escape() { # NUMBER
+# A step that starts what gets away from a process group in every way, and two that stay in it: NUMBER.1 and so on.
+escaping() { # NUMBER WHAT-THEN
     cat <<Y
+hosts: {one: node1}
+steps:
+  t:
+    on: one
+    run: |
       setsid sleep $1.1 &
       (setsid sh -c 'sleep $1.2 & sleep $1.3' &)
       nohup sleep $1.4 >/dev/null 2>&1 &
-      (env -i setsid sleep $1.5 </dev/null >/dev/null 2>&1 &)
-      setsid sh -c 'trap "" TERM HUP; while :; do sleep $1.6; done' >/dev/null 2>&1 &
-      (trap "" TERM; sleep $1.7) &
+      setsid sh -c 'trap "" TERM HUP; while :; do sleep $1.5; done' >/dev/null 2>&1 &
+      (trap "" TERM; sleep $1.6) &
+      ${nameless:+(env -i setsid sleep $1.7 </dev/null >/dev/null 2>&1 &)}
+      until [ \$(pgrep -fc '^sleep $1\.[1-7]') -ge ${nameless:-6} ]; do sleep 0.05; done
+      touch ~/began; $2
 Y
 }
-escaping() { # NUMBER WHAT-THEN
-    echo "hosts: {one: node1}"
-    echo "steps:"
-    echo "  t:"
-    echo "    on: one"
-    echo "    run: |"
-    escape "$1"
-    echo "      until [ \$(pgrep -fc '^sleep $1\.[1-7]') -ge 7 ]; do sleep 0.05; done"
-    echo "      touch ~/began; $2"
-}
 start_escaping() { # NUMBER
-    rm -f "$FORAY_FLEET/$home/began"
     escaping "$1" "exec sleep $1.8" >foray.yaml
     env --default-signal=INT "$FORAY" >out 2>err 3>&- &
     pid=$!
     wait_until 15 test -e "$FORAY_FLEET/$home/began"
 }
 
-no_orphan_after() {
+no_orphan_after() { # SIGNAL
+    nameless=7
     start_escaping 71
     kill -s "$1" "$pid"
     wait_until 5 no_process_on node1
@@ -67,6 +70,7 @@ no_scratch() { [ -z "$(find "$FORAY_FLEET"/hosts/*/tmp -mindepth 1 -name 'foray-
 @test "after KILL nothing that a step has started is left, in whatever session" { no_orphan_after KILL; }
 
 @test "what a step leaves when it ends goes with it, in whatever session; the next one is not touched" {
+    nameless=7
     { escaping 72 "echo hi"; echo "  next: {on: one, needs: t, run: 'echo there; sleep 0.3; echo still'}"; } >foray.yaml
     run -0 --separate-stderr timeout 30 "$FORAY"
     [ "$output" = $'hi\nthere\nstill' ]
@@ -74,6 +78,7 @@ no_scratch() { [ -z "$(find "$FORAY_FLEET"/hosts/*/tmp -mindepth 1 -name 'foray-
 }
 
 @test "a time-out ends all that a step has started, and only that step" {
+    nameless=7
     {
         escaping 73 "exec sleep 73.8"
         echo "    timeout: 3"
@@ -83,3 +88,77 @@ no_scratch() { [ -z "$(find "$FORAY_FLEET"/hosts/*/tmp -mindepth 1 -name 'foray-
     [ "$output" = whole ]
     wait_until 5 no_process_on node1
 }
+
+@test "where orphans cannot be adopted a step is known by its environment" {
+    "$fleet" fault node1 lacks=perl
+    start_escaping 74
+    kill -KILL "$pid"
+    wait_until 5 no_process_on node1
+    "$fleet" fault node1 lacks=setsid
+    sed -i 's/setsid //' foray.yaml
+    rm "$FORAY_FLEET/$home/began"
+    in_background
+    wait_until 15 test -e "$FORAY_FLEET/$home/began"
+    kill -TERM "$pid"
+    ended_with 5 143
+    wait_until 5 no_process_on node1
+}
+
+@test "who waits for a step is killed there: the step is lost, and goes elsewhere" {
+    cat >foray.yaml <<'Y'
+hosts: {both: "node[1-2]"}
+steps:
+  t: {on: both, run: "test -e ~/go || { touch ~/go; (setsid sleep 75.1 &); kill -KILL $PPID; sleep 75.2; }; echo done"}
+Y
+    touch "$FORAY_FLEET/hosts/node2/home/go"
+    "$fleet" fault node1 load=0 && "$fleet" fault node2 load=9
+    run -0 --separate-stderr timeout 40 "$FORAY"
+    [ "$output" = done ]
+    [[ $stderr == *"the shell that waited for the step there was killed"* ]]
+    wait_until 5 no_process_on node1
+}
+
+# Two steps, one on each host, that wait for a file of their host: the one of node1 must go to node2 in the end.
+pair() {
+    cat >foray.yaml <<Y
+hosts: {rack: {hosts: "node[1-2]", slots: 1}}
+steps:
+  t:
+    each: ${items:-[a, b]}
+    on: rack
+    out: "{{item}}"
+    run: |
+      (setsid sh -c 'while sleep 76.1; do :; done' &)
+      echo {{host}} > {{out}}; echo >> ~/began; until [ -e ~/go ]; do sleep 0.05; done
+Y
+    in_background "$@"
+    wait_until 15 test -e "$FORAY_FLEET/hosts/node1/home/began" -a -e "$FORAY_FLEET/hosts/node2/home/began"
+}
+nothing_of_76() { ! "$fleet" ps "$1" | grep -q 'sleep 76'; }
+
+@test "a network that is cut is noticed, its steps go elsewhere; there they end by themselves" {
+    pair
+    "$fleet" fault node1 silent
+    wait_until 21 contains err "host node1 is lost: no sign of life for 15 s"
+    touch "$FORAY_FLEET/hosts/node2/home/go"
+    ended_with 10 0
+    [ "$(cat a b)" = $'node2\nnode2' ]
+    # the keeper there has no way to know but silence
+    wait_until 15 nothing_of_76 node1
+    wait_until 5 no_process_on node1
+    wait_until 5 no_scratch
+}
+
+@test "a host that was silent is tried again, and used again" {
+    items="[a, b, c]" pair
+    "$fleet" fault node1 silent
+    wait_until 21 contains err "host node1 is lost"
+    "$fleet" heal node1
+    # what was lost there waits for node2, which is busy; the third step can go to node1
+    wait_until 30 began_twice_on node1
+    touch "$FORAY_FLEET"/hosts/node{1,2}/home/go
+    ended_with 20 0
+    [ "$(cat c)" = node1 ]
+    [ "$(sort a b c)" = $'node1\nnode2\nnode2' ]
+}
+began_twice_on() { [ "$(wc -l <"$FORAY_FLEET/hosts/$1/home/began")" = 2 ]; }

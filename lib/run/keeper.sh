@@ -23,6 +23,7 @@
 #   \036ID ready CORES MEMORY LOAD ROOT (MEMORY in KiB; 0: not known), \036ID load LOAD
 #   \036ID facts MEMORY DISK (both in KiB; -: not known)
 #   \036ID no REASON        no step can be started here
+#   \036ID bye              it is all over
 #
 # Whatever a step has started, and left behind when it ends, goes with it. Where the keeper adopts orphans these are its
 # children then. Elsewhere they are found by the step's process group, and, when it is we who end it, by FORAY_STEP_ID in
@@ -333,6 +334,8 @@ _foray_end() {
     _foray_sweep
     cd / || exit
     [ -n "$_foray_keep" ] || rm -rf -- "$_foray_root"
+    # What nobody could find may hold our output open.
+    printf '\036%s bye\n' "$_foray_id"
     exit 0
 }
 

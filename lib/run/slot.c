@@ -228,6 +228,8 @@ static void take_word(struct slot *s, const char *said) {
         s->events.load(s->events.context, s, parse_load(load));
     } else if (s->state == IDLE && sscanf(said, " facts %31s %31s", load, disk) == 2) {
         s->events.facts(s->events.context, s, parse_kib(load), parse_kib(disk));
+    } else if (s->state == LEAVING && strcmp(said, " bye") == 0) {
+        became(s, CLOSED);
     }
 }
 
@@ -243,22 +245,27 @@ static char *find_word(const struct slot *s, char *line, const char *end) {
 /* While nothing runs: the keeper's own lines; anything else is noise of the login shell, or of what
  * a step left. */
 static void listen(struct slot *s) {
-    struct buf line = {0}, *held = &s->taps[STREAM_OUT].held;
+    struct buf said = {0}, *held = &s->taps[STREAM_OUT].held;
+    size_t at = 0;
     char *end;
-    while ((s->state == WAITING || s->state == IDLE) && held->n != 0 &&
-           (end = memchr(held->s, '\n', held->n)) != NULL) {
+    while (at < held->n && (end = memchr(held->s + at, '\n', held->n - at)) != NULL) {
+        char *line = held->s + at, *word;
         *end = '\0';
-        const char *said = find_word(s, held->s, end);
-        if (said != NULL)
-            buf_puts(&line, said);
-        else if (s->state == WAITING && end != held->s)
-            keep_noise(s, (struct str){held->s, (size_t)(end - held->s)});
-        buf_drop(held, (size_t)(end - held->s) + 1);
-        if (said != NULL)
-            take_word(s, line.s);
-        buf_clear(&line);
+        at = (size_t)(end - held->s) + 1;
+        if ((word = find_word(s, line, end)) != NULL) {
+            buf_puts(&said, word);
+            buf_drop(held, at);
+            at = 0;
+            take_word(s, said.s);
+            buf_clear(&said);
+            if (s->state == RUNNING || s->state == CLOSED || s->state == BROKEN)
+                break;
+        } else if (s->state == WAITING && end != line) {
+            keep_noise(s, (struct str){line, (size_t)(end - line)});
+        }
     }
-    buf_free(&line);
+    buf_free(&said);
+    buf_drop(held, at);
     if (held->n > NOISE_MAX)
         buf_drop(held, held->n - NONCE - 2);
 }

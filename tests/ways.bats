@@ -3,8 +3,12 @@ load helper
 
 setup_file() {
     load helper
-    # The ninth that is not logged in is refused.
-    export FORAY_FLEET_SSHD_OPTIONS="MaxStartups 9:100:9"
+    # The ninth that is not logged in is refused. What a handshake agrees on is in the log.
+    export FORAY_FLEET_SSHD_OPTIONS="MaxStartups 9:100:9
+KexAlgorithms curve25519-sha256,ecdh-sha2-nistp256
+LogLevel DEBUG1"
+    mkdir -p "$BATS_FILE_TMPDIR/fleet/hosts/node4"
+    echo "Ciphers aes128-gcm@openssh.com" >"$BATS_FILE_TMPDIR/fleet/hosts/node4/options"
     fleet_up 4
 }
 teardown_file() {
@@ -162,10 +166,229 @@ stubborn() {
 
 @test "many hosts behind one jump get through, though it lets in only so many at once" {
     for n in $(seq 12); do
-        printf 'Host inner%s\n  HostName 127.0.0.%s\n  Port %s\n  ProxyJump node1\n' "$n" $((3 + n % 3)) "$port"
+        printf 'Host inner%s\n  HostName 127.0.0.%s\n  Port %s\n  ProxyJump node1\n' "$n" $((3 + n % 2)) "$port"
     done >hosts
     configure "$(cat hosts)"
     printf 'hosts: {rack: {hosts: "inner[1-12]", slots: 1}}\nsteps: {t: {on: {every: rack}, run: "echo hi"}}\n' >foray.yaml
     run -0 "$FORAY"
     [[ $output != *"is lost"* ]]
+}
+
+# --- what a connection is like ---
+
+# agreed HOST: what the last handshake with the host has agreed on.
+agreed() {
+    sed -n 's/.*kex: //p' "$FORAY_FLEET/hosts/$1/log" | tail -4 | tr '\n' ' '
+}
+
+@test "without a word in the configuration: the fastest cipher and MAC that are safe, and no compression" {
+    step node1 true
+    run -0 "$FORAY"
+    [[ $(agreed node1) == *"algorithm: curve25519-sha256"*"key algorithm: ssh-ed25519"* ]]
+    [[ $(agreed node1) == *"client->server cipher: aes128-ctr MAC: hmac-sha1 compression: none"* ]]
+    [[ $(agreed node1) == *"server->client cipher: aes128-ctr MAC: hmac-sha1 compression: none"* ]]
+}
+
+@test "Ciphers, MACs, KexAlgorithms, HostKeyAlgorithms and Compression are honoured" {
+    configure "Ciphers chacha20-poly1305@openssh.com,aes256-ctr,aes128-ctr" "MACs hmac-sha2-512,hmac-sha1" \
+        "KexAlgorithms ecdh-sha2-nistp256" "HostKeyAlgorithms ecdsa-sha2-nistp256,ssh-ed25519" "Compression yes"
+    step node1 'head -c 100000 /dev/zero | tr "\\0" x'
+    run -0 --separate-stderr "$FORAY"
+    [ "${#output}" = 100000 ]
+    [[ $(agreed node1) == *"algorithm: ecdh-sha2-nistp256"*"key algorithm: ssh-ed25519"* ]]
+    [[ $(agreed node1) == *"client->server cipher: aes256-ctr MAC: hmac-sha2-512 compression: zlib@openssh.com"* ]]
+}
+
+@test "what the configuration allows and the library does not know is told, for good" {
+    for line in "Ciphers chacha20-poly1305@openssh.com" "MACs umac-64@openssh.com" \
+        "KexAlgorithms sntrup761x25519-sha512@openssh.com" "HostKeyAlgorithms sk-ssh-ed25519@openssh.com"; do
+        configure "$line"
+        step node1 true
+        run -3 timeout 30 "$FORAY"
+        [[ $output == *"host node1 cannot be used: its ssh configuration allows no "*"${line#* }"* ]]
+    done
+}
+
+@test "a server that has nothing in common with the library is told, for good" {
+    step node4 true
+    run -3 timeout 30 "$FORAY"
+    [[ $output == *"host node4 cannot be used: it offers no cipher, MAC, key exchange"* ]]
+}
+
+@test "AddressFamily and BindAddress are honoured" {
+    configure "AddressFamily inet6"
+    step node1 'echo "$SSH_CONNECTION"'
+    run -3 timeout 60 "$FORAY"
+    [[ $output == *"cannot find the address of $address1"* ]]
+    configure "AddressFamily inet" "BindAddress 127.0.0.99"
+    run -0 --separate-stderr "$FORAY"
+    [[ $output == "127.0.0.99 "* ]]
+    configure "BindAddress 192.0.2.1"
+    run -3 timeout 60 "$FORAY"
+    [[ $output == *"cannot connect to $address1 port $port from 192.0.2.1"* ]]
+}
+
+@test "ConnectTimeout: a host that takes the connection and says nothing" {
+    configure "ConnectTimeout 1"
+    step node1 true
+    "$fleet" fault node1 hung
+    run -3 timeout 60 "$FORAY"
+    [[ $output == *"host node1 is lost: it accepts the connection, but does not go on within 1 s"* ]]
+}
+
+@test "ServerAliveInterval and ServerAliveCountMax: how soon a silent host is noticed" {
+    configure "ServerAliveInterval 1" "ServerAliveCountMax 2" "ConnectTimeout 1"
+    step node1 'touch /tmp/runs; sleep 1000'
+    in_background
+    wait_until 20 test -e "$FORAY_FLEET/hosts/node1/tmp/runs"
+    "$fleet" fault node1 hung
+    wait_until 10 grep -qF "node1 is lost: no sign of life for 2 s" err
+    kill -TERM "$pid"
+    ended_with 10 143
+}
+
+@test "who was stopped for a while does not take its hosts for silent" {
+    configure "ServerAliveInterval 1" "ServerAliveCountMax 2"
+    step node1 'touch /tmp/runs; until [ -e /tmp/go ]; do sleep 0.1; done; rm /tmp/runs /tmp/go'
+    in_background
+    wait_until 20 test -e "$FORAY_FLEET/hosts/node1/tmp/runs"
+    kill -STOP "$pid"
+    sleep 5
+    kill -CONT "$pid"
+    sleep 2 # in which it would notice
+    touch "$FORAY_FLEET/hosts/node1/tmp/go"
+    ended_with 10 0
+    ! grep -q "is lost" err
+}
+
+@test "names of files have ssh's tokens, variables and ~" {
+    mkdir -p home/.ssh
+    cp "$FORAY_FLEET/id" "home/.ssh/k-$address1-node1-root-$port"
+    cp "$FORAY_FLEET/known_hosts" "home/known hosts"
+    # shellcheck disable=SC2016
+    sed -e '/IdentityFile/d; /KnownHostsFile/d' "$FLEET_CONFIG" >config
+    printf 'Host node1\n  IdentityFile %%d/.ssh/k-%%h-%%n-%%r-%%p\n  UserKnownHostsFile /nonexistent "${HERE}/known hosts"\n' >>config
+    step node1 true
+    HERE=$PWD/home HOME=$PWD/home FORAY_SSH_CONFIG=config run -0 "$FORAY"
+    sed -i 's|%d/.ssh|~/.ssh|' config
+    HERE=$PWD/home HOME=$PWD/home FORAY_SSH_CONFIG=config run -0 "$FORAY"
+    # shellcheck disable=SC2016
+    sed -i 's|~/.ssh|${HERE}/.ssh|' config
+    HERE=$PWD/home HOME=$PWD/home FORAY_SSH_CONFIG=config run -0 "$FORAY"
+    # names in foray.yaml are names
+    mkdir '%d' && mv "home/.ssh/k-$address1-node1-root-$port" '%d/${HERE}'
+    # shellcheck disable=SC2016
+    echo 'hosts: {rack: {hosts: node1, ssh: {identity: "%d/${HERE}"}}}
+steps: {t: {on: rack, run: "true"}}' >foray.yaml
+    HERE=$PWD/home HOME=$PWD/home FORAY_SSH_CONFIG=config run -0 "$FORAY"
+}
+
+# --- known_hosts ---
+
+@test "known_hosts: foray trusts whom ssh trusts" {
+    name="[$address1]:$port"
+    key=$(grep -F "$name" "$FORAY_FLEET/known_hosts" | cut -d' ' -f2-)
+    other=$(grep -vF "$name" "$FORAY_FLEET/known_hosts" | head -1 | cut -d' ' -f2-)
+    step node1 true
+    configure "UserKnownHostsFile $PWD/known1 $PWD/known2"
+    try() { # WHAT, the first file, the second
+        local by_ssh=3
+        printf '%s' "$2" >known1
+        printf '%s' "${3-}" >known2
+        if ssh -F config node1 true; then by_ssh=0; fi
+        run "$FORAY"
+        [ "$status" = "$by_ssh" ] || {
+            echo "$1: ssh: $by_ssh, foray: $status: $output"
+            return 1
+        }
+        echo "$by_ssh" >>answers
+    }
+    ssh-keygen -q -t rsa -N '' -f rsa
+    printf '%s %s\n' "$name" "$key" >hashed && ssh-keygen -q -H -f hashed
+    try plain "$name $key"$'\n'
+    try "no newline at the end" "$name $key"
+    try "unknown" "[$address2]:$port $key"$'\n'
+    try "empty" ""
+    try "another key" "$name $other"$'\n'
+    try "one of two keys" "$name $other"$'\n'"$name $key"$'\n'
+    try "in the second file" "$name $other"$'\n' "$name $key"$'\n'
+    try hashed "$(cat hashed)"$'\n'
+    try "several names" "foo,$name,bar $key a comment"$'\n'
+    try "comments and blanks" $'# comment\n\n   \t\n  \t'"$name"$'\t'"$key"$'\n'
+    try "malformed lines" $'nonsense\n|1|x|y ssh-ed25519 zzz\n'"$name ssh-ed25519 %%%%"$'\n'"$name $key"$'\n'
+    try pattern "[127.0.0.*]:* $key"$'\n'
+    try "pattern with ?" "[127.0.0.?]:$port $key"$'\n'
+    try "denied" "[127.0.0.*]:*,![127.0.0.2]:* $key"$'\n'
+    try "denied, then allowed" "![127.0.0.2]:*,[127.0.0.*]:* $key"$'\n'
+    try "denied another" "![127.0.0.3]:*,[127.0.0.*]:* $key"$'\n'
+    try "only denied" "![127.0.0.3]:* $key"$'\n'
+    try "at the usual port" "$address1 $key"$'\n'
+    try "another key at the usual port" "$address1 $other"$'\n'
+    try "revoked" "$name $key"$'\n'"@revoked * $key"$'\n'
+    try "revoked in the second file" "$name $key"$'\n' "@revoked * $key"$'\n'
+    try "another key is revoked" "$name $key"$'\n'"@revoked * $other"$'\n'
+    try "revoked for another host" "$name $key"$'\n'"@revoked 127.0.0.3 $key"$'\n'
+    try "an authority for others" "@cert-authority *.example.com $other"$'\n'"$name $key"$'\n'
+    try "an authority, and the key" "@cert-authority * $other"$'\n'"$name $key"$'\n'
+    try "an unknown marker" "@nonsense $name $key"$'\n'
+    try "a key of another type beside it" "$name $(cut -d' ' -f1,2 rsa.pub)"$'\n'"$name $key"$'\n'
+    try "Windows line ends" "$name $key"$'\r\n'
+    [ "$(grep -c 0 answers)" -ge 12 ] && [ "$(grep -c 3 answers)" -ge 8 ]
+}
+
+@test "known_hosts: HostKeyAlias, RevokedHostKeys, and what only ssh can check" {
+    name="[$address1]:$port"
+    key=$(grep -F "$name" "$FORAY_FLEET/known_hosts" | cut -d' ' -f2-)
+    other=$(grep -vF "$name" "$FORAY_FLEET/known_hosts" | head -1 | cut -d' ' -f2-)
+    step node1 true
+    configure "UserKnownHostsFile $PWD/known" "HostKeyAlias The-Alias" "RevokedHostKeys $PWD/revoked"
+    echo "the-alias $key" >known
+    echo "$other" >revoked
+    run -0 "$FORAY"
+    printf '# some keys\n%s comment\n' "$key" >revoked
+    run -3 "$FORAY"
+    [[ $output == *"cannot be used"*"is revoked in $PWD/revoked:2"* ]]
+    rm revoked
+    run -3 "$FORAY"
+    [[ $output == *"cannot be used: $PWD/revoked, its RevokedHostKeys, cannot be read"* ]]
+    ssh-keygen -q -k -f revoked "$FORAY_FLEET/id.pub"
+    run -3 "$FORAY"
+    [[ $output == *"can be checked by the ssh program only, since $PWD/revoked is a binary list"* ]]
+    configure "UserKnownHostsFile $PWD/known"
+    printf '# none\n@cert-authority 127.*,[127.*]:* %s\n' "$other" >known
+    run -3 "$FORAY"
+    [[ $output == *"can be checked by the ssh program only, since $PWD/known:2 names an authority for it"* ]]
+    ssh-keygen -q -t rsa -N '' -f rsa
+    echo "$name $(cat rsa.pub)" >known
+    run -3 "$FORAY"
+    [[ $output == *"cannot be used: of its host keys only such are known as this libssh2 "* ]]
+}
+
+@test "known_hosts: how to accept a key is told, and works" {
+    # shellcheck disable=SC2016
+    accept() { sed -n 's/.*: \(ssh.*\)$/\1/p' <<<"$output" | head -1; }
+    name="[$address2]:$port"
+    grep -vF "$name" "$FORAY_FLEET/known_hosts" >"known hosts"
+    configure "UserKnownHostsFile \"$PWD/known hosts\""
+    step node2 true
+    run -3 "$FORAY"
+    [[ $output == *"its host key SHA256:"*" is not known; if it is the right one, accept it with: ssh-keyscan "* ]]
+    bash -c "$(accept)" 2>/dev/null
+    run -0 "$FORAY"
+    # a changed one: forget, accept
+    other=$(grep -vF "$name" "known hosts" | head -1 | cut -d' ' -f2-)
+    sed -i "s|^\(.*$address2.*:$port\) .*|\1 $other|" "known hosts"
+    run -3 "$FORAY"
+    [[ $output == *"ITS HOST KEY HAS CHANGED to SHA256:"*"known hosts:"[0-9]*" says: somebody may be in between"* ]]
+    bash -c "$(accept)" >/dev/null
+    run -3 "$FORAY"
+    bash -c "$(accept)" 2>/dev/null
+    run -0 "$FORAY"
+    # behind a proxy ssh-keyscan does not get there
+    grep -vF "$name" "$FORAY_FLEET/known_hosts" >"known hosts"
+    configure "UserKnownHostsFile \"$PWD/known hosts\"" "Host node2" "  ProxyJump node1"
+    run -3 "$FORAY"
+    [[ $(accept) == "ssh -oBatchMode=no -oStrictHostKeyChecking=ask -F $PWD/config -l root -p $port node2 exit" ]]
+    expect -c "spawn $(accept); expect (yes/no; send yes\\r; expect eof" >/dev/null
+    run -0 "$FORAY"
 }

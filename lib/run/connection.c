@@ -1,10 +1,11 @@
 #include "run/connection.h"
 
 #include "base/mem.h"
+#include "base/shell.h"
 #include "run/dial.h"
-#include "run/known_hosts.h"
 #include "run/ssh_auth.h"
 #include "run/ssh_channel.h"
+#include "run/ssh_methods.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -27,7 +28,9 @@ enum state { DIALLING, SHAKING_HANDS, LOGGING_IN, READY, DEAD };
 struct connection {
     struct way base;
     struct loop *loop;
+    const struct ssh_shared *shared;
     const struct ssh_target *target;
+    const struct known_name *known;
     struct way_events events;
     enum state state;
     struct dial *dial;
@@ -48,7 +51,7 @@ struct connection {
     int64_t look_at;   /* for the next one */
     struct buf out;
     size_t out_at;
-    bool for_good;
+    bool for_good, needs_ssh;
     struct buf reason;
 };
 
@@ -68,6 +71,25 @@ static void fail(struct connection *c, bool for_good, const char *fmt, ...) {
     c->state = DEAD;
     if (!c->pumping) /* it is told from the loop */
         loop_timer(c->loop, &c->kick, loop_now(c->loop));
+}
+
+/* Only the ssh program could do it. */
+static void fail_beyond(struct connection *c, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static void fail_beyond(struct connection *c, const char *fmt, ...) {
+    struct buf reason = {0};
+    va_list ap;
+    va_start(ap, fmt);
+    buf_vprintf(&reason, fmt, ap);
+    va_end(ap);
+    c->needs_ssh = c->state != DEAD;
+    fail(c, true, "%s", reason.s);
+    buf_free(&reason);
+}
+
+bool connection_needs_ssh(const struct way *base) {
+    return ((const struct connection *)base)->needs_ssh;
 }
 
 static const char *last_error(struct connection *c) {
@@ -252,8 +274,11 @@ static const struct way_table table;
 struct way *connection_open(const struct ssh_shared *shared, const struct ssh_target *target,
                             const struct way_events *events) {
     struct connection *c = mem_zalloc(sizeof *c);
-    *c = (struct connection){
-        .base = {&table}, .loop = shared->loop, .target = target, .events = *events};
+    *c = (struct connection){.base = {&table},
+                             .loop = shared->loop,
+                             .shared = shared,
+                             .target = target,
+                             .events = *events};
     c->socket.fd = -1;
     c->in = mem_alloc(RECEIVE);
     c->deadline = (struct timer){.expired = too_late, .arg = c};
@@ -331,55 +356,113 @@ static bool make_session(struct connection *c) {
     callback.recv = give_received;
     libssh2_session_callback_set(c->session, LIBSSH2_CALLBACK_RECV, callback.any);
     libssh2_session_set_blocking(c->session, 0);
-    struct known_hosts *known = known_hosts_read(c->session, &c->target->known_hosts);
-    struct buf methods = {0};
-    if (known != NULL)
-        known_hosts_methods(known,
-                            c->target->known_as != NULL ? c->target->known_as : c->target->address,
-                            c->target->known_as != NULL ? 22 : c->target->port, &methods);
-    known_hosts_free(known);
-    if (methods.n != 0)
-        libssh2_session_method_pref(c->session, LIBSSH2_METHOD_HOSTKEY, methods.s);
-    /* The fastest of the safe ciphers that this library has; the others follow for servers that
-     * want them. */
-    static const char ciphers[] = "aes128-ctr,aes192-ctr,aes256-ctr";
-    libssh2_session_method_pref(c->session, LIBSSH2_METHOD_CRYPT_CS, ciphers);
-    libssh2_session_method_pref(c->session, LIBSSH2_METHOD_CRYPT_SC, ciphers);
-    buf_free(&methods);
-    return true;
+    struct buf reason = {0};
+    c->known = known_hosts_find(c->shared->known_hosts, c->target);
+    if (!ssh_methods_set(c->session, c->target, c->known, &reason))
+        fail_beyond(c, "%s", reason.s);
+    buf_free(&reason);
+    return c->state != DEAD;
+}
+
+static void put_place(struct buf *out, const char *file, unsigned line) {
+    buf_puts(out, file);
+    if (line != 0)
+        buf_printf(out, ":%u", line);
+}
+
+/* The command that makes its key a known one. ssh asks before it does; what only copies the key
+ * cannot go round by a proxy, and knows no other name for the host. */
+static void put_way_to_accept(const struct ssh_target *t, struct buf *out) {
+    bool plain = t->known_as == NULL && t->proxy_command == NULL && t->proxy_jump == NULL;
+    if (plain) {
+        buf_puts(out, "ssh-keyscan ");
+        if (t->port != 22)
+            buf_printf(out, "-p %u ", t->port);
+        shell_quote(out, str_of(t->address));
+        buf_puts(out, " >> ");
+        shell_quote(out, t->known_hosts.n != 0 ? t->known_hosts.v[0] : STR("known_hosts"));
+        return;
+    }
+    buf_puts(out, "ssh -oBatchMode=no -oStrictHostKeyChecking=ask ");
+    if (t->config != NULL) {
+        buf_puts(out, "-F ");
+        shell_quote(out, str_of(t->config));
+        buf_putc(out, ' ');
+    }
+    buf_puts(out, "-l ");
+    shell_quote(out, str_of(t->user));
+    buf_printf(out, " -p %u ", t->port);
+    shell_quote(out, str_of(t->name));
+    buf_puts(out, " exit");
+}
+
+static void put_way_to_forget(const struct ssh_target *t, const struct known_key *old,
+                              struct buf *out) {
+    struct buf name = {0};
+    known_hosts_name(t, &name);
+    buf_puts(out, "ssh-keygen -R ");
+    shell_quote(out, buf_view(&name));
+    buf_puts(out, " -f ");
+    shell_quote(out, str_of(old->file));
+    buf_free(&name);
+}
+
+static void refuse_host_key(struct connection *c, enum known_host answer,
+                            const struct known_key *key) {
+    const struct ssh_target *t = c->target;
+    struct buf print = {0}, what = {0};
+    ssh_auth_fingerprint(c->session, &print);
+    switch (answer) {
+    case HOST_KNOWN:
+        break;
+    case HOST_UNKNOWN:
+        buf_printf(&what, "its host key %s is not known", print.s);
+        if (c->known->malformed != NULL) {
+            buf_puts(&what, " (");
+            put_place(&what, c->known->malformed, c->known->malformed_line);
+            buf_puts(&what, " cannot be read)");
+        }
+        buf_puts(&what, "; if it is the right one, accept it with: ");
+        put_way_to_accept(t, &what);
+        break;
+    case HOST_CHANGED:
+        buf_printf(&what, "ITS HOST KEY HAS CHANGED to %s from what ", print.s);
+        put_place(&what, key->file, key->line);
+        buf_puts(&what, " says: somebody may be in between; if the change is right, forget the old "
+                        "key with: ");
+        put_way_to_forget(t, key, &what);
+        break;
+    case HOST_REVOKED:
+        buf_printf(&what, "its host key %s is revoked in ", print.s);
+        put_place(&what, key->file, key->line);
+        break;
+    case HOST_UNREADABLE:
+        buf_printf(&what, "%s, its RevokedHostKeys, cannot be read: no key is trusted",
+                   c->known->revoked_file);
+        break;
+    case HOST_ASK_SSH:
+        buf_puts(&what, "its host key can be checked by the ssh program only, since ");
+        put_place(&what, key != NULL ? key->file : c->known->revoked_file,
+                  key != NULL ? key->line : 0);
+        buf_puts(&what, key != NULL ? " names an authority for it" : " is a binary list");
+        break;
+    }
+    if (answer == HOST_ASK_SSH || (answer == HOST_UNKNOWN && t->other_known_hosts))
+        fail_beyond(c, "%s", what.s);
+    else
+        fail(c, true, "%s", what.s);
+    buf_free(&print);
+    buf_free(&what);
 }
 
 static void check_host_key(struct connection *c) {
-    const struct ssh_target *t = c->target;
-    const char *name = t->known_as != NULL ? t->known_as : t->address;
-    uint16_t port = t->known_as != NULL ? 22 : t->port;
-    size_t n;
+    struct str blob = {0};
     int type;
-    const char *key = libssh2_session_hostkey(c->session, &n, &type);
-    struct known_hosts *known = known_hosts_read(c->session, &t->known_hosts);
-    enum known_host answer = HOST_UNKNOWN;
-    if (key != NULL && known != NULL)
-        answer = known_hosts_check(known, name, port, key, n, type);
-    known_hosts_free(known);
-    if (answer == HOST_KNOWN)
-        return;
-    struct buf print = {0};
-    ssh_auth_fingerprint(c->session, &print);
-    const char *file = t->known_hosts.n != 0 ? t->known_hosts.v[0].s : "known_hosts";
-    if (answer == HOST_UNKNOWN)
-        fail(c, true,
-             "its host key %s is not known; if it is the right one, accept it with: ssh-keyscan -p "
-             "%u %s >> %s",
-             print.s, t->port, t->address, file);
-    else if (answer == HOST_CHANGED)
-        fail(c, true,
-             "ITS HOST KEY HAS CHANGED to %s: somebody may be in between; if the change is right, "
-             "remove the old key "
-             "from %s",
-             print.s, file);
-    else
-        fail(c, true, "its host key %s is revoked in %s", print.s, file);
-    buf_free(&print);
+    const struct known_key *key = NULL;
+    blob.s = libssh2_session_hostkey(c->session, &blob.n, &type);
+    enum known_host answer = blob.s != NULL ? known_name_check(c->known, blob, &key) : HOST_UNKNOWN;
+    if (answer != HOST_KNOWN)
+        refuse_host_key(c, answer, key);
 }
 
 static void log_in(struct connection *c) {
@@ -417,6 +500,11 @@ static void shake_hands(struct connection *c) {
                  "it closed the connection before the log-in (too many at once? see MaxStartups)");
         else if (c->closed)
             fail_closed(c, "no connection came about");
+        else if (rc == LIBSSH2_ERROR_KEX_FAILURE || rc == LIBSSH2_ERROR_METHOD_NONE)
+            fail_beyond(c,
+                        "it offers no cipher, MAC, key exchange or kind of host key that is "
+                        "allowed and that this libssh2 (%s) knows",
+                        libssh2_version(0));
         else
             connection_fail(c, "the ssh handshake failed");
         return;

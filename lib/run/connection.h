@@ -10,7 +10,7 @@
 #define FORAY_RUN_CONNECTION_H
 
 #include "run/loop.h"
-#include "run/proxy.h"
+#include "run/ssh_shared.h"
 #include "run/ssh_target.h"
 #include "run/way.h"
 
@@ -19,12 +19,8 @@
 
 struct connection;
 
-/* What all connections of a run have in common. */
-struct ssh_shared {
-    struct loop *loop;
-    const struct watcher *watcher;
-    struct proxies *proxies;
-};
+/* For `lost`: the ssh program could reach the host, though libssh2 cannot; the reason says why. */
+bool connection_needs_ssh(const struct way *w);
 
 /* Begins to connect. Both must outlive it. */
 struct way *connection_open(const struct ssh_shared *shared, const struct ssh_target *target,

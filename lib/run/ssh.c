@@ -59,7 +59,7 @@ struct ssh {
     struct loop *loop;
     const struct executor_events *events;
     struct ssh_options options;
-    struct ssh_shared shared;
+    struct ssh_shared *shared;
     VEC(struct ssh_host *) hosts; /* by host id; NULL: not used so far */
     VEC(struct seat *) buried;    /* to be freed when nobody is in the middle of using them */
     VEC(struct carrier *) buried_carriers;
@@ -384,7 +384,7 @@ static void open_link(struct ssh_host *h) {
     link->max_channels = MAX_SESSIONS;
     struct way_events events = {link, link_ready, link_lost};
     *vec_push(&h->links) = link;
-    link->way = connection_open(&h->ssh->shared, &h->target, &events);
+    link->way = connection_open(h->ssh->shared, &h->target, &events);
 }
 
 /* How many seats a connection may have: one of its channels is for carrying files. */
@@ -569,7 +569,7 @@ static void free_all(struct executor *base) {
     vec_free(&x->hosts);
     vec_free(&x->buried);
     vec_free(&x->buried_carriers);
-    proxies_free(x->shared.proxies);
+    ssh_shared_free(x->shared);
     contents_free(x->contents);
     if (x->begun)
         libssh2_exit();
@@ -582,8 +582,7 @@ struct executor *ssh_new(struct loop *loop, const struct executor_events *events
                          const struct ssh_options *options) {
     struct ssh *x = mem_zalloc(sizeof *x);
     *x = (struct ssh){.base = {&table}, .loop = loop, .events = events, .options = *options};
-    x->shared = (struct ssh_shared){
-        .loop = loop, .watcher = options->watcher, .proxies = proxies_new(loop, options->watcher)};
+    x->shared = ssh_shared_new(loop, options->watcher);
     x->contents = contents_new(loop);
     x->sweep = (struct timer){.expired = sweep, .arg = x};
     x->ping = (struct timer){.expired = ping_all, .arg = x};

@@ -1,6 +1,7 @@
 #include "run/ssh_auth.h"
 
 #include "base/mem.h"
+#include "run/base64.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -40,32 +41,17 @@ void ssh_auth_free(struct ssh_auth *a) {
     free(a);
 }
 
-/* RFC 4648, section 4. */
-static void add_base64(struct buf *out, const unsigned char *s, size_t n, bool padded) {
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    for (size_t i = 0; i < n; i += 3) {
-        unsigned v = (unsigned)s[i] << 16 | (i + 1 < n ? (unsigned)s[i + 1] << 8 : 0) |
-                     (i + 2 < n ? s[i + 2] : 0);
-        buf_putc(out, digits[v >> 18]);
-        buf_putc(out, digits[v >> 12 & 63]);
-        if (i + 1 < n || padded)
-            buf_putc(out, i + 1 < n ? digits[v >> 6 & 63] : '=');
-        if (i + 2 < n || padded)
-            buf_putc(out, i + 2 < n ? digits[v & 63] : '=');
-    }
-}
-
 void ssh_auth_fingerprint(LIBSSH2_SESSION *session, struct buf *out) {
     const char *hash = libssh2_hostkey_hash(session, LIBSSH2_HOSTKEY_HASH_SHA256);
     buf_puts(out, "SHA256:");
     if (hash != NULL)
-        add_base64(out, (const unsigned char *)hash, 32, false);
+        base64_encode((struct str){hash, 32}, false, out);
 }
 
 /* Is the agent's key one of the identities? Their public halves stand in files beside them. */
 static bool is_identity(const struct ssh_auth *a, const struct libssh2_agent_publickey *key) {
     struct buf wanted = {0};
-    add_base64(&wanted, key->blob, key->blob_len, true);
+    base64_encode((struct str){(const char *)key->blob, key->blob_len}, true, &wanted);
     bool found = false;
     for (size_t i = 0; i < a->target->identities.n && !found; i++) {
         struct buf name = {0};

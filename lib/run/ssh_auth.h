@@ -3,7 +3,7 @@
 #ifndef FORAY_RUN_SSH_AUTH_H
 #define FORAY_RUN_SSH_AUTH_H
 
-#include "run/ssh_config.h"
+#include "run/ssh_target.h"
 
 #include <libssh2.h>
 

@@ -63,6 +63,20 @@ void ssh_config_cancel(struct ssh_config_query *q) {
     free(q);
 }
 
+/* In one line. */
+static void put_lines(struct str text, struct buf *out) {
+    bool first = true, between = false;
+    for (size_t i = 0; i < text.n; i++) {
+        between = between || text.s[i] == '\r' || text.s[i] == '\n';
+        if (text.s[i] == '\r' || text.s[i] == '\n')
+            continue;
+        if (between && !first)
+            buf_puts(out, "; ");
+        buf_putc(out, text.s[i]);
+        first = between = false;
+    }
+}
+
 static void finish(struct ssh_config_query *q) {
     int status = 0;
     watcher_remove(q->watcher, q->pid);
@@ -71,9 +85,7 @@ static void finish(struct ssh_config_query *q) {
     q->pid = 0;
     if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
         buf_puts(&q->error, "ssh -G failed: ");
-        while (q->complaint.n != 0 && q->complaint.s[q->complaint.n - 1] <= ' ')
-            q->complaint.s[--q->complaint.n] = '\0';
-        buf_str(&q->error, buf_view(&q->complaint));
+        put_lines(buf_view(&q->complaint), &q->error);
         end(q, q->error.s);
         return;
     }

@@ -1,0 +1,20 @@
+#include "run/ssh_shared.h"
+
+#include "base/mem.h"
+
+#include <stdlib.h>
+
+struct ssh_shared *ssh_shared_new(struct loop *loop, const struct watcher *watcher) {
+    struct ssh_shared *s = mem_zalloc(sizeof *s);
+    *s = (struct ssh_shared){.loop = loop,
+                             .watcher = watcher,
+                             .proxies = proxies_new(loop, watcher),
+                             .known_hosts = known_hosts_new()};
+    return s;
+}
+
+void ssh_shared_free(struct ssh_shared *s) {
+    proxies_free(s->proxies);
+    known_hosts_free(s->known_hosts);
+    free(s);
+}

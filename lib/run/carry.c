@@ -31,7 +31,7 @@ static void synced(void *arg, int error, struct str failed) {
     struct load *l = arg;
     l->state = OVER;
     if (error != 0)
-        load_trouble_with(l, CARRY_LOST, "cannot keep", failed, strerror(error));
+        load_trouble_with(l, CARRY_REFUSED, "cannot keep", failed, strerror(error));
     sftp_kick(l->carrier->sftp);
 }
 

@@ -13,9 +13,10 @@ struct carrier;
 
 enum carried {
     CARRIED,
-    CARRY_FAILED, /* the step's fault: it did not make what it promised, an input is not there any
-                     more */
-    CARRY_LOST,   /* the host's, or the way's */
+    CARRY_FAILED,  /* the step's fault: it did not make what it promised, an input is not there any
+                      more */
+    CARRY_REFUSED, /* the host's, or that of the disk here: the same would be refused again */
+    CARRY_LOST,    /* the way's */
 };
 
 struct errand {

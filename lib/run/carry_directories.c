@@ -52,7 +52,7 @@ static void made_scratch(void *arg, const struct sftp_answer *answer) {
     struct directory *d = arg;
     d->load->busy--;
     if (answer->status != SFTP_OK)
-        load_trouble_with(d->load, CARRY_LOST, "cannot make the scratch directory",
+        load_trouble_with(d->load, CARRY_REFUSED, "cannot make the scratch directory",
                           d->load->errand->where, sftp_reason(answer->status));
 }
 
@@ -61,10 +61,10 @@ static void looked_at(void *arg, const struct sftp_answer *answer) {
     bool known = answer->status == SFTP_OK && (answer->attributes.has & SFTP_HAS_MODE) != 0;
     d->load->busy--;
     if (answer->status != SFTP_OK)
-        load_trouble_with(d->load, CARRY_LOST, "cannot make the directory", d->path,
+        load_trouble_with(d->load, CARRY_REFUSED, "cannot make the directory", d->path,
                           sftp_reason(answer->status));
     else if (known && !S_ISDIR(answer->attributes.mode))
-        load_trouble_with(d->load, CARRY_LOST, "cannot make the directory", d->path,
+        load_trouble_with(d->load, CARRY_REFUSED, "cannot make the directory", d->path,
                           "something else stands there");
 }
 
@@ -100,7 +100,7 @@ static void marked(void *arg, const struct sftp_answer *answer) {
     struct directory *d = arg;
     d->load->busy--;
     if (answer->status != SFTP_OK)
-        load_trouble_with(d->load, CARRY_LOST, "cannot set the mode of", d->path,
+        load_trouble_with(d->load, CARRY_REFUSED, "cannot set the mode of", d->path,
                           sftp_reason(answer->status));
 }
 

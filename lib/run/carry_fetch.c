@@ -49,7 +49,7 @@ static void link_read(void *arg, const struct sftp_answer *answer) {
         buf_free(&text);
         if (error != 0) {
             buf_clear(&p->temporary);
-            load_trouble_with(p->load, CARRY_LOST, "cannot keep", item_of(p)->from,
+            load_trouble_with(p->load, CARRY_REFUSED, "cannot keep", item_of(p)->from,
                               strerror(error));
         } else {
             add_fetched(p, -1);
@@ -80,7 +80,7 @@ static void complete(struct parcel *p) {
         fd = -1;
     }
     if (error != 0)
-        load_trouble_with(l, CARRY_LOST, "cannot keep", item_of(p)->from, strerror(error));
+        load_trouble_with(l, CARRY_REFUSED, "cannot keep", item_of(p)->from, strerror(error));
     else
         add_fetched(p, fd);
     if (l->errand->tally != NULL)
@@ -110,7 +110,7 @@ static void take_bytes(struct piece *piece, struct str bytes) {
     }
     int error = landing_write(p->fd, bytes, piece->offset, &p->sparse);
     if (error != 0)
-        load_trouble_with(p->load, CARRY_LOST, "cannot keep", item_of(p)->from, strerror(error));
+        load_trouble_with(p->load, CARRY_REFUSED, "cannot keep", item_of(p)->from, strerror(error));
     p->got += bytes.n;
     if (p->load->errand->tally != NULL)
         p->load->errand->tally->bytes += bytes.n;
@@ -126,7 +126,7 @@ static void came(void *arg, const struct sftp_answer *answer) {
         if (answer->status == SFTP_OK)
             take_bytes(piece, answer->bytes);
         else if (answer->status != SFTP_EOF)
-            trouble(p, CARRY_LOST, sftp_reason(answer->status));
+            trouble(p, CARRY_REFUSED, sftp_reason(answer->status));
         else if (piece->offset < p->size)
             trouble(p, CARRY_LOST, "it became shorter while it was read");
         /* A server may give less than it was asked for. */
@@ -171,7 +171,7 @@ static void opened(void *arg, const struct sftp_answer *answer) {
         if (p->fd < 0) {
             int error = errno;
             buf_clear(&p->temporary);
-            load_trouble_with(p->load, CARRY_LOST, "cannot keep", item_of(p)->from,
+            load_trouble_with(p->load, CARRY_REFUSED, "cannot keep", item_of(p)->from,
                               strerror(error));
         }
     }

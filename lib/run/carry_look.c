@@ -201,7 +201,7 @@ static void listed(void *arg, const struct sftp_answer *answer) {
     struct load *l = look->load;
     const char *wrong = NULL;
     if (answer->status != SFTP_OK && answer->status != SFTP_EOF)
-        trouble(look, CARRY_LOST, sftp_reason(answer->status));
+        trouble(look, CARRY_REFUSED, sftp_reason(answer->status));
     for (size_t i = 0; i < answer->n_entries && wrong == NULL && !l->stopping; i++)
         wrong = take_entry(look, &answer->entries[i]);
     if (wrong != NULL)
@@ -228,7 +228,7 @@ static void opened(void *arg, const struct sftp_answer *answer) {
         int error = landing_make_directory(l->landing, buf_view(&look->to), &look->marks,
                                            cargo_of(look)->preserve);
         if (error != 0)
-            trouble(look, CARRY_LOST, strerror(error));
+            trouble(look, CARRY_REFUSED, strerror(error));
     }
     if (l->stopping)
         look_over(look);

@@ -89,7 +89,7 @@ static void renamed(void *arg, const struct sftp_answer *answer) {
             send_over(p);
         return;
     }
-    send_trouble(p, CARRY_LOST, sftp_reason(answer->status));
+    send_trouble(p, CARRY_REFUSED, sftp_reason(answer->status));
     remove_there(p);
 }
 
@@ -114,7 +114,7 @@ static void answered(struct parcel *p) {
 static void written(void *arg, const struct sftp_answer *answer) {
     struct parcel *p = arg;
     if (answer->status != SFTP_OK)
-        send_trouble(p, CARRY_LOST, sftp_reason(answer->status));
+        send_trouble(p, CARRY_REFUSED, sftp_reason(answer->status));
     answered(p);
 }
 
@@ -122,7 +122,7 @@ static void written(void *arg, const struct sftp_answer *answer) {
 static void measured(void *arg, const struct sftp_answer *answer) {
     struct parcel *p = arg;
     if (answer->status != SFTP_OK)
-        send_trouble(p, CARRY_LOST, sftp_reason(answer->status));
+        send_trouble(p, CARRY_REFUSED, sftp_reason(answer->status));
     else if ((answer->attributes.has & SFTP_HAS_SIZE) != 0 && answer->attributes.size != p->size)
         send_trouble(p, CARRY_LOST, "it has another size there after it was written");
     answered(p);
@@ -140,7 +140,7 @@ static void opened(void *arg, const struct sftp_answer *answer) {
     if (answer->status != SFTP_OK) {
         struct buf shown = {0};
         buf_visible(&shown, buf_view(&p->path));
-        load_trouble(p->load, CARRY_LOST, "cannot write %s there: %s", shown.s,
+        load_trouble(p->load, CARRY_REFUSED, "cannot write %s there: %s", shown.s,
                      sftp_reason(answer->status));
         buf_free(&shown);
         parcel_free(p);
@@ -168,7 +168,7 @@ static struct str name_there(const struct parcel *p) {
 static void linked(void *arg, const struct sftp_answer *answer) {
     struct parcel *p = arg;
     if (answer->status != SFTP_OK) {
-        send_trouble(p, CARRY_LOST, sftp_reason(answer->status));
+        send_trouble(p, CARRY_REFUSED, sftp_reason(answer->status));
         parcel_free(p);
         return;
     }

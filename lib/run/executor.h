@@ -34,6 +34,7 @@ struct job {
     uint32_t attempt;  /* from 1 */
     int64_t started, ended;
     bool timed_out, cancelled; /* it was ended by us */
+    bool refused;              /* JOB_LOST: its host can be used, and would refuse it again */
     enum job_end end;
     int status;
     struct buf reason;

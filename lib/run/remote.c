@@ -47,6 +47,7 @@ static void finish(struct remote *r) {
 
 static void finish_carried(struct remote *r, enum carried how, const char *reason) {
     r->job->end = how == CARRY_FAILED ? JOB_FAILED : JOB_LOST;
+    r->job->refused = how == CARRY_REFUSED;
     buf_puts(&r->job->reason, reason);
     finish(r);
 }

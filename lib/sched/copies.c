@@ -140,7 +140,7 @@ bool copy_ended(struct sched *s, uint32_t id, uint32_t attempt, enum sched_end h
     if (extra == NULL)
         return false;
     if (extra->copy.runs && attempt == extra->copy.attempt) {
-        if (how == SCHED_ENDED_LOST)
+        if (is_lost(how))
             host_lost_step(s, extra->copy.host);
         else if (how != SCHED_ENDED_CANCELLED)
             host_proved(s, extra->copy.host);
@@ -153,7 +153,7 @@ bool copy_ended(struct sched *s, uint32_t id, uint32_t attempt, enum sched_end h
     uint32_t host = step->host;
     bool stop = step->told && step->cancel == CANCEL_FOR_STOP;
     step_leave(s, id);
-    if (how == SCHED_ENDED_LOST)
+    if (is_lost(how))
         host_lost_step(s, host);
     else if (how != SCHED_ENDED_CANCELLED)
         host_proved(s, host);

@@ -107,7 +107,7 @@ void sched_step_ended(struct sched *s, uint32_t id, uint32_t attempt, enum sched
     if (how == SCHED_ENDED_OK)
         host_learn(s, host, step);
     step_leave(s, id);
-    if (how == SCHED_ENDED_LOST)
+    if (is_lost(how))
         host_lost_step(s, host);
     else if (how != SCHED_ENDED_CANCELLED)
         host_proved(s, host);

@@ -35,7 +35,7 @@
  * makes good for all.
  *
  * A lost step goes to a host that has not lost it, if there is one to wait for; lost five times, it
- * is given up (at once, if it may run only once).
+ * is given up (at once, if it may run only once, or if its host refused it and is the only one).
  *
  * A step takes one slot of its host, or the share that its cpus are of the host's cores: as many
  * slots as that makes, rounded up, at most all. Its mem is held of the host's memory, and one unit
@@ -137,6 +137,7 @@ enum sched_end {
     SCHED_ENDED_FAILED,          /* it ran and failed: tried again only as often as it may */
     SCHED_ENDED_FAILED_FOR_GOOD, /* likewise, and another try is not wanted */
     SCHED_ENDED_LOST,            /* a transfer or its host failed: goes elsewhere by itself */
+    SCHED_ENDED_REFUSED,         /* likewise, but its host is good, and would refuse it again */
     SCHED_ENDED_CANCELLED,       /* ended by us, after an action SCHED_CANCEL */
 };
 

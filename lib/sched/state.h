@@ -307,6 +307,9 @@ void host_changed(struct sched *s, uint32_t id); /* tells its pools what it coun
 void host_proved(struct sched *s, uint32_t id);  /* a step ended there by itself */
 void host_learn(struct sched *s, uint32_t id, const struct step *step); /* it ended well there */
 void host_lost_step(struct sched *s, uint32_t id);
+static inline bool is_lost(enum sched_end how) {
+    return how == SCHED_ENDED_LOST || how == SCHED_ENDED_REFUSED;
+}
 double host_speed(int class);              /* 1: as expected */
 double pool_fastest(const struct pool *p); /* of its members that are up */
 void host_ask(struct sched *s, uint32_t id);

@@ -323,7 +323,7 @@ static void try_failed(struct sched *s, uint32_t id, enum sched_state state) {
     step_add_news(s, id);
 }
 
-static void try_lost(struct sched *s, uint32_t id) {
+static void try_lost(struct sched *s, uint32_t id, bool refused) {
     struct step *step = &s->steps.v[id];
     if (step->losses == 0) {
         (void)vec_push(&s->losses);
@@ -331,7 +331,8 @@ static void try_lost(struct sched *s, uint32_t id) {
     }
     struct losses *l = &s->losses.v[step->losses - 1];
     l->hosts[l->n++] = step->host;
-    if (l->n == MAX_LOSSES || step->once) {
+    bool nowhere = refused && s->pools.v[s->queues.v[step->queue].pool].n == 1;
+    if (l->n == MAX_LOSSES || step->once || nowhere) {
         step_settle(s, id, SCHED_NO_HOST);
     } else if (s->stopped && !(s->branches && step->branch)) {
         step_settle(s, id, step->state);
@@ -369,7 +370,8 @@ void step_conclude(struct sched *s, uint32_t id, enum sched_end how) {
         try_failed(s, id, SCHED_FAILED);
         break;
     case SCHED_ENDED_LOST:
-        try_lost(s, id);
+    case SCHED_ENDED_REFUSED:
+        try_lost(s, id, how == SCHED_ENDED_REFUSED);
         break;
     }
 }

@@ -150,6 +150,10 @@ static void watched_leave(struct watched *w, struct watched_step *step) {
         w->limits.v[step->limit].used--;
 }
 
+static bool ended_lost(enum sched_end how) {
+    return how == SCHED_ENDED_LOST || how == SCHED_ENDED_REFUSED;
+}
+
 static void watched_ended(struct watched *w, uint32_t id, enum sched_end how, int64_t now) {
     watched_advance(w, now);
     struct watched_step *step = &w->steps.v[id];
@@ -157,8 +161,8 @@ static void watched_ended(struct watched *w, uint32_t id, enum sched_end how, in
         struct watched_host *h = &w->hosts.v[step->host];
         step->end = how;
         watched_leave(w, step);
-        step->losses += how == SCHED_ENDED_LOST && !step->timed_out;
-        h->lossy = h->lossy || how == SCHED_ENDED_LOST;
+        step->losses += ended_lost(how) && !step->timed_out;
+        h->lossy = h->lossy || ended_lost(how);
         if (how == SCHED_ENDED_OK || how == SCHED_ENDED_FAILED ||
             how == SCHED_ENDED_FAILED_FOR_GOOD)
             h->lossy = false;
@@ -340,7 +344,7 @@ static void watched_retry(struct watched *w, const struct sched_action *a) {
     HOLDS(w, a->attempt == step->attempt && "with its number");
     step->retry_due = false;
     step->retry_at = a->at;
-    if (step->end == SCHED_ENDED_LOST && !step->timed_out)
+    if (ended_lost(step->end) && !step->timed_out)
         return;
     HOLDS(w, step->retries > 0 && "as often as it may");
     step->retries--;

@@ -139,13 +139,13 @@ static void start(struct world *x, const struct sched_action *a) {
     if (chance(x, x->fail))
         e.how = chance(x, 0.9) ? SCHED_ENDED_FAILED : SCHED_ENDED_FAILED_FOR_GOOD;
     if ((temper == LOSSY && chance(x, 0.5)) || temper == BROKEN || chance(x, 0.005))
-        e.how = SCHED_ENDED_LOST;
+        e.how = chance(x, 0.8) ? SCHED_ENDED_LOST : SCHED_ENDED_REFUSED;
     int64_t t = heavy_tailed(x);
     if (chance(x, 0.05)) { /* at once, while the actions are still being carried out */
         watched_ended(&x->w, a->step, e.how, x->now);
         return;
     }
-    later(x, e.how == SCHED_ENDED_LOST ? t / 10 : t, e);
+    later(x, ended_lost(e.how) ? t / 10 : t, e);
     if (temper == FLAKY && chance(x, 0.2))
         later(x, t / 2, (struct event){.what = HOST_DIES, .id = a->host});
 }
@@ -168,7 +168,7 @@ static void act(struct world *x, const struct sched_action *a) {
         break;
     case SCHED_CANCEL: {
         uint32_t attempt = x->w.steps.v[a->step].attempt;
-        enum sched_end how = chance(x, 0.8) ? SCHED_ENDED_CANCELLED : (enum sched_end)below(x, 5);
+        enum sched_end how = chance(x, 0.8) ? SCHED_ENDED_CANCELLED : (enum sched_end)below(x, 6);
         later(x, below(x, 50) * MS, (struct event){STEP_ENDS, a->step, attempt, how});
         break;
     }

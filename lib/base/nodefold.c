@@ -10,8 +10,8 @@
 /* Names are alike if only their numbers differ: then they are points of a space with as many
  * dimensions as they have numbers, and what is written in one word is a box of it. A box begins as
  * one point; along one dimension after the other those that are the same in all others become one.
- * The smallest number of boxes is not looked for (that is NP-hard), but every step takes the
- * dimension that leaves the fewest. */
+ * The fewest boxes are not looked for (that is NP-hard): every step takes the dimension that
+ * leaves the fewest, and of the ways to begin the one that gives the shortest text is taken. */
 
 /* A number is a key: how many digits it is written with, then its value. So 10 follows 09, and 9
  * comes before both. */
@@ -162,7 +162,7 @@ static bool alike(const struct box *a, const struct box *b, size_t d) {
 static size_t chain(struct boxes *boxes, size_t d) {
     size_t n = 0, size = boxes->table_size;
     struct box **table = boxes->table;
-    memset(table, 0, boxes->table_size * sizeof *table);
+    memset(table, 0, size * sizeof *table);
     for (size_t i = 0; i < boxes->n; i++) {
         struct box *box = &boxes->v[i];
         size_t slot = hash_of(box, d) & (size - 1);
@@ -277,8 +277,7 @@ static size_t stepped(const struct range *r, size_t n) {
         bool alike = digits_of(number) == digits_of(before) ||
                      (!is_padded(r[0].first) && !is_padded(number));
         if (r[count - 1].last != before || r[count].last != number || !alike ||
-            value_of(number) - value_of(before) != value_of(r[1].first) - value_of(r[0].first) ||
-            value_of(number) < value_of(before))
+            value_of(number) - value_of(before) != value_of(r[1].first) - value_of(r[0].first))
             break;
     }
     return count >= STEPPED_MIN ? count : 1;
@@ -310,7 +309,7 @@ static void write_numbers(const struct numbers *set, struct buf *out) {
 
 static void write_box(const struct kind *kind, const struct box *box, struct buf *out) {
     struct str key = kind->key;
-    if (kind->dims == 0 && key.n > 2 && key.s[0] == '\0')
+    if (kind->dims == 0 && key.n >= 2 && key.s[0] == '\0')
         key = (struct str){key.s + 2, key.n - 2};
     for (size_t i = 0, d = 0; i < key.n; i++)
         if (kind->dims != 0 && key.s[i] == '\0')
@@ -319,8 +318,7 @@ static void write_box(const struct kind *kind, const struct box *box, struct buf
             buf_putc(out, key.s[i]);
 }
 
-/* By the first of their numbers, from the left. Two boxes have no name in common, but may begin
- * with the same numbers. */
+/* By the first name of each: no two boxes have one in common. */
 static int compare_boxes(const void *a, const void *b) {
     const struct box *x = a, *y = b;
     for (size_t d = 0; d < x->dims; d++)
@@ -348,7 +346,7 @@ static struct boxes copy_boxes(struct folding *f, const struct boxes *from) {
     return copy;
 }
 
-/* What is merged first decides what can be merged later: each way is tried. */
+/* What is merged first decides what can be merged later: each way to begin is tried. */
 static void fold_kind(struct folding *f, struct kind *kind, struct buf *out) {
     struct boxes *boxes = &kind->boxes;
     struct dimensions open = {{0}, 0};

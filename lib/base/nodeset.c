@@ -69,10 +69,10 @@ void nodeset_add(struct nodeset *set, struct str name, void *thing) {
             state->stayed = set->word;
         break;
     case NODESET_XOR:
-        /* Told twice by one word it counts once. */
+        /* Told twice by one word it counts once; what this word took away it cannot add. */
         if (in && state->toggled != set->word)
             state->gone = set->word;
-        else if (state->gone != set->word)
+        else
             put(set, index, thing);
         state->toggled = set->word;
         break;

@@ -19,7 +19,7 @@ enum nodeset_op { NODESET_UNION, NODESET_DIFFERENCE, NODESET_INTERSECTION, NODES
 struct nodeset_words {
     struct str text;
     size_t at;
-    bool any; /* word was met */
+    bool any; /* a word was met */
 };
 
 struct nodeset_word {
@@ -53,13 +53,13 @@ struct nodeset_item {
 struct nodeset {
     struct map names, things;
     VEC(struct nodeset_state) states; /* by name */
-    VEC(struct nodeset_item)
-    items; /* those that were in it ever, in the order in which they came */
+    /* That were in it ever, in the order in which they came. */
+    VEC(struct nodeset_item) items;
     struct arena arena;
     enum nodeset_op op;
     uint32_t word; /* that is added: they count from 1 */
-    uint32_t narrowed,
-        before; /* the last word, and the one before it, that only let its names stay */
+    /* The last word that only let its names stay, and the one that was it before this word. */
+    uint32_t narrowed, before;
 };
 
 /* Begins a word; then each name of it is told. A name must outlive the set. Those with a thing and

@@ -106,6 +106,8 @@ struct pool *words_pool(struct graph *g, const option_list *on, const option_lis
     take_texts(&r, except, NODESET_DIFFERENCE, &set);
     for (size_t i = 0; errors == diags->errors && (item = nodeset_next(&set, &i)) != NULL;)
         *vec_push(&hosts) = item->thing != NULL ? item->thing : new_host(g, item->name);
+    if (hosts.n > HOSTS_MAX)
+        diag_error(diags, (struct place){0}, "more than %d hosts", HOSTS_MAX);
     if (hosts.n == 0 && errors == diags->errors)
         diag_error(diags, (struct place){0}, "no host is left");
     struct pool *pool = arena_alloc(&g->arena, sizeof *pool);

@@ -130,6 +130,7 @@ TEST(mistakes_have_their_place) {
     CHECK_STR(evaluate("n[3-1]"), "2: a range goes from the lower to the higher number");
     CHECK_STR(evaluate("n[]"), "2: a range is made of numbers, as in [01-23,40]");
     CHECK_STR(evaluate("n[1,]"), "4: a range is made of numbers, as in [01-23,40]");
+    CHECK_STR(evaluate("n[::1]"), "2: a range is made of numbers, as in [01-23,40]");
     CHECK_STR(evaluate("n[1-2/0]"), "6: a step of 0 goes nowhere");
     CHECK_STR(evaluate("n[1-1000000000]"), "2: too many hosts");
     CHECK_STR(evaluate("n[1-100]x[1-100]"), "0: too many hosts");
@@ -191,6 +192,11 @@ TEST(padding_is_kept_where_names_are_folded) {
     CHECK_STR(fold("n098 n099 n100"), "n[098-100]");
     CHECK_STR(fold("n98 n99 n100 n098"), "n[98-100,098]");
     CHECK_STR(fold("n49 n050"), "n[49,050]");
+    char names[500];
+    size_t n = 0;
+    for (int i = 8; i <= 101; i++)
+        n += (size_t)snprintf(names + n, sizeof names - n, "n%02d ", i);
+    CHECK_STR(fold(names), "n[08-99,100-101]");
 }
 
 TEST(several_numbers_fold_to_products) {

@@ -1,5 +1,7 @@
 #include "base/hostpath.h"
 
+#include <string.h>
+
 /* The next colon from i on that is outside brackets; word.n: a slash, or the end, comes before. */
 static size_t find_colon(struct str word, size_t i) {
     bool bracket = false;
@@ -22,7 +24,7 @@ bool hostpath_split(struct str word, struct str *hosts, struct str *path) {
     size_t colon = find_colon(word, 0);
     while (colon < word.n) {
         size_t end = skip_digits(word, colon + 1);
-        if (end == colon + 1 || end == word.n || (word.s[end] != ':' && word.s[end] != ','))
+        if (end == colon + 1 || end == word.n || memchr(":,!&^", word.s[end], 5) == NULL)
             break;
         size_t next = find_colon(word, end);
         if (next == word.n)

@@ -194,3 +194,25 @@ foray: 6 hosts: 6 done, '* ]]
     [ "$(sed -n 2p out)" = 'node[1-6] (6)' ]
     [ "$(tail -n +4 out | md5sum)" = "$(seq 200000 | md5sum)" ]
 }
+
+@test "ssh is asked about two of many hosts; about all where their configuration is hard to tell" {
+    mkdir bin
+    printf '#!/bin/sh\necho "$@" >>"%s/asked"\nexec "%s" "$@"\n' "$PWD" "$(command -v ssh)" >bin/ssh
+    chmod +x bin/ssh
+    export PATH=$PWD/bin:$PATH
+    run -0 "$FORAY" all -w 'node[1-6]' true
+    [ "$(grep -c -- '^-G' asked)" = 2 ]
+    { echo "Host node[1-2]"; echo "  ConnectTimeout 20"; cat "$FORAY_FLEET/ssh_config"; } >config
+    : >asked
+    run -0 "$FORAY" all -F config -w 'node[1-6]' true
+    [ "$(grep -c -- '^-G' asked)" = 2 ] # brackets are no pattern
+    { printf 'Host node1 node2\n  ConnectTimeout 20\n'; cat "$FORAY_FLEET/ssh_config"; } >config
+    : >asked
+    run -0 "$FORAY" all -F config -w 'node[1-6]' true
+    [ "$(grep -c -- '^-G' asked)" -le 4 ]
+    { sed '/^  User /d' "$FORAY_FLEET/ssh_config"; printf 'Match host 127.0.0.4\n  User nobody-of-this-name\n'; } >config
+    : >asked
+    run -3 --separate-stderr "$FORAY" all -F config -w 'node[1-6]' true
+    [ "$(grep -c -- '^-G' asked)" -ge 6 ]
+    [[ $stderr == *"not reached node3 (1): "* ]]
+}

@@ -3,7 +3,7 @@
 #include "base/mem.h"
 #include "run/connection.h"
 #include "run/remote.h"
-#include "run/ssh_config.h"
+#include "run/ssh_asker.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -42,9 +42,8 @@ struct link {
 struct ssh_host {
     struct ssh *ssh;
     struct host *host;
-    struct ssh_config_query *query;
     struct ssh_target target;
-    bool configured, up;
+    bool asking, configured, up; /* asking: for its configuration */
     VEC(struct link *) links;
     struct seat *idle;
     struct ride *waiting, **last_waiting;
@@ -60,6 +59,7 @@ struct ssh {
     const struct executor_events *events;
     struct ssh_options options;
     struct ssh_shared *shared;
+    struct ssh_asker *asker;
     VEC(struct ssh_host *) hosts; /* by host id; NULL: not used so far */
     VEC(struct seat *) buried;    /* to be freed when nobody is in the middle of using them */
     VEC(struct carrier *) buried_carriers;
@@ -431,7 +431,7 @@ static struct ssh_host *host_of(struct ssh *x, struct host *host) {
 
 static void configured(void *arg, const char *error) {
     struct ssh_host *h = arg;
-    h->query = NULL;
+    h->asking = false;
     struct buf why = {0};
     if (error != NULL)
         buf_puts(&why, error);
@@ -452,16 +452,16 @@ static void configured(void *arg, const char *error) {
 static void connect_host(struct executor *base, struct host *host) {
     struct ssh *x = (struct ssh *)base;
     struct ssh_host *h = host_of(x, host);
-    if (h->query != NULL || h->links.n != 0 || x->closing)
+    if (h->asking || h->links.n != 0 || x->closing)
         return;
     if (!x->begun)
         libssh2_init(0);
     x->begun = true;
+    h->asking = !h->configured;
     if (h->configured)
         open_link(h);
     else
-        h->query = ssh_config_ask(x->loop, x->options.watcher, host, x->options.config, &h->target,
-                                  configured, h);
+        ssh_asker_ask(x->asker, host, &h->target, configured, h);
 }
 
 static void start(struct executor *base, struct job *job) {
@@ -539,12 +539,11 @@ static bool close_all(struct executor *base) {
 static void free_all(struct executor *base) {
     struct ssh *x = (struct ssh *)base;
     x->closing = true;
+    ssh_asker_free(x->asker);
     for (size_t i = 0; i < x->hosts.n; i++) {
         struct ssh_host *h = x->hosts.v[i];
         if (h == NULL)
             continue;
-        if (h->query != NULL)
-            ssh_config_cancel(h->query);
         for (struct ride *ride; (ride = take_waiting(h)) != NULL;)
             free_ride(ride);
         while (h->links.n != 0) {
@@ -584,6 +583,7 @@ struct executor *ssh_new(struct loop *loop, const struct executor_events *events
     *x = (struct ssh){.base = {&table}, .loop = loop, .events = events, .options = *options};
     x->shared = ssh_shared_new(loop, options->watcher);
     x->contents = contents_new(loop);
+    x->asker = ssh_asker_new(loop, options->watcher, options->config);
     x->sweep = (struct timer){.expired = sweep, .arg = x};
     x->ping = (struct timer){.expired = ping_all, .arg = x};
     loop_timer(loop, &x->ping, loop_now(loop) + SLOT_PING * SECOND);

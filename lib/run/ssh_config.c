@@ -21,25 +21,22 @@ struct ssh_config_query {
     struct loop *loop;
     const struct watcher *watcher;
     const struct host *host;
-    struct ssh_target *target;
-    void (*done)(void *arg, const char *error);
+    const char *config;
+    bool verbose;
+    void (*done)(void *arg, const struct ssh_answer *answer);
     void *arg;
     pid_t pid;
     struct watch out, err;
     struct buf answer, complaint;
     struct timer deadline, soon;
-    struct buf error;
 };
 
-static void end(struct ssh_config_query *q, const char *error) {
-    void (*done)(void *, const char *) = q->done;
-    void *arg = q->arg;
-    struct buf kept = {0};
-    if (error != NULL)
-        buf_puts(&kept, error);
+/* error NULL: none. */
+static void end(struct ssh_config_query *q, const char *error, bool no_program) {
+    struct ssh_answer answer = {error, no_program, buf_view(&q->answer), buf_view(&q->complaint)};
+    loop_timer_clear(q->loop, &q->deadline);
+    q->done(q->arg, &answer);
     ssh_config_cancel(q);
-    done(arg, error != NULL ? kept.s : NULL);
-    buf_free(&kept);
 }
 
 void ssh_config_cancel(struct ssh_config_query *q) {
@@ -59,7 +56,6 @@ void ssh_config_cancel(struct ssh_config_query *q) {
     loop_timer_clear(q->loop, &q->soon);
     buf_free(&q->answer);
     buf_free(&q->complaint);
-    buf_free(&q->error);
     free(q);
 }
 
@@ -83,14 +79,15 @@ static void finish(struct ssh_config_query *q) {
     while (waitpid(q->pid, &status, 0) < 0 && errno == EINTR)
         ;
     q->pid = 0;
-    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
-        buf_puts(&q->error, "ssh -G failed: ");
-        put_lines(buf_view(&q->complaint), &q->error);
-        end(q, q->error.s);
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 0) {
+        end(q, NULL, false);
         return;
     }
-    bool good = ssh_target_read(q->target, q->host, buf_view(&q->answer), &q->error);
-    end(q, good ? NULL : q->error.s);
+    struct buf error = {0};
+    buf_puts(&error, "ssh -G failed: ");
+    put_lines(buf_view(&q->complaint), &error);
+    end(q, error.s, false);
+    buf_free(&error);
 }
 
 /* Reads to the end; true when it is there. */
@@ -123,13 +120,11 @@ static void err_ready(void *arg, short revents) {
 }
 
 static void too_slow(void *arg) {
-    end(arg, "ssh -G gave no answer within 15 s");
+    end(arg, "ssh -G gave no answer within 15 s", false);
 }
 
 static void no_program(void *arg) {
-    struct ssh_config_query *q = arg;
-    ssh_target_fall_back(q->target, q->host);
-    end(q, NULL);
+    end(arg, "there is no ssh program", true);
 }
 
 /* --- the call --- */
@@ -168,9 +163,8 @@ static void add_text(str_list *words, struct str text) {
     add_word(words, &b);
 }
 
-/* ssh looks in the home directory that the password file names; foray, as it promises, in $HOME.
- * NULL: ssh finds it by itself. */
-static char *config_of(const struct host *host, const char *config) {
+/* ssh looks in the home directory that the password file names; foray, as it promises, in $HOME. */
+char *ssh_config_file(const struct host *host, const char *config) {
     const struct passwd *pw = getpwuid(getuid());
     struct buf users = {0};
     if (host->ssh.config.n != 0)
@@ -189,7 +183,7 @@ void ssh_config_words(const struct host *host, const char *config, str_list *wor
     struct str user = host->user.n != 0 ? host->user : s->user;
     uint16_t port = host->port != 0 ? host->port : s->port;
     struct buf b = {0};
-    char *own = config_of(host, config);
+    char *own = ssh_config_file(host, config);
     if (own != NULL) {
         add_text(words, STR("-F"));
         add_text(words, str_of(own));
@@ -222,10 +216,12 @@ void ssh_config_words(const struct host *host, const char *config, str_list *wor
 static int spawn_ssh(struct ssh_config_query *q, int out, int err) {
     str_list words = {0};
     VEC(char *) argv = {0};
-    static char ssh[] = "ssh", tell[] = "-G";
-    ssh_config_words(q->host, q->target->config, &words);
+    static char ssh[] = "ssh", tell[] = "-G", verbose[] = "-v";
+    ssh_config_words(q->host, q->config, &words);
     *vec_push(&argv) = ssh;
     *vec_push(&argv) = tell;
+    if (q->verbose)
+        *vec_push(&argv) = verbose;
     for (size_t i = 0; i < words.n; i++)
         *vec_push(&argv) = (char *)words.v[i].s;
     *vec_push(&argv) = NULL;
@@ -265,19 +261,21 @@ static int start(struct ssh_config_query *q) {
 }
 
 struct ssh_config_query *ssh_config_ask(struct loop *loop, const struct watcher *watcher,
-                                        const struct host *host, const char *config,
-                                        struct ssh_target *target,
-                                        void (*done)(void *arg, const char *error), void *arg) {
+                                        const struct host *host, const char *config, bool verbose,
+                                        void (*done)(void *arg, const struct ssh_answer *answer),
+                                        void *arg) {
     struct ssh_config_query *q = mem_zalloc(sizeof *q);
-    *q = (struct ssh_config_query){
-        .loop = loop, .watcher = watcher, .host = host, .target = target, .done = done, .arg = arg};
+    *q = (struct ssh_config_query){.loop = loop,
+                                   .watcher = watcher,
+                                   .host = host,
+                                   .config = config,
+                                   .verbose = verbose,
+                                   .done = done,
+                                   .arg = arg};
     q->out = (struct watch){.fd = -1, .events = POLLIN, .ready = out_ready, .arg = q};
     q->err = (struct watch){.fd = -1, .events = POLLIN, .ready = err_ready, .arg = q};
     q->deadline = (struct timer){.expired = too_slow, .arg = q};
     q->soon = (struct timer){.expired = no_program, .arg = q};
-    char *own = config_of(host, config);
-    ssh_target_begin(target, host, own);
-    free(own);
     if (start(q) != 0) {
         loop_timer(loop, &q->soon, loop_now(loop));
         return q;

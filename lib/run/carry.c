@@ -59,6 +59,7 @@ void parcel_free(struct parcel *p) {
     if (p->fd >= 0)
         close(p->fd);
     keep_drop(p);
+    fetch_free_pieces(p);
     if (p->temporary.n != 0 && l->errand->kind == ERRAND_FETCH)
         unlink(p->temporary.s);
     buf_free(&p->handle);

@@ -13,12 +13,32 @@
 /* With more files than that, none stays open until it is synced. */
 enum { SYNC_EACH = 8 };
 
-/* A read that is not answered. */
+/* A read that is not answered, or one that was. */
 struct piece {
     struct parcel *parcel;
     uint64_t offset;
     uint32_t n;
+    struct piece *next, *next_idle;
 };
+
+static struct piece *take_piece(struct parcel *p) {
+    struct piece *piece = p->idle;
+    if (piece != NULL) {
+        p->idle = piece->next_idle;
+    } else {
+        piece = mem_zalloc(sizeof *piece);
+        piece->next = p->pieces;
+        p->pieces = piece;
+    }
+    return piece;
+}
+
+void fetch_free_pieces(struct parcel *p) {
+    for (struct piece *piece = p->pieces, *next; piece != NULL; piece = next) {
+        next = piece->next;
+        free(piece);
+    }
+}
 
 static struct cargo_item *item_of(const struct parcel *p) {
     return &p->load->items.v[p->item];
@@ -111,7 +131,6 @@ static void take_bytes(struct piece *piece, struct str bytes) {
     int error = landing_write(p->fd, bytes, piece->offset, &p->sparse);
     if (error != 0)
         load_trouble_with(p->load, CARRY_REFUSED, "cannot keep", item_of(p)->from, strerror(error));
-    p->got += bytes.n;
     if (p->load->errand->tally != NULL)
         p->load->errand->tally->bytes += bytes.n;
     piece->offset += bytes.n;
@@ -136,7 +155,8 @@ static void came(void *arg, const struct sftp_answer *answer) {
             return;
         }
     }
-    free(piece);
+    piece->next_idle = p->idle;
+    p->idle = piece;
     check_over(p);
 }
 
@@ -152,8 +172,10 @@ bool fetch_more(struct parcel *p) {
         return false;
     uint64_t left = p->size + 1 - p->at;
     size_t most = sftp_chunk(p->load->carrier->sftp);
-    struct piece *piece = mem_zalloc(sizeof *piece);
-    *piece = (struct piece){p, p->at, (uint32_t)(left < most ? left : most)};
+    struct piece *piece = take_piece(p);
+    piece->parcel = p;
+    piece->offset = p->at;
+    piece->n = (uint32_t)(left < most ? left : most);
     p->at += piece->n;
     ask(piece);
     return true;

@@ -69,11 +69,11 @@ struct parcel {
     int fd;      /* here; -1: none */
     struct buf handle, path, temporary;
     uint64_t size;
-    uint32_t mode;         /* SEND */
-    uint64_t start;        /* SEND: of a part */
-    uint64_t at;           /* so much was written there, or asked for */
-    uint64_t got;          /* FETCH: so much has come */
-    bool sparse;           /* it has holes */
+    uint32_t mode;               /* SEND */
+    uint64_t start;              /* SEND: of a part */
+    uint64_t at;                 /* so much was written there, or asked for */
+    struct piece *pieces, *idle; /* FETCH: its reads, and those of them that were answered */
+    bool sparse;                 /* it has holes */
     struct object *object; /* SEND: it goes into the store, or comes from there; WAITING: until it
                               is there; NULL: neither */
     struct buf source;     /* COPYING: the handle of the object */
@@ -156,5 +156,6 @@ void look_free(struct look *look);
 bool fetch_begin_parcel(struct load *l);
 bool fetch_more(struct parcel *p);
 void fetch_drop(struct parcel *p);
+void fetch_free_pieces(struct parcel *p);
 
 #endif

@@ -380,3 +380,15 @@ half_there() { [ -n "$(find "$FORAY_FLEET"/hosts/node1/home/t -size +1M)" ]; }
     cmp holes back
     [ "$(stat -c %b back)" -lt 2048 ]
 }
+
+@test "copy: on a terminal a line says how far it is" {
+    command -v script >/dev/null || skip "script is not there"
+    echo x >x
+    "$fleet" fault node2 hung
+    TERM=xterm script -qefc "'$FORAY' copy x 'node[1-2]:t/'" log >/dev/null 3>&- &
+    pid=$!
+    wait_until 20 contains log '1 of 2 hosts, '
+    "$fleet" heal node2
+    ended_with 60 0
+    tr '\r' '\n' <log | grep -q $'^\033\\[Kforay: copied to '
+}

@@ -83,6 +83,15 @@ static double rate_of(struct copying *c, int64_t now, uint64_t bytes) {
     return (double)(bytes - first.bytes) * (double)SECOND / (double)(now - first.at);
 }
 
+static void say_left(struct buf *out, double seconds) {
+    buf_puts(out, ", ");
+    if (seconds < 60)
+        buf_printf(out, "%ds", (int)seconds + 1);
+    else
+        duration_print(out, (int64_t)(seconds < 1e9 ? seconds : 1e9) * SECOND);
+    buf_puts(out, " left");
+}
+
 static void show(void *arg) {
     struct copying *c = arg;
     int64_t now = loop_now(c->loop);
@@ -105,11 +114,8 @@ static void show(void *arg) {
         size_print(&line, (uint64_t)rate);
         buf_puts(&line, "/s");
     }
-    if (rate >= 1 && all > t.bytes) {
-        buf_puts(&line, ", ");
-        duration_print(&line, (int64_t)((double)(all - t.bytes) / rate) * SECOND);
-        buf_puts(&line, " left");
-    }
+    if (rate >= 1 && all > t.bytes)
+        say_left(&line, (double)(all - t.bytes) / rate);
     sink_bytes(c->sink, STREAM_ERR, buf_view(&line));
     buf_free(&line);
     c->line = true;

@@ -179,7 +179,8 @@ _foray_run() {
         ;;
     esac
     if [ "$_foray_how" = f ]; then
-        _foray_l=$( { printf '%s\n' "$_foray_script" >"$_foray_root/script"; } 2>&1) || _foray_refuse "$_foray_l"
+        printf '%s\n' "$_foray_script" >"$_foray_root/script" ||
+            _foray_refuse "the script cannot be written to $_foray_root (is the disk full?)"
     fi
     _foray_status=1
     if cd -- "$_foray_where" 2>&4; then
@@ -252,8 +253,10 @@ _foray_watchman() {
 
 _foray_heard() {
     if [ -n "$_foray_watch" ] && kill -s USR2 "$_foray_watch"; then return; fi
+    trap - TERM # what we ignore it would ignore, until it has come to its own trap
     _foray_watchman &
     _foray_watch=$!
+    trap '' TERM
     _foray_known="$_foray_known $_foray_watch"
 }
 
@@ -324,7 +327,9 @@ _foray_end() {
     if [ "$_foray_line" = end ]; then
         wait "$_foray_job"
     elif [ -n "$_foray_job" ]; then
+        trap - TERM
         _foray_last_measures &
+        trap '' TERM
         _foray_known="$_foray_known $!"
         wait "$_foray_job"
         kill -s TERM "$!"

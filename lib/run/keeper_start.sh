@@ -2,6 +2,7 @@
 # is made one that adopts the orphans among its descendants: whatever a step does to get away from its parents, session
 # and process group, it is a child of the keeper then. There is no other way to do that from plain sh.
 # shellcheck shell=sh disable=SC2154 # that comes from outside
+_foray_adopts=
 if { [ -r "/proc/$$/task/$$/children" ] && command -v perl && perl -e 1; } </dev/null >/dev/null 2>&1; then
     export _foray_text
     # PR_SET_CHILD_SUBREAPER is 36. The number of prctl itself is the machine's, which the header of a program names.

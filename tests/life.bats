@@ -162,3 +162,67 @@ nothing_of_76() { ! "$fleet" ps "$1" | grep -q 'sleep 76'; }
     [ "$(sort a b c)" = $'node1\nnode2\nnode2' ]
 }
 began_twice_on() { [ "$(wc -l <"$FORAY_FLEET/hosts/$1/home/began")" = 2 ]; }
+
+# --- what is left on purpose ---
+
+serving() { # HOST SECONDS: something that sleeps so long runs on it
+    "$fleet" ps "$1" | grep -q "sleep $2"
+}
+
+@test "detach: what a step leaves when it has succeeded stays, whatever becomes of the run" {
+    cat >foray.yaml <<'Y'
+hosts: {one: {hosts: node1, slots: 1}}
+steps:
+  up: {on: one, detach: true, run: "echo going up; echo really >&2; nohup sleep 77.1 >/dev/null 2>&1 & (setsid sleep 77.2 >/dev/null 2>&1 &); sleep 77.3 &"}
+  next: {on: one, needs: up, run: "sleep 77.4 & touch ~/began; until [ -e ~/go ]; do sleep 0.05; done"}
+Y
+    in_background
+    wait_until 20 test -e "$FORAY_FLEET/$home/began"
+    grep -qx "going up" out && grep -qx really err
+    kill -KILL "$pid"
+    wait_until 5 gone_from node1 77.4
+    wait_until 5 no_scratch
+    # whose outputs were its own; what held ours may have ended for it
+    serving node1 77.1 && serving node1 77.2
+    "$fleet" ps node1 | grep -o '^[0-9]*' | xargs kill -KILL
+}
+gone_from() { ! serving "$1" "$2"; }
+
+@test "detach: a step that fails, or is ended, leaves nothing" {
+    cat >foray.yaml <<'Y'
+hosts: {one: node1}
+steps:
+  fails: {on: one, detach: true, run: "(setsid sleep 78.1 &); sleep 78.2 & exit 3"}
+  long: {on: one, detach: true, timeout: 2, run: "(setsid sleep 78.3 &); sleep 78.4"}
+Y
+    run -1 timeout 30 "$FORAY" -k
+    [[ $output == *"exit status 3"* && $output == *"time limit"* ]]
+    wait_until 5 no_process_on node1
+}
+
+@test "detach: what is left may hold the outputs; nobody waits for it, and nothing is lost" {
+    cat >foray.yaml <<'Y'
+hosts: {one: {hosts: node1, slots: 1}}
+steps:
+  up: {on: one, detach: true, run: "head -c 3000000 /dev/zero | tr '\\0' x; sh -c 'trap \"\" PIPE; while sleep 0.05; do echo noise; done' & echo"}
+  next: {on: one, needs: up, run: "sleep 0.5; echo next"}
+Y
+    run -0 --separate-stderr timeout 30 "$FORAY"
+    [ "$(tr -cd x <<<"${output%next}" | wc -c)" = 3000000 ]
+    [ "${lines[-1]}" = next ]
+    "$fleet" ps node1 | grep -o '^[0-9]*' | xargs kill -KILL
+}
+
+@test "detach: here too" {
+    cat >foray.yaml <<'Y'
+steps:
+  up: {detach: true, run: "nohup sleep 79.1 >/dev/null 2>&1 & sleep 79.2 & echo up"}
+  not: {run: "nohup sleep 79.3 >/dev/null 2>&1 & true"}
+  fails: {detach: true, run: "nohup sleep 79.4 >/dev/null 2>&1 & exit 1"}
+Y
+    run -1 timeout 30 "$FORAY" -k
+    [[ $output == *up* ]]
+    wait_until 5 bash -c "! pgrep -f '^sleep 79\.[34]'"
+    pgrep -f '^sleep 79\.1'
+    pgrep -f '^sleep 79\.[12]' | xargs kill -KILL
+}

@@ -93,6 +93,7 @@ struct rule {
     struct limit **limits;  /* it holds one of each while it runs */
     int64_t patience;       /* ns that it waits for a host that does not answer yet; 0: not */
     bool console;           /* it has the terminal for itself */
+    bool detach;            /* what it leaves running when it has succeeded stays */
     bool speculate;         /* safe to run twice */
     bool once;              /* where its host is lost while it runs, it is not run again */
     bool captured;          /* somebody uses what it writes to its standard output */

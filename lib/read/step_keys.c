@@ -508,6 +508,11 @@ static void key_console(void *context, const struct node *value) {
     want_bool(value, "`console`", &d->rule->console, d->reader->diags);
 }
 
+static void key_detach(void *context, const struct node *value) {
+    struct draft_rule *d = context;
+    want_bool(value, "`detach`", &d->rule->detach, d->reader->diags);
+}
+
 static void key_speculate(void *context, const struct node *value) {
     struct draft_rule *d = context;
     want_bool(value, "`speculate`", &d->rule->speculate, d->reader->diags);
@@ -580,6 +585,7 @@ static const struct key step_keys[] = {
     {"deps", key_deps, KEY_TEXT},
     {"keep", key_keep, KEY_BOOL},
     {"console", key_console, KEY_BOOL},
+    {"detach", key_detach, KEY_BOOL},
     {"yields", key_yields, KEY_TEXT},
     {"describe", key_describe, KEY_TEXT},
 };

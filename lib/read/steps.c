@@ -102,6 +102,10 @@ static void check_whole(struct draft_rule *d) {
     }
     if (rule->patience != 0 && !elsewhere)
         diag_error(r->diags, rule->at, "`wait` needs a host to wait for: say `on`");
+    if (rule->console && rule->detach)
+        diag_error(r->diags, d->rare->console_at,
+                   "a step that has the terminal cannot leave anything behind: `console` does not "
+                   "go with `detach`");
     if (rule->console && elsewhere)
         diag_error(r->diags, d->rare->console_at, "`console` is for steps that run here");
     if (rule->yields && d->scripts.n == 0)

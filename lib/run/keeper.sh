@@ -3,7 +3,8 @@
 # too: when that ends, or nothing comes on it any more, because foray, its machine or the network is gone, the step that
 # runs is ended with all it has started, and the scratch goes.
 #
-#   run NONCE WHERE HOW SCRIPT [NAME=VALUE]...   starts a step in directory WHERE; HOW: c, or f for a long script
+#   run NONCE WHERE HOW SCRIPT [NAME=VALUE]...   starts a step in directory WHERE; HOW: c, or f for a long script; then d
+#                                                if what it leaves when it has succeeded stays
 #   term, kill                                   ends the step that runs
 #   clean DIRECTORY                              removes a scratch directory, without waiting for it
 #   load                                         asks for the load
@@ -35,7 +36,7 @@
 # shellcheck shell=sh disable=SC2154 # those come from outside
 _foray_nl='
 '
-_foray_job='' _foray_nonce='' _foray_known='' _foray_watch='' _foray_steps=0
+_foray_job='' _foray_nonce='' _foray_known='' _foray_watch='' _foray_steps=0 _foray_spare=''
 _foray_self='' _foray_pid='' _foray_asked='' _foray_hard=''
 unset _foray_text
 set -- "$_foray_adopts"
@@ -145,16 +146,54 @@ _foray_become() {
         export "${_foray_v?}"
     done
     export FORAY_STEP_ID="$_foray_mark"
-    if [ "$_foray_how" = f ]; then
-        set -- "$_foray_root/script"
-    else
-        set -- -c "$_foray_script"
-    fi
+    case $_foray_how in
+    f*) set -- "$_foray_root/script" ;;
+    *) set -- -c "$_foray_script" ;;
+    esac
     case $_foray_setsid in
     '') exec /bin/sh -e "$@" ;;
     */perl) exec "$_foray_setsid" -e 'setpgrp;exec@ARGV' /bin/sh -e "$@" ;;
     *) exec "$_foray_setsid" /bin/sh -e "$@" ;;
     esac
+}
+
+# Starts a step that may leave something behind, which would hold our own outputs open, and write to them later.
+_foray_relay() {
+    _foray_l=$(mkfifo -m 600 -- "$_foray_root/out" "$_foray_root/err" 2>&1) || _foray_refuse "$_foray_l"
+    cat "$_foray_root/out" 4>&- &
+    _foray_cats=$!
+    cat "$_foray_root/err" >&4 4>&- &
+    _foray_cats="$_foray_cats $!"
+    _foray_become "$@" >"$_foray_root/out" 2>"$_foray_root/err" 4>&- &
+    _foray_pid=$!
+}
+
+# Ends the relay when nothing more comes through it, where that can be seen, and in the end anyway.
+_foray_hurry() {
+    exec >/dev/null 4>&-
+    for _foray_rest in 1 2 3 4 5 6 7 8 9 10; do
+        sleep 0.2 || sleep 1
+        _foray_was=$_foray_left _foray_left=
+        for _foray_v in $_foray_cats; do
+            read -r _foray_l <"/proc/$_foray_v/io" && _foray_left="$_foray_left $_foray_l"
+        done
+        [ "$_foray_left" != "$_foray_was" ] || break
+    done
+    # shellcheck disable=SC2086 # two numbers
+    kill $_foray_cats
+}
+
+# The step has ended: what it wrote itself is in the relay.
+_foray_drain() {
+    _foray_left=
+    _foray_hurry &
+    for _foray_v in $_foray_cats; do
+        while
+            wait "$_foray_v"
+            kill -s 0 "$_foray_v"
+        do :; done
+    done
+    rm -f -- "$_foray_root/out" "$_foray_root/err"
 }
 
 # The step cannot be started: $1, of which the first line counts, says why.
@@ -178,14 +217,21 @@ _foray_run() {
         [ -d "$_foray_where" ] || _foray_l=$(mkdir -m 700 -- "$_foray_where" 2>&1) || _foray_refuse "$_foray_l"
         ;;
     esac
-    if [ "$_foray_how" = f ]; then
+    case $_foray_how in
+    f*)
         printf '%s\n' "$_foray_script" >"$_foray_root/script" ||
             _foray_refuse "the script cannot be written to $_foray_root (is the disk full?)"
-    fi
+        ;;
+    esac
     _foray_status=1
     if cd -- "$_foray_where" 2>&4; then
-        _foray_become "$@" 2>&4 4>&- &
-        _foray_pid=$!
+        case $_foray_how in
+        *d) _foray_relay "$@" ;;
+        *)
+            _foray_become "$@" 2>&4 4>&- &
+            _foray_pid=$!
+            ;;
+        esac
         [ -z "$_foray_asked" ] || _foray_signal TERM
         # A signal for us ends `wait` too: it has really ended when it cannot be signalled any more.
         while
@@ -193,9 +239,12 @@ _foray_run() {
             _foray_status=$?
             kill -s 0 "$_foray_pid"
         do :; done
+        case $_foray_how in *d) _foray_drain ;; esac
     fi
     _foray_return=0
-    if [ -n "$_foray_adopts" ]; then
+    if [ "$_foray_how${_foray_asked:-0}$_foray_status" = "${_foray_how%d}d00" ]; then
+        : # what it has left stays
+    elif [ -n "$_foray_adopts" ]; then
         _foray_children
         # One is this shell itself, which can only be told apart at some expense.
         case $_foray_kids in
@@ -282,6 +331,7 @@ _foray_request() {
         [ -z "$_foray_job" ] || wait "$_foray_job" || jobs >/dev/null
         eval "set -- ${_foray_line#run }"
         _foray_nonce=$1 _foray_steps=$((_foray_steps + 1))
+        case $3 in *d) _foray_spare=1 ;; esac
         _foray_run "$@" &
         _foray_job=$!
         ;;
@@ -336,7 +386,7 @@ _foray_end() {
     fi
     kill -s TERM "$_foray_watch"
     _foray_asked=1 _foray_mark=$_foray_id.
-    _foray_sweep
+    [ -n "$_foray_spare" ] || _foray_sweep
     cd / || exit
     [ -n "$_foray_keep" ] || rm -rf -- "$_foray_root"
     # What nobody could find may hold our output open.

@@ -62,12 +62,21 @@ static void close_stream(struct process *p, enum stream stream) {
     w->fd = -1;
 }
 
+/* It has ended by itself, and well, and what it left may stay. */
+static bool may_leave(const struct process *p) {
+    siginfo_t info = {0};
+    return p->job->step->rule->detach && !p->asked &&
+           waitid(P_PID, (id_t)p->pid, &info, WEXITED | WNOWAIT) == 0 &&
+           info.si_code == CLD_EXITED && info.si_status == 0;
+}
+
 static void finish(struct process *p) {
     struct local *x = p->local;
     struct job *job = p->job;
     /* What the step left running in its group goes with it; a daemon that is meant to stay makes
-     * its own session. */
-    kill(-p->pid, p->killed ? SIGKILL : SIGTERM);
+     * its own session, or is said to be one. */
+    if (!may_leave(p))
+        kill(-p->pid, p->killed ? SIGKILL : SIGTERM);
     watcher_remove(x->watcher, p->pid);
     if (p->lent)
         console_take_back();
@@ -154,7 +163,9 @@ static void exited(void *arg, short revents) {
 static void measure(void *arg) {
     struct process *p = arg;
     int64_t now = loop_now(p->local->loop);
-    if (!p->asked) {
+    if (p->exited && may_leave(p)) {
+        finish(p); /* it holds the pipes: not waited for */
+    } else if (!p->asked) {
         p->asked = true;
         kill(-p->pid, SIGTERM);
         kill(-p->pid, SIGCONT);

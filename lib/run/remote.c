@@ -58,7 +58,8 @@ static void run(struct remote *r) {
     job_script(r->job, STR(""), &script);
     job_variables(r->job, STR(""), &variables);
     r->state = RUNNING;
-    slot_run(r->berth.slot, buf_view(&r->where), buf_view(&script), &variables);
+    slot_run(r->berth.slot, buf_view(&r->where), buf_view(&script), &variables,
+             r->job->step->rule->detach);
     job_variables_free(&variables);
     buf_free(&script);
 }

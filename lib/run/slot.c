@@ -422,7 +422,8 @@ struct str slot_scratch(const struct slot *s) {
     return buf_view(&s->scratch);
 }
 
-void slot_run(struct slot *s, struct str where, struct str script, const str_list *variables) {
+void slot_run(struct slot *s, struct str where, struct str script, const str_list *variables,
+              bool detach) {
     make_nonce(s->nonce);
     for (int i = 0; i < 2; i++) {
         s->taps[i].at = BEFORE;
@@ -434,6 +435,7 @@ void slot_run(struct slot *s, struct str where, struct str script, const str_lis
     buf_printf(b, "run %s", s->nonce);
     add_word(b, where);
     buf_puts(b, script.n > SCRIPT_ARGUMENT_MAX ? " f" : " c");
+    buf_puts(b, detach ? "d" : "");
     add_word(b, script);
     for (size_t i = 0; i < variables->n; i++)
         add_word(b, variables->v[i]);

@@ -38,8 +38,10 @@ void slot_free(struct slot *s);
 struct str slot_scratch(const struct slot *s); /* below it the slot's scratch directories stand;
                                                   known when it is ready */
 /* Starts a script in a directory (a scratch directory below slot_scratch is made if it is not
- * there), with variables NAME=VALUE added to the environment there. The slot must be idle. */
-void slot_run(struct slot *s, struct str where, struct str script, const str_list *variables);
+ * there), with variables NAME=VALUE added to the environment there. The slot must be idle.
+ * detach: what it leaves running when it has succeeded stays; the slot is to be freed then. */
+void slot_run(struct slot *s, struct str where, struct str script, const str_list *variables,
+              bool detach);
 void slot_signal(struct slot *s, bool at_once); /* TERM, or KILL, to what runs; `ended` follows */
 /* The keeper does not answer: `broken` follows. */
 void slot_give_up(struct slot *s, const char *reason);

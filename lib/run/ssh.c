@@ -159,7 +159,13 @@ static void ride_over(void *arg, struct remote *r) {
     job->executing = NULL;
     if (seat != NULL) {
         seat->ride = NULL;
-        seat_free_again(seat);
+        /* Where a step may have left something nobody can tell what later ones leave. */
+        if (job->step->rule->detach) {
+            bury_seat(seat);
+            grow(h);
+        } else {
+            seat_free_again(seat);
+        }
     }
     h->ssh->events->ended(h->ssh->events->context, job);
 }

@@ -120,10 +120,12 @@ static int run_all(struct all *all, size_t hosts) {
     all->reach.args.run.reach = REACH;
     struct by_host *by_host = by_host_new(session.loop, session.sink, hosts, &all->view);
     struct run_view view = by_host_view(by_host);
-    int status = reach_run(
-        &all->reach, &session,
-        &(struct session_work){
-            .view = &view, .context = by_host, .interrupted = interrupted, .summary = summary});
+    int status = reach_run(&all->reach, &session,
+                           &(struct session_work){.view = &view,
+                                                  .live = true,
+                                                  .context = by_host,
+                                                  .interrupted = interrupted,
+                                                  .summary = summary});
     session_end(&session);
     by_host_free(by_host);
     return status;

@@ -94,13 +94,24 @@ static int exit_status(const struct session *s) {
     return STATUS_DONE;
 }
 
+static void hold(void *run, bool full) {
+    run_hold(run, full);
+}
+
 int session_run(struct session *s, const struct session_work *work) {
     s->work = work;
     s->run = run_new(s->loop, work->graph, work->plan, work->fresh, work->options, work->view,
                      &s->watcher);
+    if (work->live)
+        sink_tell(s->sink, hold, s->run);
     run_begin(s->run);
-    while (!run_finished(s->run) && !s->over)
+    while (!run_finished(s->run) && !s->over) {
         loop_turn(s->loop);
+        if (work->live && s->ended_by == 0 && sink_is_closed(s->sink, STREAM_OUT)) {
+            s->ended_by = SIGPIPE;
+            run_stop(s->run, true);
+        }
+    }
     loop_timer_clear(s->loop, &s->patience);
     if (!run_finished(s->run))
         run_abandon(s->run);
@@ -116,6 +127,7 @@ int session_run(struct session *s, const struct session_work *work) {
 
 void session_end(struct session *s) {
     bool elsewhere = s->run != NULL && run_is_elsewhere(s->run);
+    sink_tell(s->sink, NULL, NULL);
     run_free(s->run);
     sink_free(s->sink);
     loop_unwatch(s->loop, &s->signals);

@@ -32,6 +32,9 @@ struct session_work {
     struct fresh *fresh; /* its run has begun, if it has a journal */
     const struct run_options *options;
     const struct run_view *view;
+    /* What steps write goes straight to the sink: they wait where that cannot keep up, and are
+     * ended when nobody reads it any more. */
+    bool live;
     void *context;                                  /* of both: */
     void (*interrupted)(void *context, int signal); /* the run is being ended because of it */
     void (*summary)(void *context);                 /* all is over: to be said before hosts go */

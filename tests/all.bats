@@ -195,6 +195,29 @@ foray: 6 hosts: 6 done, '* ]]
     [ "$(tail -n +4 out | md5sum)" = "$(seq 200000 | md5sum)" ]
 }
 
+@test "who reads slowly is waited for there, not in memory" {
+    mkfifo pipe
+    { head -c 10000 >/dev/null; until [ -e go ]; do sleep 0.1; done; cat >/dev/null; } <pipe 3>&- &
+    reader=$!
+    "$FORAY" all -w 'node[1-2]' 'yes | head -c 300000000' >pipe 2>err 3>&- &
+    pid=$!
+    memory() { awk '/^VmRSS:/ {print $2}' "/proc/$pid/status"; }
+    stands_still() { local before; before=$(memory); sleep 1; [ "$before" -gt 0 ] && [ "$(memory)" = "$before" ]; }
+    wait_until 60 stands_still
+    is_sanitized || [ "$(memory)" -lt 100000 ]
+    touch go
+    ended_with 120 0
+    wait $reader
+}
+
+@test "it ends when nobody reads any more" {
+    run -0 bash -c '"$FORAY" all -w "node[1-2]" "while echo x; do sleep 0.1; done" 2>/dev/null | head -1; echo "${PIPESTATUS[0]}"'
+    [[ ${lines[0]} == node[12]": x" ]]
+    [ "${lines[1]}" = 141 ]
+    needs_root
+    wait_until 5 no_process_on node1
+}
+
 @test "ssh is asked about two of many hosts; about all where their configuration is hard to tell" {
     mkdir bin
     printf '#!/bin/sh\necho "$@" >>"%s/asked"\nexec "%s" "$@"\n' "$PWD" "$(command -v ssh)" >bin/ssh

@@ -577,6 +577,10 @@ void run_abandon(struct run *r) {
     r->abandoned = true;
 }
 
+void run_hold(struct run *r, bool hold) {
+    ssh_hold(r->ssh, hold);
+}
+
 void run_child_ended(struct run *r) {
     local_child_ended(r->local);
 }

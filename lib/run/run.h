@@ -61,6 +61,8 @@ void run_stop(struct run *r, bool cancel);
 /* Nothing more is waited for: what still runs counts as ended by us. Only run_close and run_free
  * may follow. */
 void run_abandon(struct run *r);
+/* What steps write elsewhere is not taken for now: who is to show it has no room. */
+void run_hold(struct run *r, bool hold);
 void run_child_ended(struct run *r); /* on SIGCHLD */
 bool run_close(
     struct run *r); /* after it has finished: true when hosts are tidy; else again after a turn */

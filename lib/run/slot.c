@@ -462,6 +462,11 @@ void slot_ask_load(struct slot *s) {
         request(s, "load");
 }
 
+void slot_go_on(struct slot *s) {
+    if (s->channel != NULL)
+        channel_kick(s->channel);
+}
+
 void slot_ask_facts(struct slot *s) {
     if (s->state == IDLE)
         request(s, "facts");

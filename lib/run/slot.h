@@ -52,7 +52,8 @@ void slot_ask_facts(struct slot *s); /* how much memory and disk are free there 
  * ends what runs: it is to have one every SLOT_PING seconds. */
 enum { SLOT_SILENCE = 15, SLOT_PING = 5 };
 void slot_ping(struct slot *s);
-void slot_hold(struct slot *s); /* until the next one: this side is being stopped, for a while */
+void slot_hold(struct slot *s);  /* until the next one: this side is being stopped, for a while */
+void slot_go_on(struct slot *s); /* what comes can be taken again, see ssh_hold */
 /* Says good-bye; slot_is_closed tells when the other side has tidied up. */
 void slot_close(struct slot *s);
 bool slot_is_closed(const struct slot *s);

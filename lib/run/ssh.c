@@ -596,6 +596,17 @@ struct executor *ssh_new(struct loop *loop, const struct executor_events *events
     return &x->base;
 }
 
+void ssh_hold(struct executor *base, bool hold) {
+    struct ssh *x = (struct ssh *)base;
+    x->shared->held = hold;
+    for (size_t i = 0; i < x->hosts.n && !hold; i++) {
+        struct ssh_host *h = x->hosts.v[i];
+        for (size_t l = 0; h != NULL && l < h->links.n; l++)
+            for (size_t s = 0; s < h->links.v[l]->seats.n; s++)
+                slot_go_on(h->links.v[l]->seats.v[s]->slot);
+    }
+}
+
 /* --- what there is to say of a host --- */
 
 static const struct ssh_host *known_host(struct executor *base, const struct host *host) {

@@ -25,6 +25,10 @@ struct ssh_options {
 struct executor *ssh_new(struct loop *loop, const struct executor_events *events,
                          const struct ssh_options *options);
 
+/* What is written there is not taken any more, so that in the end it is not written; or it is
+ * again. Both are only a wish. */
+void ssh_hold(struct executor *x, bool hold);
+
 /* How a host is reached ("ssh ana@10.0.0.3:22 via gate"), the fingerprint of its key and where
  * scratch directories are made; empty where that is not known (yet). */
 void ssh_describe(struct executor *x, const struct host *host, struct buf *way_in, struct buf *key,

@@ -10,6 +10,7 @@ struct ssh_shared {
     const struct watcher *watcher;
     struct proxies *proxies;
     struct known_hosts *known_hosts;
+    bool held; /* what comes is left in the sockets, until whoever takes it has room again */
 };
 
 struct ssh_shared *ssh_shared_new(struct loop *loop, const struct watcher *watcher);

@@ -15,6 +15,7 @@ struct entry {
     enum stream to;
     struct buf bytes; /* not yet written: from `at` on */
     size_t at;
+    size_t waits;           /* what of it counts as waiting */
     struct sink_file *file; /* else: from there */
     uint64_t offset, n;
 };
@@ -28,8 +29,15 @@ struct end {
     struct watch watch;
 };
 
+/* Bytes that wait: much, and little enough again. */
+enum { MUCH = 8 * 1024 * 1024, LITTLE = 1024 * 1024 };
+
 struct sink {
     struct loop *loop;
+    size_t waiting;
+    bool told_full;
+    void (*full)(void *arg, bool full); /* NULL: nobody asks */
+    void *arg;
     struct end ends[2];
     struct entry *first, **last;
     bool held;
@@ -81,8 +89,22 @@ struct sink *sink_new(struct loop *loop) {
     return s;
 }
 
+void sink_tell(struct sink *s, void (*full)(void *arg, bool full), void *arg) {
+    s->full = full;
+    s->arg = arg;
+}
+
+static void look_at_level(struct sink *s) {
+    bool full = s->told_full ? s->waiting > LITTLE : s->waiting > MUCH;
+    if (s->full == NULL || full == s->told_full)
+        return;
+    s->told_full = full;
+    s->full(s->arg, full);
+}
+
 static void drop_first(struct sink *s) {
     struct entry *e = s->first;
+    s->waiting -= e->waits;
     s->first = e->next;
     if (s->first == NULL)
         s->last = &s->first;
@@ -117,9 +139,13 @@ void sink_bytes(struct sink *s, enum stream to, struct str bytes) {
     if (bytes.n == 0)
         return;
     bool first = s->first == NULL;
-    buf_str(&add(s, to)->bytes, bytes);
+    struct entry *e = add(s, to);
+    buf_str(&e->bytes, bytes);
+    e->waits = bytes.n;
+    s->waiting += bytes.n;
     if (first)
         flush(s);
+    look_at_level(s);
 }
 
 void sink_file(struct sink *s, enum stream to, struct sink_file *file, uint64_t offset,
@@ -195,6 +221,11 @@ static void flush(struct sink *s) {
         s->ends[i].watch.events = 0;
     if (s->first != NULL && !s->held)
         s->ends[s->first->to].watch.events = POLLOUT;
+    look_at_level(s);
+}
+
+bool sink_is_closed(const struct sink *s, enum stream end) {
+    return s->ends[end].error == EPIPE;
 }
 
 bool sink_empty(const struct sink *s) {

@@ -22,6 +22,9 @@ void sink_file(struct sink *s, enum stream to, struct sink_file *file, uint64_t 
 void sink_file_release(struct sink_file *file); /* closes and frees it with the last share */
 /* Nothing is written until it is let go: a step has the terminal. */
 void sink_hold(struct sink *s, bool hold);
+/* Tells when much is waiting to be written, and when that is over. */
+void sink_tell(struct sink *s, void (*full)(void *arg, bool full), void *arg);
+bool sink_is_closed(const struct sink *s, enum stream end); /* nobody reads it any more */
 bool sink_empty(const struct sink *s);
 /* The error of the first write that failed for good, other than "nobody reads any more" (EPIPE); 0:
  * none. */

@@ -56,10 +56,8 @@ static void take_run(void *context, const struct record_run *r) {
 
 static void take_end(void *context, const struct record_end *r) {
     struct cleaning *c = context;
-    struct past past;
-    if (r->run < c->ours.n && c->ours.v[r->run] && journal_find(c->journal, r->key, &past) &&
-        past.ended && past.last.name.s == r->name.s)
-        add_made(c, &past.last);
+    if (r->run < c->ours.n && c->ours.v[r->run] && journal_is_last(c->journal, r))
+        add_made(c, r);
 }
 
 static void collect(struct cleaning *c, const struct input *in, const struct fresh *fresh,

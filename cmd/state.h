@@ -16,8 +16,8 @@ struct state {
 
 /* What the graph's file is known by: ./foray.yaml is foray.yaml. */
 struct str state_file(const struct arguments *args);
-/* Reads the graph, opens its state, calls work with both, and closes all again. The status that
- * work gave, or what went wrong before. */
+/* Reads the graph, opens its state, calls work with both, and closes all again. write: the lock is
+ * taken, and waited for. The status that work gave, or what went wrong before. */
 int state_with(const struct arguments *args, const struct fresh_options *options, bool write,
                int (*work)(void *context, struct input *in, struct state *state), void *context);
 

@@ -137,7 +137,7 @@ goes_on() {
 @test "killed at any moment: the next run repeats nothing that had ended, and leaves the same files" {
     needs_root
     for ((n = 0; n < ${FORAY_KILLS:-5}; n++)); do
-        rm -rf ../work/* .foray
+        rm -rf ./* .foray
         layers .
         end_somewhere KILL
         [ $ended = 137 ] || [ $ended = 0 ]
@@ -165,7 +165,7 @@ goes_on() {
 @test "ended by INT or TERM: nothing half done is left, the next run does the rest" {
     needs_root
     for signal in INT TERM INT TERM; do
-        rm -rf ../work/* .foray
+        rm -rf ./* .foray
         layers .
         end_somewhere $signal
         [ $ended = 130 ] || [ $ended = 143 ] || [ $ended = 0 ]

@@ -217,7 +217,7 @@ goes_on() { # HOW K
         hows=(once on half)
         [ "${FORAY_FAULTS:-}" = all ] || hows=("${hows[k % 3]}")
         for how in "${hows[@]}"; do
-            rm -rf ../work/* .foray
+            rm -rf ./* .foray
             : >"$LOG"
             layers
             fault .foray/journal $how $k $((k % 2 ? 28 : 5))
@@ -236,7 +236,7 @@ goes_on() { # HOW K
         hows=(kill kill-half)
         [ "${FORAY_FAULTS:-}" = all ] || hows=("${hows[k % 2]}")
         for how in "${hows[@]}"; do
-            rm -rf ../work/* .foray
+            rm -rf ./* .foray
             : >"$LOG"
             layers
             fault .foray/journal $how $k 0
@@ -292,7 +292,7 @@ goes_on() { # HOW K
     local k how what
     for what in .foray/output .foray/fresh .foray/temporary .foray/lock; do
         for ((k = 1; k <= 6; k++)); do
-            rm -rf ../work/* .foray
+            rm -rf ./* .foray
             : >"$LOG"
             echo 'steps: {a: {out: a, run: "echo {{step}} >> $LOG; echo printed; echo a > a"}, b: {in: a, out: b, run: "echo {{step}} >> $LOG; echo printed too; cat a > b"}}' >foray.yaml
             fault $what on $k 5
@@ -316,7 +316,7 @@ goes_on() { # HOW K
     local k how
     for how in once on half; do
         for k in 1 2 3 4 5 6 7 8; do
-            rm -rf ../work/* .foray
+            rm -rf ./* .foray
             rm -f "$FORAY_FLEET/hosts/node1/home/log"
             echo '{hosts: {r: node1}, steps: {a: {on: r, out: [out/a, out/b], run: "echo {{step}} >> ~/log; seq 1000 > out/a; seq 2000 > out/b"}}}' >foray.yaml
             fault "$PWD/out/" $how $k 28

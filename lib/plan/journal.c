@@ -239,6 +239,11 @@ bool journal_find(const struct journal *j, uint64_t key, struct past *past) {
     return past->ended || past->unfinished;
 }
 
+bool journal_is_last(const struct journal *j, const struct record_end *r) {
+    struct past past; /* its texts stand in the file, as those of r do */
+    return journal_find(j, r->key, &past) && past.ended && past.last.name.s == r->name.s;
+}
+
 const struct version *journal_version(const struct journal *j, uint32_t number) {
     return &j->versions.v[number];
 }
@@ -404,9 +409,7 @@ static void copy_numbers(struct copying *c, const uint32_t *numbers, uint32_t n,
 
 static void copy_end(void *context, const struct record_end *r) {
     struct copying *c = context;
-    struct past past;
-    if (r->run < c->first &&
-        !(journal_find(c->from, r->key, &past) && past.ended && past.last.name.s == r->name.s))
+    if (r->run < c->first && !journal_is_last(c->from, r))
         return;
     struct record_end end = *r;
     uint32_t *numbers =
@@ -440,8 +443,7 @@ static void weigh_start(void *context, const struct record_start *r) {
 
 static void weigh_end(void *context, const struct record_end *r) {
     struct weighing *w = context;
-    struct past past;
-    if (r->run >= w->first || (journal_find(w->j, r->key, &past) && past.last.name.s == r->name.s))
+    if (r->run >= w->first || journal_is_last(w->j, r))
         w->useful += RECORD_HEAD + 96 + r->name.n + r->host.n + r->command.n + r->settings.n +
                      r->output.n + r->n_fresh * 64 + (r->n_in + r->n_out + r->n_deps) * 4;
 }

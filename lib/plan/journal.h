@@ -35,6 +35,8 @@ struct str journal_damage(const struct journal *j);
 uint64_t journal_key(struct str file, struct str step);
 /* false: nothing is known. */
 bool journal_find(const struct journal *j, uint64_t key, struct past *past);
+/* Whether a record that a reader was given is the last one of how its step ended. */
+bool journal_is_last(const struct journal *j, const struct record_end *r);
 const struct version *journal_version(const struct journal *j, uint32_t number);
 
 /* All records that were there when it was opened, in order. NULL: those of that kind are left out.

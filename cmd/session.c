@@ -17,10 +17,26 @@ static void out_of_patience(void *arg) {
     *(bool *)arg = true;
 }
 
+/* For the word to go out that we are being stopped. */
+#define STOP_DELAY (50 * MILLISECOND)
+
+static void stop(void *arg) {
+    struct session *s = arg;
+    signals_stop();
+    if (s->run != NULL)
+        run_resume(s->run);
+}
+
 static void signals_came(void *arg, short revents) {
     (void)revents;
     struct session *s = arg;
     for (int sig; (sig = signals_next(s->signals.fd)) != 0;) {
+        if (sig == SIGTSTP) {
+            if (s->run != NULL)
+                run_pause(s->run);
+            loop_timer(s->loop, &s->stop, loop_now(s->loop) + STOP_DELAY);
+            continue;
+        }
         if (s->run == NULL) {
             s->ended_by = sig != SIGCHLD && s->ended_by == 0 ? sig : s->ended_by;
             continue;
@@ -60,6 +76,7 @@ bool session_begin(struct session *s, int lock) {
     raise_descriptor_limit();
     s->sink = sink_new(s->loop);
     s->patience = (struct timer){.expired = out_of_patience, .arg = &s->over};
+    s->stop = (struct timer){.expired = stop, .arg = s};
     s->signals = (struct watch){.fd = signal_fd, .events = POLLIN, .ready = signals_came, .arg = s};
     loop_watch(s->loop, &s->signals);
     return true;
@@ -131,6 +148,7 @@ void session_end(struct session *s) {
     run_free(s->run);
     sink_free(s->sink);
     loop_unwatch(s->loop, &s->signals);
+    loop_timer_clear(s->loop, &s->stop);
     loop_free(s->loop);
     watcher_stop(&s->watcher, !elsewhere);
 }

@@ -21,6 +21,7 @@ struct session {
     struct watcher watcher;
     struct watch signals;
     struct timer patience;
+    struct timer stop; /* after TSTP */
     const struct session_work *work;
     int ended_by; /* the first INT, TERM or HUP; 0: none */
     bool over;    /* what had not ended was given up */

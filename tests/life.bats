@@ -226,3 +226,33 @@ Y
     pgrep -f '^sleep 79\.1'
     pgrep -f '^sleep 79\.[12]' | xargs kill -KILL
 }
+
+@test "a foray that is stopped, and goes on: so does what runs on hosts; if it could not say so, it is run again" {
+    cat >foray.yaml <<'Y'
+hosts: {one: node1}
+steps:
+  t: {on: one, run: "touch ~/began; until [ -e ~/go ]; do sleep 0.05; done; echo whole"}
+  here: {run: "until [ -e go ]; do sleep 0.05; done; echo here"}
+Y
+    local signal pids=()
+    for signal in TSTP STOP; do
+        mkdir $signal && cp foray.yaml $signal && cd $signal
+        # in a process group of its own: where nobody could wake it up again it is not stopped
+        perl -e 'setpgrp; exec @ARGV' "$FORAY" >out 2>err 3>&- &
+        pids+=($!)
+        wait_until 20 test -e "$FORAY_FLEET/$home/began"
+        rm "$FORAY_FLEET/$home/began"
+        kill -$signal $!
+        wait_until 5 is_stopped $!
+        cd ..
+    done
+    # what is heard of us matters for 15 s to 20 s
+    sleep 25
+    touch "$FORAY_FLEET/$home/go" TSTP/go STOP/go
+    kill -CONT "${pids[@]}"
+    wait "${pids[@]}"
+    [ "$(sort TSTP/out)" = $'here\nwhole' ] && [ "$(sort STOP/out)" = $'here\nwhole' ]
+    ! contains TSTP/err lost
+    contains STOP/err "lost: nothing was heard of us there for a while, and it was ended"
+}
+is_stopped() { [[ $(sed 's/.*) //' "/proc/$1/stat") == T* ]]; }

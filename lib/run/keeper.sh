@@ -18,7 +18,7 @@
 #
 #   \036NONCE+              on both: its output starts; anything before this is not its own
 #   \036NONCE STATUS E LOAD on standard output: it has ended; E is `e` if it left its directory empty
-#   \036NONCE - REASON      likewise: the host cannot start it
+#   \036NONCE - REASON      likewise: the host could not start it, or has ended it
 #   \036NONCE !             likewise: who waited for it was killed
 #   \036NONCE.              on standard error: it has ended
 #   \036ID ready CORES MEMORY LOAD ROOT (MEMORY in KiB; 0: not known), \036ID load LOAD
@@ -37,7 +37,7 @@
 _foray_nl='
 '
 _foray_job='' _foray_nonce='' _foray_known='' _foray_watch='' _foray_steps=0 _foray_spare=''
-_foray_self='' _foray_pid='' _foray_asked='' _foray_hard=''
+_foray_self='' _foray_pid='' _foray_asked='' _foray_hard='' _foray_cut=''
 unset _foray_text
 set -- "$_foray_adopts"
 unset _foray_adopts # which is exported
@@ -196,7 +196,7 @@ _foray_drain() {
     rm -f -- "$_foray_root/out" "$_foray_root/err"
 }
 
-# The step cannot be started: $1, of which the first line counts, says why.
+# The step is lost: $1, of which the first line counts, says why.
 _foray_refuse() {
     printf '\036%s.\n' "$_foray_nonce" >&4
     printf '\036%s - %s\n' "$_foray_nonce" "${1%%"$_foray_nl"*}"
@@ -209,7 +209,8 @@ _foray_run() {
     shift 4
     trap '_foray_signal TERM' TERM
     trap '_foray_hard=1; _foray_signal KILL' USR1
-    trap - HUP PIPE ALRM USR2
+    trap '_foray_cut=1; _foray_signal TERM' ALRM
+    trap - HUP PIPE USR2
     printf '\036%s+\n' "$_foray_nonce"
     printf '\036%s+\n' "$_foray_nonce" >&4
     case $_foray_where in
@@ -269,6 +270,7 @@ _foray_run() {
         ;;
     *) _foray_left=- ;;
     esac
+    [ -z "$_foray_cut" ] || _foray_refuse "nothing was heard of us there for a while, and it was ended"
     _foray_load
     printf '\036%s.\n' "$_foray_nonce" >&4
     printf '\036%s %s %s %s\n' "$_foray_nonce" "$_foray_status" "$_foray_left" "$_foray_l"
@@ -365,7 +367,7 @@ _foray_request() {
 _foray_last_measures() {
     exec </dev/null >/dev/null 4>&-
     trap 'kill "$_foray_pid"; exit' TERM
-    kill -s TERM "$_foray_job"
+    kill -s ALRM "$_foray_job"
     _foray_pause 2
     kill -s USR1 "$_foray_job"
     _foray_pause 2

@@ -585,6 +585,14 @@ void run_child_ended(struct run *r) {
     local_child_ended(r->local);
 }
 
+void run_pause(struct run *r) {
+    ssh_pause(r->ssh);
+}
+
+void run_resume(struct run *r) {
+    ssh_resume(r->ssh);
+}
+
 bool run_close(struct run *r) {
     loop_timer_clear(r->loop, &r->sync);
     bool local = r->local->table->close(r->local), ssh = r->ssh->table->close(r->ssh);

@@ -16,6 +16,8 @@ static void caught(int sig) {
     errno = error;
 }
 
+static const struct sigaction catch = {.sa_handler = caught, .sa_flags = SA_RESTART};
+
 int signals_catch(void) {
     int ends[2];
     if (pipe(ends) != 0)
@@ -25,11 +27,9 @@ int signals_catch(void) {
         fcntl(ends[i], F_SETFL, O_NONBLOCK);
     }
     signal_pipe = ends[1];
-    struct sigaction catch = {.sa_handler = caught, .sa_flags = SA_RESTART},
-                     ignore = {.sa_handler = SIG_IGN}, before;
-    sigemptyset(&catch.sa_mask);
+    struct sigaction ignore = {.sa_handler = SIG_IGN}, before;
     sigemptyset(&ignore.sa_mask);
-    int numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGCHLD};
+    int numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGTSTP, SIGCHLD};
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
         if (sigaction(numbers[i], NULL, &before) == 0 &&
             (before.sa_handler != SIG_IGN || numbers[i] == SIGCHLD))
@@ -41,4 +41,12 @@ int signals_catch(void) {
 int signals_next(int fd) {
     unsigned char byte;
     return read(fd, &byte, 1) == 1 ? byte : 0;
+}
+
+void signals_stop(void) {
+    struct sigaction usual = {.sa_handler = SIG_DFL};
+    sigemptyset(&usual.sa_mask);
+    sigaction(SIGTSTP, &usual, NULL);
+    raise(SIGTSTP);
+    sigaction(SIGTSTP, &catch, NULL);
 }

@@ -31,7 +31,7 @@ struct slot {
     struct slot_events events;
     struct channel *channel;
     enum state state;
-    bool count_cores, keep_scratch;
+    struct slot_options options;
     char id[NONCE + 1], nonce[NONCE + 1]; /* the slot's, the running step's */
     struct tap taps[2];
     struct buf to_send;
@@ -39,7 +39,7 @@ struct slot {
     bool eof_due, eof_sent;
     struct buf scratch;
     int status;         /* of the step that has ended */
-    struct buf refusal; /* why it could not be started; empty: it could */
+    struct buf refusal; /* why it could not be started, or was ended there; empty: neither */
     struct buf noise;   /* the last line that came on standard output before it was ready */
     bool deserted;      /* who waited for its end there was killed */
     bool clean;
@@ -360,8 +360,9 @@ static bool open_channel(struct slot *s) {
     }
     became(s, WAITING);
     struct buf text = {0};
-    buf_printf(&text, "_foray_id=%s _foray_ask=%s _foray_keep=%s _foray_tick=%d\n", s->id,
-               s->count_cores ? "1" : "", s->keep_scratch ? "1" : "", SLOT_SILENCE / 3);
+    buf_printf(&text, "_foray_id=%s _foray_ask=%s _foray_keep=%s _foray_tick=%u\n", s->id,
+               s->options.count_cores ? "1" : "", s->options.keep_scratch ? "1" : "",
+               s->options.silence / 3);
     buf_puts(&text, keeper_script);
     buf_puts(&s->to_send, "_foray_text=");
     shell_quote(&s->to_send, buf_view(&text));
@@ -392,11 +393,10 @@ static bool advance(void *arg) {
     return false;
 }
 
-struct slot *slot_open(struct loop *loop, struct way *w, bool count_cores, bool keep_scratch,
+struct slot *slot_open(struct loop *loop, struct way *w, const struct slot_options *options,
                        const struct slot_events *events) {
     struct slot *s = mem_zalloc(sizeof *s);
-    *s = (struct slot){
-        .loop = loop, .events = *events, .count_cores = count_cores, .keep_scratch = keep_scratch};
+    *s = (struct slot){.loop = loop, .events = *events, .options = *options};
     s->deadline = (struct timer){.expired = too_late, .arg = s};
     s->buffer = mem_alloc(READ);
     make_nonce(s->id);
@@ -477,7 +477,7 @@ void slot_ping(struct slot *s) {
         request(s, "ping");
 }
 
-void slot_hold(struct slot *s) {
+void slot_pause(struct slot *s) {
     if (s->state == IDLE || s->state == RUNNING)
         request(s, "hold");
 }

@@ -22,15 +22,23 @@ struct slot_events {
     void (*output)(void *context, struct slot *s, enum stream stream, struct str bytes);
     /* The step has ended, with this exit status of a shell. clean: it left its directory empty. */
     void (*ended)(void *context, struct slot *s, int status, bool clean, double load);
-    /* The step could not be started there; the slot is idle. */
+    /* The step could not be started there, or was ended by the keeper itself; the slot is idle. */
     void (*unable)(void *context, struct slot *s, const char *reason);
     void (*load)(void *context, struct slot *s, double load);
     /* What slot_ask_facts asked for: bytes; UINT64_MAX: not known. */
     void (*facts)(void *context, struct slot *s, uint64_t memory, uint64_t disk);
 };
 
-/* Opens a slot on a way that is ready. count_cores: ask for them too, which costs a moment. */
-struct slot *slot_open(struct loop *loop, struct way *w, bool count_cores, bool keep_scratch,
+struct slot_options {
+    bool count_cores; /* ask for them too, which costs a moment */
+    bool keep_scratch;
+    /* A keeper that hears nothing for so many seconds takes this side for gone, and ends what runs:
+     * it is to have a word (slot_ping) three times in these. */
+    unsigned silence;
+};
+
+/* Opens a slot on a way that is ready. */
+struct slot *slot_open(struct loop *loop, struct way *w, const struct slot_options *options,
                        const struct slot_events *events);
 /* Forgets it, whatever it does; the other side ends what runs. */
 void slot_free(struct slot *s);
@@ -47,12 +55,10 @@ void slot_signal(struct slot *s, bool at_once); /* TERM, or KILL, to what runs; 
 void slot_give_up(struct slot *s, const char *reason);
 void slot_clean(struct slot *s, struct str directory);
 void slot_ask_load(struct slot *s);
-void slot_ask_facts(struct slot *s); /* how much memory and disk are free there */
-/* A sign of life. A keeper that gets none for SLOT_SILENCE seconds takes this side for gone, and
- * ends what runs: it is to have one every SLOT_PING seconds. */
-enum { SLOT_SILENCE = 15, SLOT_PING = 5 };
+void slot_ask_facts(struct slot *s);       /* how much memory and disk are free there */
+enum { SLOT_SILENCE = 15, SLOT_PING = 5 }; /* seconds: for `silence`, and between words */
 void slot_ping(struct slot *s);
-void slot_hold(struct slot *s);  /* until the next one: this side is being stopped, for a while */
+void slot_pause(struct slot *s); /* until the next one: this side is being stopped, for a while */
 void slot_go_on(struct slot *s); /* what comes can be taken again, see ssh_hold */
 /* Says good-bye; slot_is_closed tells when the other side has tidied up. */
 void slot_close(struct slot *s);

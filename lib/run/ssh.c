@@ -64,6 +64,7 @@ struct ssh {
     VEC(struct seat *) buried;    /* to be freed when nobody is in the middle of using them */
     VEC(struct carrier *) buried_carriers;
     struct timer sweep, ping;
+    bool paused; /* we are being stopped */
     bool begun; /* the library is of use only from the first host on, and takes its time to begin */
     bool closing;
     struct contents *contents; /* of files that are sent */
@@ -264,7 +265,13 @@ static void open_seat(struct link *link) {
     *vec_push(&link->seats) = seat;
     struct slot_events events = {seat,       seat_ready,  seat_refused, seat_broken, seat_output,
                                  seat_ended, seat_unable, seat_load,    seat_facts};
-    seat->slot = slot_open(h->ssh->loop, link->way, !h->up, h->ssh->options.keep_scratch, &events);
+    int64_t silence = h->target.silence / SECOND;
+    struct slot_options options = {
+        .count_cores = !h->up,
+        .keep_scratch = h->ssh->options.keep_scratch,
+        .silence = silence > SLOT_SILENCE ? (unsigned)silence : SLOT_SILENCE,
+    };
+    seat->slot = slot_open(h->ssh->loop, link->way, &options, &events);
 }
 
 /* --- carriers --- */
@@ -511,17 +518,37 @@ static void cancel(struct executor *base, struct job *job, bool at_once) {
 }
 
 /* Tells the keepers that we are there, and asks one on each host for its load. */
-static void ping_all(void *arg) {
-    struct ssh *x = arg;
+static void tell_all(struct ssh *x, void (*tell)(struct slot *s)) {
     for (size_t i = 0; i < x->hosts.n; i++) {
         struct ssh_host *h = x->hosts.v[i];
         for (size_t l = 0; h != NULL && l < h->links.n; l++)
             for (size_t s = 0; s < h->links.v[l]->seats.n; s++)
-                slot_ping(h->links.v[l]->seats.v[s]->slot);
+                tell(h->links.v[l]->seats.v[s]->slot);
+    }
+}
+
+static void ping_all(void *arg) {
+    struct ssh *x = arg;
+    if (!x->paused)
+        tell_all(x, slot_ping);
+    for (size_t i = 0; i < x->hosts.n; i++) {
+        struct ssh_host *h = x->hosts.v[i];
         if (h != NULL && h->idle != NULL && !x->options.no_samples)
             slot_ask_load(h->idle->slot);
     }
     loop_timer(x->loop, &x->ping, loop_now(x->loop) + SLOT_PING * SECOND);
+}
+
+void ssh_pause(struct executor *base) {
+    struct ssh *x = (struct ssh *)base;
+    x->paused = true;
+    tell_all(x, slot_pause);
+}
+
+void ssh_resume(struct executor *base) {
+    struct ssh *x = (struct ssh *)base;
+    x->paused = false;
+    ping_all(x);
 }
 
 static bool close_all(struct executor *base) {

@@ -37,5 +37,9 @@ void ssh_describe(struct executor *x, const struct host *host, struct buf *way_i
  * free memory and the free disk below its scratch directory, in bytes (UINT64_MAX: not known). */
 void ssh_ask_load(struct executor *x, const struct host *host);
 void ssh_ask_facts(struct executor *x, const struct host *host);
+/* Tells all hosts that nothing is heard of us for a while, until ssh_resume: we are being stopped.
+ */
+void ssh_pause(struct executor *x);
+void ssh_resume(struct executor *x);
 
 #endif

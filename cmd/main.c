@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 #include "cmd/options.h"
+#include "run/keyring.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -54,6 +55,9 @@ void print_help(const struct verb *verb) {
 
 int main(int argc, char **argv) {
     mem_on_failure(out_of_memory);
+    int answer = keyring_answer();
+    if (answer >= 0)
+        return answer;
     const struct verb *verb = argc > 1 ? find_verb(argv[1]) : NULL;
     int skip = verb != NULL;
     if (verb == NULL)

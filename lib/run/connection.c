@@ -18,7 +18,8 @@
 enum {
     RECEIVE = 128 * 1024, /* read from the socket at once */
     FULL = 1024 * 1024,   /* waiting to be sent */
-    ROUNDS = 64,          /* of all members, before the others in the loop have their turn */
+    GOODBYE_MAX = 300,
+    ROUNDS = 64, /* of all members, before the others in the loop have their turn */
 };
 
 #define ENDING (10 * MILLISECOND) /* between looks whether a proxy has ended */
@@ -51,6 +52,7 @@ struct connection {
     int64_t look_at;   /* for the next one */
     struct buf out;
     size_t out_at;
+    struct buf goodbye; /* what the server said when it ended the connection */
     bool for_good, needs_ssh;
     struct buf reason;
 };
@@ -98,16 +100,37 @@ static const char *last_error(struct connection *c) {
     return text != NULL && *text != '\0' ? text : "no reason given";
 }
 
-/* The other side has ended it: a proxy may know why. */
+/* The other side has ended it: it may have said why, or a proxy know it. */
 static void fail_closed(struct connection *c, const char *what) {
+    static const char too_many[] = "Too many authentication failures";
     struct buf why = {0};
     bool for_good = dial_explain(c->dial, &why);
+    if (c->goodbye.n != 0) {
+        buf_puts(&why, ": ");
+        buf_str(&why, buf_view(&c->goodbye));
+    }
+    if (c->state == LOGGING_IN && c->goodbye.n != 0 && strstr(c->goodbye.s, too_many) != NULL) {
+        for_good = true;
+        buf_puts(&why, "; it gives fewer tries than there are keys: name the right one with "
+                       "IdentityFile, and IdentitiesOnly yes");
+    }
     fail(c, for_good, "%s%s", what, why.n != 0 ? why.s : "");
     buf_free(&why);
 }
 
+static void take_goodbye(LIBSSH2_SESSION *session, int reason, const char *message, int n,
+                         const char *language, int language_n, void **abstract) {
+    struct connection *c = *abstract;
+    (void)session;
+    (void)reason;
+    (void)language;
+    (void)language_n;
+    if (n > 0 && c->goodbye.n == 0)
+        buf_add(&c->goodbye, message, n < GOODBYE_MAX ? (size_t)n : GOODBYE_MAX);
+}
+
 void connection_fail(struct connection *c, const char *what) {
-    if (c->closed)
+    if (c->closed || c->goodbye.n != 0)
         fail_closed(c, "the connection was closed");
     else
         fail(c, false, "%s: %s", what, last_error(c));
@@ -317,6 +340,7 @@ static void close_connection(struct way *base) {
     vec_free(&c->members);
     buf_free(&c->out);
     buf_free(&c->reason);
+    buf_free(&c->goodbye);
     free(c->in);
     free(c);
 }
@@ -355,12 +379,15 @@ static bool make_session(struct connection *c) {
     union {
         ssize_t (*send)(libssh2_socket_t, const void *, size_t, int, void **);
         ssize_t (*recv)(libssh2_socket_t, void *, size_t, int, void **);
+        void (*disconnect)(LIBSSH2_SESSION *, int, const char *, int, const char *, int, void **);
         void *any;
     } callback;
     callback.send = take_to_send;
     libssh2_session_callback_set(c->session, LIBSSH2_CALLBACK_SEND, callback.any);
     callback.recv = give_received;
     libssh2_session_callback_set(c->session, LIBSSH2_CALLBACK_RECV, callback.any);
+    callback.disconnect = take_goodbye;
+    libssh2_session_callback_set(c->session, LIBSSH2_CALLBACK_DISCONNECT, callback.any);
     libssh2_session_set_blocking(c->session, 0);
     struct buf reason = {0};
     c->known = known_hosts_find(c->shared->known_hosts, c->target);
@@ -471,12 +498,27 @@ static void check_host_key(struct connection *c) {
         refuse_host_key(c, answer, key);
 }
 
+static void wake(void *arg) {
+    struct connection *c = arg;
+    loop_timer(c->loop, &c->kick, loop_now(c->loop));
+}
+
 static void log_in(struct connection *c) {
     struct buf reason = {0};
-    switch (ssh_auth_advance(c->auth, &reason)) {
+    enum auth answer = ssh_auth_advance(c->auth, &reason);
+    if (c->closed || c->goodbye.n != 0) /* libssh2 may call that a refusal */
+        answer = AUTH_BROKEN;
+    switch (answer) {
     case AUTH_WAIT:
+        /* A person may take their time, and the server will end it. */
+        if (ssh_auth_waits_for_person(c->auth))
+            loop_timer_clear(c->loop, &c->deadline);
+        else if (c->deadline.index == 0)
+            time_begins(c);
         break;
     case AUTH_GRANTED:
+        ssh_auth_free(c->auth);
+        c->auth = NULL;
         c->state = READY;
         c->last_sign = loop_now(c->loop);
         loop_timer_clear(c->loop, &c->deadline);
@@ -487,6 +529,10 @@ static void log_in(struct connection *c) {
     case AUTH_REFUSED:
         fail(c, true, "%s", reason.s);
         break;
+    case AUTH_NEEDS_SSH:
+        fail_beyond(c, "%s", reason.s);
+        break;
+    case AUTH_MORE:
     case AUTH_BROKEN:
         connection_fail(c, "the log-in failed");
         break;
@@ -519,7 +565,8 @@ static void shake_hands(struct connection *c) {
     check_host_key(c);
     if (c->state == DEAD)
         return;
-    c->auth = ssh_auth_new(c->session, c->target);
+    c->auth = ssh_auth_new(&(struct auth_context){
+        .session = c->session, .shared = c->shared, .target = c->target, .wake = wake, .arg = c});
     c->state = LOGGING_IN;
 }
 

@@ -68,6 +68,9 @@ struct executor_events {
     void (*host_holds)(void *context, struct host *host, struct str file);
     /* What ssh_ask_facts asked for. */
     void (*host_facts)(void *context, struct host *host, uint64_t memory, uint64_t disk);
+    /* A person is being asked something on the terminal: nothing else is to be written there. NULL
+     * where nothing is. */
+    void (*asking)(void *context, bool on);
 };
 
 struct executor;

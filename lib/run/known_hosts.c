@@ -4,6 +4,7 @@
 #include "base/io.h"
 #include "base/map.h"
 #include "run/base64.h"
+#include "run/wire.h"
 
 #include <errno.h>
 #include <openssl/evp.h>
@@ -85,11 +86,9 @@ void known_hosts_free(struct known_hosts *k) {
 }
 
 struct str known_key_type(struct str blob) {
-    const unsigned char *s = (const unsigned char *)blob.s;
-    if (blob.n < 4)
-        return STR("");
-    size_t n = (size_t)s[0] << 24 | (size_t)s[1] << 16 | (size_t)s[2] << 8 | s[3];
-    return n <= blob.n - 4 ? (struct str){blob.s + 4, n} : STR("");
+    struct str type = STR("");
+    wire_take_string(&blob, &type);
+    return type;
 }
 
 /* --- reading --- */

@@ -303,6 +303,11 @@ static void on_host_holds(void *context, struct host *host, struct str name) {
         sched_host_holds(r->sched, host->id + 1, file->id, true);
 }
 
+static void on_asking(void *context, bool on) {
+    struct run *r = context;
+    r->view->asking(r->view->context, on);
+}
+
 static void woken(void *arg) {
     struct run *r = arg;
     sched_tick(r->sched, loop_now(r->loop));
@@ -503,7 +508,8 @@ struct run *run_new(struct loop *loop, struct graph *graph, struct plan *plan, s
                       .options = *options,
                       .view = view};
     r->events = (struct executor_events){
-        r, on_output, on_ended, on_host_up, on_host_lost, on_host_load, on_host_holds, NULL};
+        r,    on_output, on_ended, on_host_up, on_host_lost, on_host_load, on_host_holds,
+        NULL, on_asking};
     r->wake = (struct timer){.expired = woken, .arg = r};
     r->watcher = watcher;
     r->local = local_new(loop, &r->events, watcher);

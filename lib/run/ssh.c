@@ -614,7 +614,7 @@ struct executor *ssh_new(struct loop *loop, const struct executor_events *events
                          const struct ssh_options *options) {
     struct ssh *x = mem_zalloc(sizeof *x);
     *x = (struct ssh){.base = {&table}, .loop = loop, .events = events, .options = *options};
-    x->shared = ssh_shared_new(loop, options->watcher);
+    x->shared = ssh_shared_new(loop, options->watcher, events->asking, events->context);
     x->contents = contents_new(loop);
     x->asker = ssh_asker_new(loop, options->watcher, options->config);
     x->sweep = (struct timer){.expired = sweep, .arg = x};

@@ -2,12 +2,18 @@
  *
  *   ssh.c          the executor: hosts, and which connection and slot a job gets
  *   ssh_asker.c    what the user's configuration says of hosts, with few questions
- *   ssh_config.c   one of these questions (ssh -G); ssh_blocks.c: for which others its answer is
- * good ssh_target.c   what it says; ssh_tokens.c: "%h" and the like in it dial.c         from that
- * to a socket; proxy.c: round by ProxyJump and ProxyCommand connection.c   one connection:
- * handshake, host key, log-in, and whose turn it is on it known_hosts.c  is this the host it says
- * it is? ssh_auth.c     logging in slot.c         one slot: a long-lived shell on the host
- * (keeper.sh) that runs one step after another carry.c        files there and back, over SFTP
+ *   ssh_config.c   one of these questions (ssh -G)
+ *   ssh_blocks.c   for which other hosts its answer is good
+ *   ssh_target.c   what it says; ssh_tokens.c: "%h" and the like in it
+ *   dial.c         from that to a socket; proxy.c: round by ProxyJump and ProxyCommand
+ *   connection.c   one connection: handshake, host key, log-in, whose turn it is on it
+ *   ssh_methods.c  ciphers and the like, to agree on with the host
+ *   known_hosts.c  is this the host it says it is?
+ *   ssh_auth.c     logging in: ssh_keys.c with keys, ssh_typed.c with what a person types
+ *   keyring.c      keys that want a passphrase, unlocked once for all hosts
+ *   ssh_shared.c   what all connections have in common
+ *   slot.c         one slot: a long-lived shell (keeper.sh) that runs one step after another
+ *   carry.c        files there and back, over SFTP
  *   remote.c       one try of a step: prepare, send, run, fetch, clean */
 #ifndef FORAY_RUN_SSH_H
 #define FORAY_RUN_SSH_H

@@ -2,18 +2,26 @@
 #ifndef FORAY_RUN_SSH_SHARED_H
 #define FORAY_RUN_SSH_SHARED_H
 
+#include "run/keyring.h"
 #include "run/known_hosts.h"
+#include "run/prompt.h"
 #include "run/proxy.h"
+#include "run/secrets.h"
 
 struct ssh_shared {
     struct loop *loop;
     const struct watcher *watcher;
     struct proxies *proxies;
     struct known_hosts *known_hosts;
+    struct prompter *prompter;
+    struct keyring *keyring;
+    struct secrets *secrets;
     bool held; /* what comes is left in the sockets, until whoever takes it has room again */
 };
 
-struct ssh_shared *ssh_shared_new(struct loop *loop, const struct watcher *watcher);
+/* asking, which may be NULL: see executor.h. */
+struct ssh_shared *ssh_shared_new(struct loop *loop, const struct watcher *watcher,
+                                  void (*asking)(void *context, bool on), void *context);
 void ssh_shared_free(struct ssh_shared *s); /* after all connections */
 
 #endif

@@ -241,8 +241,14 @@ void by_host_free(struct by_host *v) {
     free(v);
 }
 
+static void asking(void *context, bool on) {
+    struct by_host *v = context;
+    sink_hold(v->sink, on);
+}
+
 struct run_view by_host_view(struct by_host *v) {
-    return (struct run_view){v, started, output, tried, settled, dropped, grown, told, host_lost};
+    return (struct run_view){v,       started, output, tried,     settled,
+                             dropped, grown,   told,   host_lost, asking};
 }
 
 void by_host_interrupted(struct by_host *v, int sig) {

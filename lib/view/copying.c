@@ -277,8 +277,14 @@ void copying_free(struct copying *c) {
     free(c);
 }
 
+static void asking(void *context, bool on) {
+    struct copying *c = context;
+    sink_hold(c->sink, on);
+}
+
 struct run_view copying_view(struct copying *c) {
-    return (struct run_view){c, started, output, tried, settled, dropped, grown, told, host_lost};
+    return (struct run_view){c,       started, output, tried,     settled,
+                             dropped, grown,   told,   host_lost, asking};
 }
 
 void copying_interrupted(struct copying *c, int sig) {

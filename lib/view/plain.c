@@ -291,8 +291,14 @@ void plain_free(struct plain *p) {
     free(p);
 }
 
+static void asking(void *context, bool on) {
+    struct plain *p = context;
+    sink_hold(p->sink, on);
+}
+
 struct run_view plain_view(struct plain *p) {
-    return (struct run_view){p, started, output, tried, settled, dropped, grown, told, host_lost};
+    return (struct run_view){p,       started, output, tried,     settled,
+                             dropped, grown,   told,   host_lost, asking};
 }
 
 void plain_interrupted(struct plain *p, int sig) {

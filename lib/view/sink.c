@@ -40,7 +40,7 @@ struct sink {
     void *arg;
     struct end ends[2];
     struct entry *first, **last;
-    bool held;
+    size_t holds; /* nothing is written while there are any */
 };
 
 /* The terminal or pipe behind the descriptor is shared with others, who may not expect O_NONBLOCK
@@ -68,7 +68,7 @@ static void open_end(struct end *end, int fd) {
 static void flush(struct sink *s);
 
 void sink_hold(struct sink *s, bool hold) {
-    s->held = hold;
+    s->holds = hold ? s->holds + 1 : s->holds - 1;
     flush(s);
 }
 
@@ -195,7 +195,7 @@ static bool has_room(const struct end *end) {
 
 static void flush(struct sink *s) {
     /* Not for ever: the others in the loop have their turn too. */
-    for (int rounds = 0; s->first != NULL && !s->held && rounds < 64; rounds++) {
+    for (int rounds = 0; s->first != NULL && s->holds == 0 && rounds < 64; rounds++) {
         struct entry *e = s->first;
         struct end *end = &s->ends[e->to];
         if (end->dead || !load(e)) {
@@ -219,7 +219,7 @@ static void flush(struct sink *s) {
     }
     for (int i = 0; i < 2; i++)
         s->ends[i].watch.events = 0;
-    if (s->first != NULL && !s->held)
+    if (s->first != NULL && s->holds == 0)
         s->ends[s->first->to].watch.events = POLLOUT;
     look_at_level(s);
 }

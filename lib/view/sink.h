@@ -20,7 +20,8 @@ struct sink_file {
 };
 void sink_file(struct sink *s, enum stream to, struct sink_file *file, uint64_t offset, uint64_t n);
 void sink_file_release(struct sink_file *file); /* closes and frees it with the last share */
-/* Nothing is written until it is let go: a step has the terminal. */
+/* Nothing is written until it is let go, as often as it was held: a step has the terminal, or a
+ * person is asked something on it. */
 void sink_hold(struct sink *s, bool hold);
 /* Tells when much is waiting to be written, and when that is over. */
 void sink_tell(struct sink *s, void (*full)(void *arg, bool full), void *arg);

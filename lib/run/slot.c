@@ -14,7 +14,9 @@ enum {
     READ = 64 * 1024,                /* from a channel at once */
     SCRIPT_ARGUMENT_MAX = 90 * 1024, /* see local.c; a longer script goes through a file there */
     NOISE_MAX = 64 * 1024,           /* that a login shell may print before the keeper is ready */
-    WORDS_MAX = 200,                 /* of that in a message */
+    WORDS_MAX = 200,                 /* of that, or of the keeper, in a message */
+    ROOT_MAX = 1024,                 /* the name of its directory there */
+    MARK_MAX = 16 * 1024,            /* nothing that the keeper says of a step is longer */
 };
 #define READY_DEADLINE (30 * SECOND)
 
@@ -121,62 +123,74 @@ static double parse_load(const char *text) {
     return end != text && load >= 0 && load < 1e6 ? load : -1;
 }
 
+static void make_no_sense(struct slot *s) {
+    break_slot(s, "what the shell there says makes no sense");
+}
+
 /* What the keeper says of the step's end, on standard output. */
 static void take_end(struct slot *s, const char *said) {
     struct tap *tap = &s->taps[STREAM_OUT];
-    int status;
+    unsigned status;
     char left, load[32];
-    if (sscanf(said, " %d %c %31s", &status, &left, load) == 3) {
+    if (sscanf(said, " %3u %c %31s", &status, &left, load) == 3 && status <= 255) {
         tap->at = AFTER;
-        s->status = status & 0xff;
+        s->status = (int)status;
         s->clean = left == 'e';
         s->load = parse_load(load);
     } else if (strncmp(said, " - ", 3) == 0) {
         tap->at = AFTER;
-        buf_visible(&s->refusal, str_of(said + 3));
+        buf_visible(&s->refusal, (struct str){said + 3, strnlen(said + 3, WORDS_MAX)});
     } else if (strcmp(said, " !") == 0) {
         s->deserted = true;
+    } else if (*said != '+') {
+        make_no_sense(s);
     }
+}
+
+/* Where the next mark begins, or may begin: it is \036 and the nonce, and may have come in part. */
+static size_t find_mark(const struct slot *s, const struct buf *held, size_t at) {
+    for (const char *start; at < held->n; at = (size_t)(start - held->s) + 1) {
+        start = memchr(held->s + at, '\036', held->n - at);
+        if (start == NULL)
+            break;
+        size_t left = held->n - (size_t)(start - held->s) - 1;
+        if (memcmp(start + 1, s->nonce, left < NONCE ? left : NONCE) == 0)
+            return (size_t)(start - held->s);
+    }
+    return held->n;
 }
 
 /* Takes the marks out of what a stream has brought; gives the rest to the step. */
 static void sift(struct slot *s, enum stream stream) {
     struct tap *tap = &s->taps[stream];
-    for (;;) {
-        /* A mark begins with \036 and the nonce; "the end" may have come in part. */
-        char *start = tap->held.n != 0 ? memchr(tap->held.s, '\036', tap->held.n) : NULL;
-        while (start != NULL) {
-            size_t left = tap->held.n - (size_t)(start - tap->held.s) - 1;
-            if (memcmp(start + 1, s->nonce, left < NONCE ? left : NONCE) == 0)
-                break;
-            start = memchr(start + 1, '\036', left);
-        }
-        size_t before = start != NULL ? (size_t)(start - tap->held.s) : tap->held.n;
-        if (before != 0) {
-            if (tap->at == WITHIN)
-                s->events.output(s->events.context, s, stream, (struct str){tap->held.s, before});
-            buf_drop(&tap->held, before);
-        }
-        char *end = start != NULL ? memchr(tap->held.s, '\n', tap->held.n) : NULL;
-        if (end == NULL || (size_t)(end - tap->held.s) < NONCE + 2) {
-            /* A mark is short: what goes on and on without a newline is none, but the step cannot
-             * know the nonce. */
-            return;
-        }
+    struct buf *held = &tap->held;
+    size_t at = 0;
+    while (s->state == RUNNING) {
+        size_t mark = find_mark(s, held, at);
+        if (mark != at && tap->at == WITHIN)
+            s->events.output(s->events.context, s, stream, (struct str){held->s + at, mark - at});
+        at = mark;
+        char *end = at < held->n ? memchr(held->s + at, '\n', held->n - at) : NULL;
+        if (end == NULL)
+            break;
         *end = '\0';
-        const char *rest = tap->held.s + 1 + NONCE;
-        if (tap->at == BEFORE && *rest == '+') {
+        const char *rest = held->s + at + 1 + NONCE; /* which has no newline */
+        if (tap->at == BEFORE && *rest == '+')
             tap->at = WITHIN;
-        } else if (tap->at == WITHIN && stream == STREAM_ERR && *rest == '.') {
+        else if (tap->at == WITHIN && stream == STREAM_ERR && *rest == '.')
             tap->at = AFTER;
-        } else if (tap->at == WITHIN && stream == STREAM_OUT) {
+        else if (tap->at == WITHIN && stream == STREAM_OUT)
             take_end(s, rest);
-        }
-        buf_drop(&tap->held, (size_t)(end - tap->held.s) + 1);
+        at = (size_t)(end - held->s) + 1;
     }
+    buf_drop(held, at);
+    if (held->n > MARK_MAX) /* the step cannot know the nonce: this is the host */
+        make_no_sense(s);
 }
 
 static void check_ended(struct slot *s) {
+    if (s->state != RUNNING)
+        return;
     if (s->deserted) {
         break_slot(s, "the shell that waited for the step there was killed");
         return;
@@ -190,11 +204,23 @@ static void check_ended(struct slot *s) {
         s->events.ended(s->events.context, s, s->status, s->clean, s->load);
 }
 
+/* The last line of a text that says anything. */
+static struct str last_line(struct str text) {
+    while (text.n != 0 && (unsigned char)text.s[text.n - 1] <= ' ')
+        text.n--;
+    size_t start = text.n;
+    while (start > 0 && text.s[start - 1] != '\n' && text.n - start < WORDS_MAX)
+        start--;
+    return (struct str){text.s + start, text.n - start};
+}
+
 /* The last line that a login shell has printed, in case it says why there is no keeper. */
-static void keep_noise(struct slot *s, struct str line) {
-    size_t from = line.n > WORDS_MAX ? line.n - WORDS_MAX : 0;
+static void keep_noise(struct slot *s, struct str text) {
+    struct str line = last_line(text);
+    if (line.n == 0)
+        return;
     buf_clear(&s->noise);
-    buf_add(&s->noise, line.s + from, line.n - from);
+    buf_add(&s->noise, line.s, line.n);
 }
 
 /* In bytes. */
@@ -212,12 +238,12 @@ static void take_word(struct slot *s, const char *said) {
     int at = 0;
     if (s->state == WAITING && strncmp(said, " no ", 4) == 0) {
         struct buf reason = {0};
-        buf_visible(&reason, str_of(said + 4));
+        buf_visible(&reason, (struct str){said + 4, strnlen(said + 4, WORDS_MAX)});
         break_slot(s, reason.s);
         buf_free(&reason);
     } else if (s->state == WAITING &&
                sscanf(said, " ready %u %llu %31s %n", &cores, &memory, load, &at) == 3 && at > 0 &&
-               said[at] == '/') {
+               said[at] == '/' && strlen(said + at) <= ROOT_MAX) {
         buf_clear(&s->scratch);
         buf_puts(&s->scratch, said + at);
         became(s, IDLE);
@@ -228,43 +254,53 @@ static void take_word(struct slot *s, const char *said) {
         s->events.load(s->events.context, s, parse_load(load));
     } else if (s->state == IDLE && sscanf(said, " facts %31s %31s", load, disk) == 2) {
         s->events.facts(s->events.context, s, parse_kib(load), parse_kib(disk));
+    } else if (s->state == WAITING) {
+        make_no_sense(s);
     } else if (s->state == LEAVING && strcmp(said, " bye") == 0) {
         became(s, CLOSED);
     }
 }
 
-/* Where in a line the keeper's own words begin: noise may stand before them, without a newline at
- * its end. NULL: nowhere. */
-static char *find_word(const struct slot *s, char *line, const char *end) {
-    for (char *mark = line; (mark = memchr(mark, '\036', (size_t)(end - mark))) != NULL; mark++)
+/* Where the keeper's own words begin, from `at` on: noise may stand before them, in the same line
+ * too. The text's length: nowhere. */
+static size_t find_words(const struct slot *s, const struct buf *text, size_t at) {
+    for (const char *mark; at < text->n; at = (size_t)(mark - text->s) + 1) {
+        mark = memchr(text->s + at, '\036', text->n - at);
+        if (mark == NULL)
+            break;
         if (strncmp(mark + 1, s->id, NONCE) == 0)
-            return mark + 1 + NONCE;
-    return NULL;
+            return (size_t)(mark - text->s) + 1 + NONCE;
+    }
+    return text->n;
 }
 
 /* While nothing runs: the keeper's own lines; anything else is noise of the login shell, or of what
  * a step left. */
 static void listen(struct slot *s) {
-    struct buf said = {0}, *held = &s->taps[STREAM_OUT].held;
+    struct buf line = {0}, *held = &s->taps[STREAM_OUT].held;
     size_t at = 0;
-    char *end;
-    while (at < held->n && (end = memchr(held->s + at, '\n', held->n - at)) != NULL) {
-        char *line = held->s + at, *word;
-        *end = '\0';
+    for (;;) {
+        size_t words = find_words(s, held, at);
+        char *end = words < held->n ? memchr(held->s + words, '\n', held->n - words) : NULL;
+        if (end == NULL) { /* only whole lines count */
+            size_t noise = words < held->n ? words - NONCE - 1 : held->n;
+            char *last = bytes_last(held->s + at, '\n', noise - at);
+            if (last != NULL && s->state == WAITING)
+                keep_noise(s, (struct str){held->s + at, (size_t)(last - held->s) - at});
+            at = last != NULL ? (size_t)(last - held->s) + 1 : at;
+            break;
+        }
+        buf_clear(&line);
+        buf_add(&line, held->s + words, (size_t)(end - held->s) - words);
         at = (size_t)(end - held->s) + 1;
-        if ((word = find_word(s, line, end)) != NULL) {
-            buf_puts(&said, word);
-            buf_drop(held, at);
-            at = 0;
-            take_word(s, said.s);
-            buf_clear(&said);
-            if (s->state == RUNNING || s->state == CLOSED || s->state == BROKEN)
-                break;
-        } else if (s->state == WAITING && end != line) {
-            keep_noise(s, (struct str){line, (size_t)(end - line)});
+        take_word(s, line.s);
+        if (s->state == RUNNING || s->state == CLOSED || s->state == BROKEN) {
+            /* nothing of this is held any more */
+            buf_free(&line);
+            return;
         }
     }
-    buf_free(&said);
+    buf_free(&line);
     buf_drop(held, at);
     if (held->n > NOISE_MAX)
         buf_drop(held, held->n - NONCE - 2);
@@ -281,16 +317,6 @@ static void take(struct slot *s, enum stream stream, size_t n) {
     } else if (s->state == IDLE || held->n > NOISE_MAX) {
         buf_clear(held); /* nobody's */
     }
-}
-
-/* The last line of a text that says anything. */
-static struct str last_line(struct str text) {
-    while (text.n != 0 && (unsigned char)text.s[text.n - 1] <= ' ')
-        text.n--;
-    size_t start = text.n;
-    while (start > 0 && text.s[start - 1] != '\n' && text.n - start < WORDS_MAX)
-        start--;
-    return (struct str){text.s + start, text.n - start};
 }
 
 /* What a login shell said last, for a message: complaints first. */

@@ -14,12 +14,12 @@ static void rung(void *arg) {
 }
 
 struct carrier *carrier_open(struct loop *loop, struct way *w, struct store *store,
-                             const struct carrier_events *events) {
+                             int64_t patience, const struct carrier_events *events) {
     struct carrier *k = mem_zalloc(sizeof *k);
     *k = (struct carrier){.loop = loop, .events = *events, .store = store};
     k->listener = (struct listener){.ring = rung, .arg = k};
     k->last = &k->first;
-    k->sftp = sftp_open(loop, w, &(struct sftp_events){k, room, broken});
+    k->sftp = sftp_open(loop, w, patience, &(struct sftp_events){k, room, broken});
     if (store != NULL)
         contents_listen(store_contents(store), &k->listener);
     return k;
@@ -195,8 +195,10 @@ static bool move_parcels(struct load *l) {
 
 static bool go(struct load *l) {
     bool moved = false;
-    if (*l->errand->give_up && l->state < SYNCING)
+    if (*l->errand->give_up && l->state < SYNCING) {
         load_trouble(l, CARRY_LOST, "given up");
+        sftp_hurry(l->carrier->sftp);
+    }
     if (l->stopping) {
         stop_parcels(l);
         return false;

@@ -48,9 +48,10 @@ struct carrier_events {
     void (*holds)(void *context, struct str name);
 };
 
-/* store: of the host, for the carriers of all ways to it; NULL: nothing is kept there. */
+/* store: of the host, for the carriers of all ways to it; NULL: nothing is kept there. patience: ns
+ * that the other side may owe an answer. */
 struct carrier *carrier_open(struct loop *loop, struct way *w, struct store *store,
-                             const struct carrier_events *events);
+                             int64_t patience, const struct carrier_events *events);
 /* Forgets it and its errands, without a word to those who wait for them. */
 void carrier_free(struct carrier *k);
 void carrier_do(struct carrier *k, struct errand *e); /* e must live until done is called */

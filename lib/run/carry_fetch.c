@@ -48,6 +48,11 @@ static void trouble(struct parcel *p, enum carried verdict, const char *why) {
     load_trouble_with(p->load, verdict, "cannot fetch", item_of(p)->from, why);
 }
 
+/* SFTP has one word for whatever goes wrong; when reading it is not the disk that is full. */
+static const char *reason(uint32_t status) {
+    return status == SFTP_FAILURE ? "it cannot be read there" : sftp_reason(status);
+}
+
 static void add_fetched(struct parcel *p, int fd) {
     landing_add(p->load->landing, &p->temporary, item_of(p)->to, fd);
 }
@@ -59,7 +64,7 @@ static void link_read(void *arg, const struct sftp_answer *answer) {
     struct parcel *p = arg;
     struct str target = answer->n_entries == 1 ? answer->entries[0].name : STR("");
     if (answer->status != SFTP_OK) {
-        trouble(p, CARRY_FAILED, sftp_reason(answer->status));
+        trouble(p, CARRY_FAILED, reason(answer->status));
     } else if (target.n == 0 || target.n >= 4096 || memchr(target.s, '\0', target.n) != NULL) {
         trouble(p, CARRY_FAILED, "the host gives a link that is none");
     } else if (!p->load->stopping) {
@@ -145,7 +150,7 @@ static void came(void *arg, const struct sftp_answer *answer) {
         if (answer->status == SFTP_OK)
             take_bytes(piece, answer->bytes);
         else if (answer->status != SFTP_EOF)
-            trouble(p, CARRY_REFUSED, sftp_reason(answer->status));
+            trouble(p, CARRY_REFUSED, reason(answer->status));
         else if (piece->offset < p->size)
             trouble(p, CARRY_LOST, "it became shorter while it was read");
         /* A server may give less than it was asked for. */
@@ -185,7 +190,7 @@ static void opened(void *arg, const struct sftp_answer *answer) {
     struct parcel *p = arg;
     p->busy--;
     if (answer->status != SFTP_OK)
-        trouble(p, CARRY_FAILED, sftp_reason(answer->status));
+        trouble(p, CARRY_FAILED, reason(answer->status));
     else
         buf_str(&p->handle, answer->bytes);
     if (!p->load->stopping) {
@@ -241,7 +246,7 @@ static void looked_at(void *arg, const struct sftp_answer *answer) {
         return;
     }
     if (answer->status != SFTP_OK)
-        trouble(p, CARRY_FAILED, sftp_reason(answer->status));
+        trouble(p, CARRY_FAILED, reason(answer->status));
     else if ((a->has & SFTP_HAS_MODE) != 0 && !S_ISREG(a->mode))
         trouble(p, CARRY_FAILED, "it is not a regular file, and only those can be carried");
     else

@@ -110,7 +110,8 @@ bool look_begin(struct load *l) {
 }
 
 static void trouble(struct look *look, enum carried verdict, const char *why) {
-    load_trouble_with(look->load, verdict, "cannot fetch", buf_view(&look->dir), why);
+    struct str name = look->dir.n != 0 ? buf_view(&look->dir) : cargo_of(look)->from;
+    load_trouble_with(look->load, verdict, "cannot fetch", name, why);
 }
 
 static bool add_tree_entry(struct look *look, const struct sftp_entry *e, struct str from) {

@@ -15,7 +15,7 @@ enum {
     HANDLE_MAX = 256,        /* by the draft */
     LATER = 64,              /* packets in one turn */
 };
-#define SILENCE (60 * SECOND)
+#define HURRY (5 * SECOND)
 
 enum packet {
     FXP_INIT = 1,
@@ -72,7 +72,9 @@ struct sftp {
     uint32_t chunk;
     bool can_rename, can_copy;
     struct buf last_words;
-    struct timer silence;
+    int64_t patience;     /* so long an answer may be missing */
+    bool hurried;         /* ... or no longer than HURRY */
+    struct timer silence; /* when it is over */
     VEC(struct sftp_entry) entries;
 };
 
@@ -114,8 +116,10 @@ static void set_length(struct buf *b, size_t start) {
 }
 
 static void heard(struct sftp *s) {
-    if (s->n_requests != 0)
-        loop_timer(s->loop, &s->silence, loop_now(s->loop) + SILENCE);
+    bool waits = s->state == OPENING || s->state == GREETING || s->n_requests != 0;
+    s->hurried = s->hurried && waits;
+    if (waits)
+        loop_timer(s->loop, &s->silence, loop_now(s->loop) + (s->hurried ? HURRY : s->patience));
     else
         loop_timer_clear(s->loop, &s->silence);
 }
@@ -554,7 +558,6 @@ static void greet(struct sftp *s) {
     buf_putc(&s->out, FXP_INIT);
     add_u32(&s->out, 3);
     s->state = GREETING;
-    loop_timer(s->loop, &s->silence, loop_now(s->loop) + SILENCE);
 }
 
 static bool open_channel(struct sftp *s) {
@@ -590,12 +593,15 @@ static bool advance(void *arg) {
     return moved;
 }
 
-struct sftp *sftp_open(struct loop *loop, struct way *w, const struct sftp_events *events) {
+struct sftp *sftp_open(struct loop *loop, struct way *w, int64_t patience,
+                       const struct sftp_events *events) {
     struct sftp *s = mem_zalloc(sizeof *s);
-    *s = (struct sftp){.loop = loop, .events = *events, .free = NONE, .chunk = CHUNK};
+    *s = (struct sftp){
+        .loop = loop, .events = *events, .patience = patience, .free = NONE, .chunk = CHUNK};
     s->in = mem_alloc((size_t)PACKET_MAX + 4);
     s->silence = (struct timer){.expired = too_quiet, .arg = s};
     s->channel = channel_open(w, CHANNEL_SFTP, (struct party){advance, s});
+    heard(s);
     return s;
 }
 
@@ -614,6 +620,13 @@ void sftp_free(struct sftp *s) {
 
 void sftp_kick(struct sftp *s) {
     channel_kick(s->channel);
+}
+
+void sftp_hurry(struct sftp *s) {
+    if (s->state == BROKEN || s->hurried)
+        return;
+    s->hurried = true;
+    heard(s);
 }
 
 size_t sftp_room(const struct sftp *s) {

@@ -59,10 +59,14 @@ struct sftp_events {
     void (*broken)(void *context, bool refused, const char *reason);
 };
 
-/* Begins. Requests are made from within `room`, and the functions that take answers. */
-struct sftp *sftp_open(struct loop *loop, struct way *w, const struct sftp_events *events);
+/* Begins. Requests are made from within `room`, and the functions that take answers. patience: ns
+ * that may pass without an answer. */
+struct sftp *sftp_open(struct loop *loop, struct way *w, int64_t patience,
+                       const struct sftp_events *events);
 void sftp_free(struct sftp *s); /* without a word to those who wait for answers */
 void sftp_kick(struct sftp *s); /* room is to be called soon */
+/* Who waits wants an end: what is asked so far must be answered soon. */
+void sftp_hurry(struct sftp *s);
 
 /* How many more bytes should be written or asked for now. */
 size_t sftp_room(const struct sftp *s);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 enum { MAX_SESSIONS = 10 };     /* per connection, sshd's default; a refusal teaches better */
+enum { CARRY_PATIENCE = 4 };    /* disks may be silent for so much longer than hosts */
 #define LINK_PAUSE (2 * SECOND) /* after a further connection to a host was refused */
 
 /* A slot and who is on it. */
@@ -302,6 +303,7 @@ static void carry(void *context, struct errand *e) {
     struct link *link = context;
     if (link->carrier == NULL)
         link->carrier = carrier_open(link->host->ssh->loop, link->way, link->host->store,
+                                     CARRY_PATIENCE * link->host->target.silence,
                                      &(struct carrier_events){link, carrier_broken, carrier_holds});
     carrier_do(link->carrier, e);
 }

@@ -392,3 +392,46 @@ half_there() { [ -n "$(find "$FORAY_FLEET"/hosts/node1/home/t -size +1M)" ]; }
     ended_with 60 0
     tr '\r' '\n' <log | grep -q $'^\033\\[Kforay: copied to '
 }
+
+@test "copy: what is not the same at both ends does not get its name, here and there" {
+    local home=$FORAY_FLEET/hosts/node2/home
+    mkdir -p "$home/bin" d
+    echo 'PATH=$HOME/bin:$PATH' >"$home/.bashrc"
+    printf '#!/bin/sh\ncat >/dev/null\necho 12345 2\n' >"$home/bin/cksum" && chmod 755 "$home/bin/cksum"
+    echo new >x && cp x d/x && ln -s x d/l
+    echo old | tee "${t[1]}/x" "${t[2]}/x" here >/dev/null
+    copies 3 x 'node[1-2]:t/'
+    says 'failed node2: ' 'is not the same here and there' 'copied to 1 of 2 hosts'
+    [ "$(cat "${t[1]}/x" "${t[2]}/x")" = $'new\nold' ]
+    copies 3 d node2:t/
+    [ -z "$(find "${t[2]}/d" ! -type d)" ]
+    copies 3 node2:t/x here
+    [ "$(cat here)" = old ]
+    tidy
+    # Where there is none, sizes must do.
+    printf '#!/bin/sh\nexit 127\n' >"$home/bin/cksum"
+    copies 0 x node2:t/
+    cmp x "${t[2]}/x"
+    rm -r "$home/bin" "$home/.bashrc"
+}
+
+@test "copy: a signal while what was copied is being proved leaves nothing half-made" {
+    local home=$FORAY_FLEET/hosts/node1/home
+    mkdir -p "$home/bin"
+    echo 'PATH=$HOME/bin:$PATH' >"$home/.bashrc"
+    printf '#!/bin/sh\necho >~/t/proving; exec sleep 300\n' >"$home/bin/cksum" && chmod 755 "$home/bin/cksum"
+    echo x >x
+    in_background copy x node1:t/
+    wait_until 20 test -e "${t[1]}/proving"
+    kill -TERM $pid
+    ended_with 20 143
+    wait_until 10 tidy
+    [ ! -e "${t[1]}/x" ]
+    copies 1 --timeout 1s node1:t/proving here
+    says 'ran into its time limit'
+    [ ! -e here ]
+    tidy
+    needs_root
+    wait_until 10 no_process_on node1
+    rm -r "$home/bin" "$home/.bashrc"
+}

@@ -458,6 +458,7 @@ static bool read_all(struct reading *r) {
     if (r->order->scatter && !cut(r, hosts.n_hosts))
         return false;
     r->rule = graph_add_rule(g, STR("copy"), template_parse(&g->arena, STR(":")));
+    r->rule->prove = true;
     r->rule->dir = template_parse(&g->arena, STR("."));
     bool good = true;
     /* What is missing here is missing for all hosts: one of them is enough to tell. */

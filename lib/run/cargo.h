@@ -45,7 +45,8 @@ struct cargo_item {
     struct marks marks;
     bool known; /* of a sent file: its digest is known */
     struct digest digest;
-    bool part; /* only `size` bytes of it, from `start` on */
+    size_t proof; /* of a sent file: its number there */
+    bool part;    /* only `size` bytes of it, from `start` on */
     uint64_t start;
     uint64_t size; /* as far as it is known before it is opened */
 };

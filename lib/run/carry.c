@@ -123,6 +123,11 @@ static void free_load(struct load *l) {
     for (size_t i = 0; i < l->directories.n; i++)
         free((char *)l->directories.v[i].path.s);
     vec_free(&l->directories);
+    for (size_t i = 0; i < l->held.n; i++) {
+        buf_free(&l->held.v[i].path);
+        buf_free(&l->held.v[i].temporary);
+    }
+    vec_free(&l->held);
     cargo_free(&l->items);
     buf_free(&l->why);
     free(l->cargo);
@@ -156,6 +161,7 @@ static bool begin_load(struct carrier *k) {
     l->cargo = mem_array(NULL, e->n_cargo + 1, sizeof *l->cargo);
     for (size_t i = 0; i < e->n_cargo; i++)
         l->cargo[i] = (struct errand_cargo){.load = l, .directory = true};
+    e->load = l;
     k->loads[k->n_loads++] = l;
     return e->kind == ERRAND_SEND ? send_begin(l) : look_begin(l);
 }
@@ -193,6 +199,37 @@ static bool move_parcels(struct load *l) {
     return moved;
 }
 
+/* Everything is there, or here. */
+static void settle(struct load *l) {
+    if (l->errand->kind == ERRAND_SEND)
+        l->state = NAMING;
+    else if (!landing_is_empty(l->landing))
+        start_sync(l);
+    else
+        l->state = OVER;
+}
+
+static void end_carrying(struct load *l) {
+    struct errand *e = l->errand;
+    if (e->proof == NULL || proof_is_empty(e->proof)) {
+        settle(l);
+        return;
+    }
+    l->state = PROVING;
+    if (e->kind == ERRAND_FETCH)
+        proof_read(e->proof);
+    e->came(e->arg);
+}
+
+void errand_go_on(struct errand *e, enum carried how, const char *reason) {
+    struct load *l = e->load;
+    if (how != CARRIED)
+        load_trouble(l, how, "%s", reason);
+    else if (!l->stopping)
+        settle(l);
+    sftp_kick(l->carrier->sftp);
+}
+
 static bool go(struct load *l) {
     bool moved = false;
     if (*l->errand->give_up && l->state < SYNCING) {
@@ -201,7 +238,7 @@ static bool go(struct load *l) {
     }
     if (l->stopping) {
         stop_parcels(l);
-        return false;
+        return send_free_held(l);
     }
     if (l->state == PLACING && l->busy == 0)
         moved = send_place(l);
@@ -213,19 +250,18 @@ static bool go(struct load *l) {
         moved = look_further(l) || moved;
     if (l->state == CARRYING && !l->stopping)
         moved = move_parcels(l) || moved;
-    if (l->state == CARRYING && l->item == l->items.n && l->busy == 0 && !l->stopping) {
-        if (!landing_is_empty(l->landing))
-            start_sync(l);
-        else
-            l->state = MARKING;
-    }
+    if (l->state == CARRYING && l->item == l->items.n && l->busy == 0 && !l->stopping)
+        end_carrying(l);
+    if (l->state == NAMING && !l->stopping)
+        moved = send_free_held(l) || moved;
     if (l->state == MARKING && !l->stopping)
         moved = directories_mark(l) || moved;
     return moved;
 }
 
 static bool is_over(const struct load *l) {
-    return l->busy == 0 && (l->state == OVER || l->stopping) && !landing_is_syncing(l->landing);
+    return l->busy == 0 && l->freed == l->held.n && (l->state == OVER || l->stopping) &&
+           !landing_is_syncing(l->landing);
 }
 
 /* A turn of all errands. */

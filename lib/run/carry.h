@@ -6,6 +6,7 @@
 #include "run/cargo.h"
 #include "run/executor.h"
 #include "run/loop.h"
+#include "run/proof.h"
 #include "run/store.h"
 #include "run/way.h"
 
@@ -33,8 +34,14 @@ struct errand {
     struct tally *tally; /* NULL: nobody counts */
     void (*done)(void *arg, enum carried how, const char *reason);
     void *arg;
-    str_list *made; /* FETCH: takes the names here of files that patterns stood for; they are the
-                       taker's */
+    /* NULL, or: what is to be proved to be the same at both ends before it gets its own name. It is
+     * told of the files, under their temporary names; `came` is called when there are some and all
+     * are there, and the errand goes on with errand_go_on. */
+    struct proof *proof;
+    void (*came)(void *arg);
+    struct load *load; /* the carrier's */
+    str_list *made;    /* FETCH: takes the names here of files that patterns stood for; they are the
+                          taker's */
     struct errand *next; /* the carrier's */
 };
 
@@ -56,6 +63,9 @@ struct carrier *carrier_open(struct loop *loop, struct way *w, struct store *sto
 void carrier_free(struct carrier *k);
 void carrier_do(struct carrier *k, struct errand *e); /* e must live until done is called */
 size_t carrier_waiting(const struct carrier *k);      /* errands that are not done */
+/* After e->came was called: with another `how` than CARRIED nothing gets its own name, and it ends
+ * so. */
+void errand_go_on(struct errand *e, enum carried how, const char *reason);
 /* Takes all errands that have not begun. */
 struct errand *carrier_take_back(struct carrier *k);
 

@@ -10,9 +10,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* With more files than that, none stays open until it is synced. */
-enum { SYNC_EACH = 8 };
-
 /* A read that is not answered, or one that was. */
 struct piece {
     struct parcel *parcel;
@@ -106,7 +103,11 @@ static void complete(struct parcel *p) {
     }
     if (error != 0)
         load_trouble_with(l, CARRY_REFUSED, "cannot keep", item_of(p)->from, strerror(error));
-    else
+    else if (l->errand->proof != NULL)
+        proof_there(l->errand->proof,
+                    proof_here(l->errand->proof, buf_view(&p->temporary), 0, p->size),
+                    buf_view(&p->path));
+    if (error == 0)
         add_fetched(p, fd);
     if (l->errand->tally != NULL)
         l->errand->tally->files++;

@@ -39,6 +39,18 @@ bool send_begin(struct load *l) {
     return asked;
 }
 
+/* While they are sent they are also read for the proof. */
+static void read_here(struct load *l) {
+    struct proof *proof = l->errand->proof;
+    for (size_t i = 0; i < l->items.n; i++) {
+        struct cargo_item *item = &l->items.v[i];
+        if (item->kind == CARGO_FILE)
+            item->proof = proof_here(proof, item->from, item->part ? item->start : 0, item->size);
+    }
+    if (!proof_is_empty(proof))
+        proof_read(proof);
+}
+
 bool send_place(struct load *l) {
     const struct errand *e = l->errand;
     struct buf why = {0};
@@ -53,6 +65,8 @@ bool send_place(struct load *l) {
     for (size_t i = 0; i < l->items.n && e->tally != NULL; i++)
         e->tally->expected += l->items.v[i].size;
     directories_list(l);
+    if (e->proof != NULL && !l->stopping)
+        read_here(l);
     l->state = KNOWING;
     return false;
 }
@@ -94,12 +108,53 @@ static void renamed(void *arg, const struct sftp_answer *answer) {
 }
 
 /* It was closed there: on to its own name, or away with it. */
+static void hold(struct parcel *p) {
+    struct load *l = p->load;
+    const struct cargo_item *item = &l->items.v[p->item];
+    if (item->kind == CARGO_FILE)
+        proof_there(l->errand->proof, item->proof, buf_view(&p->temporary));
+    struct held *h = vec_push(&l->held);
+    *h = (struct held){.load = l, .path = p->path, .temporary = p->temporary};
+    p->path = p->temporary = (struct buf){0};
+    send_over(p);
+}
+
+static void freed(void *arg, const struct sftp_answer *answer) {
+    struct held *h = arg;
+    struct load *l = h->load;
+    l->busy--;
+    if (answer->status != SFTP_OK && !l->stopping) {
+        load_trouble_with(l, CARRY_REFUSED, "cannot rename to", buf_view(&h->path),
+                          sftp_reason(answer->status));
+        sftp_remove(l->carrier->sftp, buf_view(&h->temporary), carry_ignore, NULL);
+    }
+}
+
+bool send_free_held(struct load *l) {
+    struct sftp *sftp = l->carrier->sftp;
+    bool moved = false;
+    while (l->freed < l->held.n && sftp_room(sftp) != 0) {
+        struct held *h = &l->held.v[l->freed++];
+        l->busy++;
+        moved = true;
+        if (l->stopping)
+            sftp_remove(sftp, buf_view(&h->temporary), freed, h);
+        else
+            sftp_rename(sftp, buf_view(&h->temporary), buf_view(&h->path), freed, h);
+    }
+    if (l->freed == l->held.n && l->busy == 0 && l->state == NAMING)
+        l->state = MARKING;
+    return moved;
+}
+
 static void settle(struct parcel *p) {
     p->state = RENAMING;
     if (p->temporary.n == 0)
         send_over(p);
     else if (p->load->stopping)
         remove_there(p);
+    else if (p->load->errand->proof != NULL)
+        hold(p);
     else
         sftp_rename(p->load->carrier->sftp, buf_view(&p->temporary), buf_view(&p->path), renamed,
                     p);
@@ -273,6 +328,17 @@ static bool has_changed(const struct parcel *p) {
     return p->load->items.v[p->item].part ? size < p->start + p->size : size != p->size;
 }
 
+/* Many are synced together, by what proves them. */
+static void sync_there(struct parcel *p) {
+    struct sftp *sftp = p->load->carrier->sftp;
+    if (p->load->items.n > SYNC_EACH || !sftp_can_sync(sftp)) {
+        proof_need_sync(p->load->errand->proof);
+        return;
+    }
+    p->busy++;
+    sftp_sync(sftp, buf_view(&p->handle), written, p);
+}
+
 static void end_file(struct parcel *p) {
     struct sftp *sftp = p->load->carrier->sftp;
     const struct marks *marks = &p->load->items.v[p->item].marks;
@@ -289,6 +355,8 @@ static void end_file(struct parcel *p) {
         p->busy++;
         sftp_set(sftp, buf_view(&p->handle), &a, written, p);
     }
+    if (p->load->errand->proof != NULL)
+        sync_there(p);
     p->busy++;
     sftp_look_at_open(sftp, buf_view(&p->handle), measured, p);
     close_there(p);

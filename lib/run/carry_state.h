@@ -12,6 +12,7 @@ enum {
     LOADS_MAX = 16,   /* errands under way at once, per carrier */
     PARCELS_MAX = 64, /* files under way at once, per errand */
     LOOKS_MAX = 16,   /* directories that are read at once */
+    SYNC_EACH = 8,    /* with more files than that, none stays open until it is synced */
 };
 
 /* A directory there that is to be made. */
@@ -22,6 +23,11 @@ struct directory {
     bool preserve;
     bool made; /* it was not there before */
     struct marks marks;
+};
+
+struct held {
+    struct load *load;
+    struct buf path, temporary;
 };
 
 /* An errand that is under way. */
@@ -35,6 +41,8 @@ struct load {
         MAKING,  /* SEND: directories there */
         LOOKING, /* FETCH: what there is */
         CARRYING,
+        PROVING, /* until the errand may go on */
+        NAMING,  /* SEND: what was held gets its own name */
         MARKING, /* SEND: directories there, when nothing more is put into them */
         SYNCING,
         OVER,
@@ -53,6 +61,8 @@ struct load {
     size_t look, looking;
     size_t seen; /* names, whether they were wanted or not */
     VEC(struct parcel *) parcels;
+    VEC(struct held) held; /* SEND: whole under temporary names, till all of them are */
+    size_t freed;          /* so many of them have their own names, or are gone */
     struct landing *landing;
     bool sync_each; /* few: each is synced by itself */
     bool stopping;  /* nothing more begins: it ends as soon as nothing is busy */
@@ -124,8 +134,9 @@ void carry_ignore(void *arg, const struct sftp_answer *answer);
 bool send_begin(struct load *l);
 bool send_place(struct load *l);
 bool send_begin_parcel(struct load *l);
-bool send_more(struct parcel *p); /* a chunk */
-void send_drop(struct parcel *p); /* its load ends before it was carried */
+bool send_more(struct parcel *p);    /* a chunk */
+void send_drop(struct parcel *p);    /* its load ends before it was carried */
+bool send_free_held(struct load *l); /* renames what is held; if the load ends, removes it */
 
 /* carry_send.c, for carry_store.c */
 void send_file(struct parcel *p); /* opens it there, under p->path or p->temporary */

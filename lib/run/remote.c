@@ -27,6 +27,11 @@ struct remote {
     VEC(struct cargo) cargo;
     str_list names; /* the errand's parents, or exceptions */
     str_list made;
+    struct proof *proof; /* of what is sent or fetched; NULL: none */
+    bool proving;        /* its script is in the slot */
+    bool carried;        /* the errand ended meanwhile, so: */
+    enum carried how;
+    struct buf why;
     bool killed;         /* KILL was sent */
     struct timer harder; /* to the next measure after TERM */
 };
@@ -46,6 +51,13 @@ static void finish(struct remote *r) {
 }
 
 static void finish_carried(struct remote *r, enum carried how, const char *reason) {
+    if (r->proving) { /* the slot is not free yet */
+        r->carried = true;
+        r->how = how;
+        buf_puts(&r->why, reason);
+        slot_signal(r->berth.slot, true);
+        return;
+    }
     r->job->end = how == CARRY_FAILED ? JOB_FAILED : JOB_LOST;
     r->job->refused = how == CARRY_REFUSED;
     buf_puts(&r->job->reason, reason);
@@ -98,6 +110,45 @@ static void fetched(void *arg, enum carried how, const char *reason) {
                        r->berth.slot == NULL ? r->broken.s : reason);
     else
         take_made(r);
+}
+
+/* --- the same at both ends --- */
+
+static void proved(void *arg, const char *wrong) {
+    struct remote *r = arg;
+    errand_go_on(&r->errand, wrong == NULL ? CARRIED : CARRY_LOST, wrong);
+}
+
+static void came(void *arg) {
+    struct remote *r = arg;
+    struct buf script = {0};
+    if (r->berth.slot == NULL)
+        return; /* the errand is given up */
+    r->proving = true;
+    proof_script(r->proof, &script);
+    slot_run(r->berth.slot, STR("."), buf_view(&script), &(str_list){0}, false);
+    buf_free(&script);
+}
+
+/* The slot is free again, or gone. wrong: nothing can be proved. */
+static void end_proving(struct remote *r, int status, const char *wrong) {
+    r->proving = false;
+    loop_timer_clear(r->berth.loop, &r->harder);
+    if (r->carried) {
+        finish_carried(r, r->how, r->why.s);
+    } else if (wrong == NULL && !r->give_up) {
+        proof_ended(r->proof, status, proved, r);
+    } else {
+        proof_free(r->proof); /* which may still read */
+        r->proof = NULL;
+        errand_go_on(&r->errand, CARRY_LOST, wrong != NULL ? wrong : "given up");
+    }
+}
+
+bool remote_output(struct remote *r, enum stream stream, struct str bytes) {
+    if (r->proving && stream == STREAM_OUT)
+        proof_output(r->proof, bytes);
+    return r->proving;
 }
 
 /* --- what goes there, and what comes back --- */
@@ -166,6 +217,10 @@ static void carry(struct remote *r) {
     r->errand.give_up = &r->give_up;
     r->errand.tally = &r->job->tally;
     r->errand.arg = r;
+    proof_free(r->proof);
+    r->proof = r->job->step->rule->prove ? proof_new(r->berth.sums) : NULL;
+    r->errand.proof = r->proof;
+    r->errand.came = came;
     r->berth.carry(r->berth.context, &r->errand);
 }
 
@@ -216,6 +271,10 @@ struct job *remote_job(const struct remote *r) {
 }
 
 void remote_ended(struct remote *r, int status, bool clean) {
+    if (r->proving) {
+        end_proving(r, status, NULL);
+        return;
+    }
     r->job->end = JOB_EXITED;
     r->job->status = status;
     r->dirty = r->dirty || !clean;
@@ -235,6 +294,10 @@ void remote_ended(struct remote *r, int status, bool clean) {
 }
 
 void remote_unable(struct remote *r, const char *reason) {
+    if (r->proving) {
+        end_proving(r, 0, reason);
+        return;
+    }
     r->job->end = JOB_LOST;
     buf_puts(&r->job->reason, reason);
     r->dirty = true;
@@ -246,6 +309,8 @@ void remote_broken(struct remote *r, const char *reason) {
         r->berth.slot = NULL;
         r->give_up = true;
         buf_puts(&r->broken, reason);
+        if (r->proving)
+            end_proving(r, 0, reason);
         return;
     }
     r->job->end = JOB_LOST;
@@ -257,7 +322,7 @@ void remote_broken(struct remote *r, const char *reason) {
 
 void remote_cancel(struct remote *r, bool at_once) {
     r->give_up = true;
-    if (r->state != RUNNING)
+    if (r->state != RUNNING && !r->proving)
         return;
     if (at_once) {
         too_slow(r);
@@ -275,5 +340,7 @@ void remote_free(struct remote *r) {
     buf_free(&r->where);
     buf_free(&r->deps);
     buf_free(&r->broken);
+    buf_free(&r->why);
+    proof_free(r->proof);
     free(r);
 }

@@ -14,6 +14,7 @@ struct berth {
     char **empty; /* the number of one that is left empty by the last step, for the next one; NULL:
                      none */
     bool keep_scratch;
+    struct sums *sums;
     /* Has an errand done, as soon as there is a carrier. */
     void (*carry)(void *context, struct errand *e);
     void *context;
@@ -26,6 +27,8 @@ struct remote;
 struct remote *remote_start(struct job *job, const struct berth *berth,
                             void (*done)(void *arg, struct remote *r), void *arg);
 struct job *remote_job(const struct remote *r);
+/* What the slot's script has written: true if it was none of the step's. */
+bool remote_output(struct remote *r, enum stream stream, struct str bytes);
 void remote_ended(struct remote *r, int status,
                   bool clean);                            /* the slot says: the script has ended */
 void remote_unable(struct remote *r, const char *reason); /* it says: it cannot start the script */

@@ -70,7 +70,7 @@ struct sftp {
     char *in; /* PACKET_MAX + 4 */
     size_t in_n;
     uint32_t chunk;
-    bool can_rename, can_copy;
+    bool can_rename, can_copy, can_sync;
     struct buf last_words;
     int64_t patience;     /* so long an answer may be missing */
     bool hurried;         /* ... or no longer than HURRY */
@@ -278,6 +278,17 @@ void sftp_copy(struct sftp *s, struct str from, struct str to, sftp_done *done, 
     set_length(&s->out, start);
 }
 
+bool sftp_can_sync(const struct sftp *s) {
+    return s->can_sync;
+}
+
+void sftp_sync(struct sftp *s, struct str handle, sftp_done *done, void *arg) {
+    size_t start = request(s, FXP_EXTENDED, FXP_STATUS, 0, done, arg);
+    add_string(&s->out, STR("fsync@openssh.com"));
+    add_string(&s->out, handle);
+    set_length(&s->out, start);
+}
+
 /* --- packets in --- */
 
 /* What is left of a packet; good: nothing was missing so far. */
@@ -449,6 +460,8 @@ static bool take_version(struct sftp *s, struct reading *r) {
             s->can_rename = true;
         else if (str_eq(name, STR("copy-data")) && str_eq(value, STR("1")))
             s->can_copy = true;
+        else if (str_eq(name, STR("fsync@openssh.com")) && str_eq(value, STR("1")))
+            s->can_sync = true;
         else if (str_eq(name, STR("limits@openssh.com")) && str_eq(value, STR("1")))
             limits = true;
     }

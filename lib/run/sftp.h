@@ -99,6 +99,9 @@ void sftp_remove(struct sftp *s, struct str path, sftp_done *done, void *arg);
 /* All of one file into another, over there; only where the server can. */
 bool sftp_can_copy(const struct sftp *s);
 void sftp_copy(struct sftp *s, struct str from, struct str to, sftp_done *done, void *arg);
+/* To the disk; only where the server can. */
+bool sftp_can_sync(const struct sftp *s);
+void sftp_sync(struct sftp *s, struct str handle, sftp_done *done, void *arg);
 /* Over what stands there, at once, where the server can. */
 void sftp_rename(struct sftp *s, struct str from, struct str to, sftp_done *done, void *arg);
 

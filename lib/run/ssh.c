@@ -69,6 +69,7 @@ struct ssh {
     bool begun; /* the library is of use only from the first host on, and takes its time to begin */
     bool closing;
     struct contents *contents; /* of files that are sent */
+    struct sums *sums;
 };
 
 static void grow(struct ssh_host *h);
@@ -123,6 +124,7 @@ static void board(struct seat *seat, struct ride *ride) {
         .directories = &seat->directories,
         .empty = &seat->empty,
         .keep_scratch = x->options.keep_scratch,
+        .sums = x->sums,
         .carry = carry,
         .context = seat->link,
     };
@@ -224,7 +226,7 @@ static void seat_output(void *context, struct slot *slot, enum stream stream, st
     (void)slot;
     struct seat *seat = context;
     struct ssh *x = seat->link->host->ssh;
-    if (seat->ride != NULL)
+    if (seat->ride != NULL && !remote_output(seat->ride->remote, stream, bytes))
         x->events->output(x->events->context, seat->ride->job, stream, bytes);
 }
 
@@ -605,6 +607,7 @@ static void free_all(struct executor *base) {
     vec_free(&x->buried_carriers);
     ssh_shared_free(x->shared);
     contents_free(x->contents);
+    sums_free(x->sums);
     if (x->begun)
         libssh2_exit();
     free(x);
@@ -618,6 +621,7 @@ struct executor *ssh_new(struct loop *loop, const struct executor_events *events
     *x = (struct ssh){.base = {&table}, .loop = loop, .events = events, .options = *options};
     x->shared = ssh_shared_new(loop, options->watcher, events->asking, events->context);
     x->contents = contents_new(loop);
+    x->sums = sums_new(loop);
     x->asker = ssh_asker_new(loop, options->watcher, options->config);
     x->sweep = (struct timer){.expired = sweep, .arg = x};
     x->ping = (struct timer){.expired = ping_all, .arg = x};

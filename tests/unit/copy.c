@@ -1,4 +1,5 @@
 /* What `foray copy` makes of its words, and of the lines of a file. */
+#include "base/cksum.h"
 #include "base/hostpath.h"
 #include "base/lines.h"
 #include "unit.h"
@@ -109,6 +110,25 @@ TEST(parts_of_a_large_file_are_nearly_equal) {
         CHECK(pread(fileno(f), &before, 1, (off_t)starts[i] - 1) == 1 && before == '\n');
     }
     fclose(f);
+}
+
+static uint32_t sum_of(const char *text, size_t step) {
+    struct cksum *c = cksum_new();
+    for (size_t i = 0, n = strlen(text); i < n; i += step)
+        cksum_add(c, (struct str){text + i, n - i < step ? n - i : step});
+    uint32_t sum = cksum_end(c);
+    free(c);
+    return sum;
+}
+
+/* As cksum(1) says it. */
+TEST(sums_are_those_of_cksum) {
+    const char *pangram = "The quick brown fox jumps over the lazy dog";
+    CHECK(sum_of("", 1) == 4294967295);
+    for (size_t step = 1; step < 20; step++) {
+        CHECK(sum_of("123456789", step) == 930766865);
+        CHECK(sum_of(pangram, step) == 2074844392);
+    }
 }
 
 UNIT_MAIN

@@ -348,6 +348,15 @@ static bool add_own(enum own k, struct str from_own, struct str from, struct str
     return good;
 }
 
+/* "key value", as answers are written. */
+static void split_answer(struct str line, struct str *key, struct str *value) {
+    const char *blank = memchr(line.s, ' ', line.n);
+    size_t n = blank != NULL ? (size_t)(blank - line.s) : line.n;
+    *key = (struct str){line.s, n};
+    n += blank != NULL;
+    *value = (struct str){line.s + n, line.n - n};
+}
+
 bool ssh_blocks_answer(const struct ssh_blocks *b, struct str answer, struct str from,
                        struct str host, struct buf *out) {
     struct str from_own[OWNS], own[OWNS], line, key, value;
@@ -359,8 +368,9 @@ bool ssh_blocks_answer(const struct ssh_blocks *b, struct str answer, struct str
     vec_free(&found);
     while (next_line(&answer, &line)) {
         size_t k = 0;
-        /* -v, with which the first one is asked for, is one of these levels. */
-        if (!split_line(line, &key, &value) || is_key(key, "loglevel"))
+        split_answer(line, &key, &value);
+        if (is_key(key,
+                   "loglevel")) /* -v, with which the first one is asked for, is one of these */
             continue;
         while (k < OWNS && !is_key(key, own_keys[k]))
             k++;

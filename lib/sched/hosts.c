@@ -78,6 +78,7 @@ void host_changed(struct sched *s, uint32_t id) {
         enter_class(s, h);
     }
     struct worth old = h->worth, now = worth_of(h);
+    s->coming = s->coming + (now.coming != 0) - (old.coming != 0);
     h->worth = now; /* which may change again while the pools are told */
     for (size_t i = 0; i < h->places.n; i++)
         pool_member_changed(s, h->places.v[i], old, now);

@@ -403,8 +403,12 @@ static void make_hungry(struct sched *s, uint32_t id) {
     if (p->hungry)
         return;
     p->hungry = true;
-    p->next_hungry = s->hungry;
-    s->hungry = id;
+    p->next_hungry = NONE;
+    if (s->hungry == NONE)
+        s->hungry = id;
+    else
+        s->pools.v[s->last_hungry].next_hungry = id;
+    s->last_hungry = id;
 }
 
 void pool_changed(struct sched *s, uint32_t id) {
@@ -531,7 +535,7 @@ static uint32_t take_idle(struct sched *s, struct pool *p) {
 }
 
 bool pool_connect(struct sched *s, struct sched_action *action) {
-    if (sched_headroom(s) == 0)
+    if (s->coming >= sched_headroom(s))
         return false;
     while (s->hungry != NONE) {
         uint32_t id = s->hungry;

@@ -23,10 +23,10 @@
  * before) gets what is not urgent; and what is so urgent that a host would make the whole longer
  * waits for a faster one.
  *
- * Hosts are connected to when steps wait for them. A host that takes more than a second to answer
- * is waited for, but others are asked too. While some are still connecting and what waits has room
- * enough on those that are up, it is held for up to 200 ms, so that not all goes to the first one
- * that answered.
+ * Hosts are connected to when steps wait for them, and not more at once than jobs may still start.
+ * A host that takes more than a second to answer is waited for, but others are asked too. While
+ * some are still connecting and what waits has room enough on those that are up, it is held for up
+ * to 200 ms, so that not all goes to the first one that answered.
  *
  * A lost host is tried again after 1 s, 2 s, 4 s ... 60 s, while steps wait. From its third failure
  * in a row on no step waits for it: when nothing better is left in a pool, what waits there settles

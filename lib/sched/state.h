@@ -237,9 +237,10 @@ struct sched {
     double strength;                /* of the hosts that are up: slots times speed */
     uint32_t running, over, failed; /* counts of steps */
     uint32_t starts;
-    uint32_t news, last_news; /* steps that something is to be told of */
-    struct heap choices;      /* pools that can start a step now: the highest first */
-    uint32_t hungry;          /* pools that may need another host */
+    uint32_t coming;              /* hosts that are connecting, but those that are slow to answer */
+    uint32_t news, last_news;     /* steps that something is to be told of */
+    struct heap choices;          /* pools that can start a step now: the highest first */
+    uint32_t hungry, last_hungry; /* pools that may need another host */
     struct heap step_timers, host_timers, pool_timers;
     int64_t wake; /* what was last said by SCHED_WAKE; INT64_MAX: nothing that still holds */
 };

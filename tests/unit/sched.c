@@ -388,6 +388,24 @@ TEST(a_bound_on_jobs_bounds_the_hosts_asked_for) {
     CHECK_STR(begin(), "connect 0 connect 1 connect 2");
 }
 
+TEST(a_bound_on_jobs_bounds_the_hosts_of_all_pools_together) {
+    fresh((struct sched_config){.jobs = 2});
+    for (uint32_t i = 0; i < 4; i++) {
+        add_pool(SCHED_ROUND_ROBIN, 1, 1);
+        add_steps(1, i);
+    }
+    CHECK_STR(begin(), "connect 0 connect 1");
+    CHECK_STR(up(1, 1), "start 1@1");
+    CHECK_STR(ok(1), "done 1 connect 2");
+    CHECK_STR(lost(2, true), "no-host 2 connect 3");
+    CHECK_STR(after(2 * S),
+              ""); /* who is slow is waited for, and others may be asked: there are none */
+    CHECK_STR(up(3, 1), "start 3@3");
+    CHECK_STR(up(0, 1), "start 0@0");
+    CHECK_STR(ok(0), "done 0");
+    CHECK_STR(ok(3), "done 3 finished");
+}
+
 TEST(least_loaded_has_two_to_choose_from) {
     fresh((struct sched_config){.seed = 1});
     add_pool(SCHED_LEAST_LOADED, 8, 4);

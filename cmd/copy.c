@@ -35,7 +35,6 @@ struct transfer {
     str_list words;
     struct copy_order order;
     struct copy_steps steps;
-    size_t first; /* of its steps in the graph */
 };
 
 /* --- when all hosts are done --- */
@@ -117,14 +116,13 @@ static int run(struct transfer *c) {
     struct session session;
     if (!session_begin(&session, -1))
         return STATUS_HOSTS_FAILED;
-    struct copying *view =
-        copying_new(session.loop, session.sink,
-                    &(struct copying_options){.hosts = c->reach.in.graph.steps.n - c->first,
-                                              .fetch = c->steps.fetch,
-                                              .quiet = common->quiet,
-                                              .verbose = common->verbose,
-                                              .terminal = has_terminal(),
-                                              .colour = common->colour});
+    struct copying *view = copying_new(session.loop, session.sink,
+                                       &(struct copying_options){.hosts = c->steps.hosts,
+                                                                 .fetch = c->steps.fetch,
+                                                                 .quiet = common->quiet,
+                                                                 .verbose = common->verbose,
+                                                                 .terminal = has_terminal(),
+                                                                 .colour = common->colour});
     struct run_view events = copying_view(view);
     struct session_work work = {
         .view = &events, .context = view, .interrupted = interrupted, .summary = over};
@@ -161,7 +159,6 @@ static int read_words(struct transfer *c, const struct verb *verb, char **words,
     c->order.on = &c->reach.on;
     c->order.except = &c->reach.except;
     struct input *in = &c->reach.in;
-    c->first = in->graph.steps.n;
     bool good = copy_read(&in->graph, &c->order, &c->steps, &in->diags);
     good = !input_report(in, &c->reach.args.common) && good;
     if (!good)

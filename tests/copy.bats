@@ -19,6 +19,7 @@ setup() {
         mkdir "${t[h]}"
     done
 }
+teardown() { [ -z "${shared:-}" ] || rm -r "$shared"; }
 
 copies() { # STATUS WORD...: what it says is in $output
     run "-$1" "$FORAY" copy "${@:2}"
@@ -261,6 +262,20 @@ mode() { stat -c %a "$1"; }
     copies 0 --gather 'node[1-3]:t/{{host}}.part' whole
     cmp whole file && [ -s "${t[2]}/node2.part" ]
     tidy
+}
+
+@test "copy --scatter: where hosts share a directory, that their parts are lost is told" {
+    shared=$(mktemp -d /dev/shm/foray-XXXXXX) || skip "there is no directory that the hosts share"
+    seq 1000 >lines
+    printf 'a\nb\nc\n' >three
+    yes same | head -300 >same
+    copies 1 --scatter lines "node[1-3]:$shared/"
+    says 'its part is one of another host' '{{host}}'
+    copies 1 --scatter three "node[1-3]:$shared/part"
+    says 'its part is one of another host' 'copied to 1 of 3 hosts'
+    copies 0 --scatter same "node[1-3]:$shared/"
+    copies 0 --scatter lines "node[1-3]:$shared/{{host}}"
+    cat "$shared/node1" "$shared/node2" "$shared/node3" | cmp - lines
 }
 
 @test "copy --scatter: fewer lines than hosts, no lines, one line" {

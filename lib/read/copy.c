@@ -1,53 +1,26 @@
-#include "read/copy.h"
+#include "read/copy_state.h"
 
 #include "base/hostpath.h"
-#include "base/lines.h"
 #include "base/map.h"
-#include "graph/template.h"
-#include "read/reader.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* A source or the destination. */
-struct place_of {
-    struct str text; /* as it was written */
-    struct str path;
-    bool there;
-    bool pattern;      /* a source there: the path is one */
-    struct pool *pool; /* there */
-};
-
-struct reading {
-    struct graph *graph;
-    struct diags *diags;
-    const struct copy_order *order;
-    struct copy_steps *steps;
-    VEC(struct place_of) sources;
-    struct place_of to;
-    bool each_apart; /* what comes from each host goes into a directory of its own */
-    struct rule *rule;
-    VEC(struct copy) copies; /* of one step */
-    VEC(uint64_t) starts;    /* of the parts of what is scattered */
-    size_t missing;          /* of the mistakes: sources that cannot be read */
-};
-
-static bool wrong(struct reading *r, struct str word, const char *what) {
+bool copy_wrong(struct copy_reading *r, struct str word, const char *what) {
     diag_error(r->diags, (struct place){0}, "`%s` %s", diag_name(r->diags, word), what);
     return false;
 }
 
 /* --- words --- */
 
-static bool is_directory(struct str name) {
+bool copy_is_directory(struct str name) {
     struct stat st;
     return stat(name.s, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
-static bool ends_in_slash(struct str path) {
+bool copy_ends_in_slash(struct str path) {
     return path.n != 0 && path.s[path.n - 1] == '/';
 }
 
@@ -58,19 +31,19 @@ static struct str without_slashes(struct str path) {
 }
 
 /* The last component; empty for the root. */
-static struct str base_of(struct str path) {
+struct str copy_base_of(struct str path) {
     path = without_slashes(path);
     const char *slash = bytes_last(path.s, '/', path.n);
     return slash != NULL ? (struct str){slash + 1, (size_t)(path.s + path.n - slash) - 1} : path;
 }
 
 /* Names there begin in the home directory. */
-static bool from_home(struct reading *r, struct place_of *p) {
+static bool from_home(struct copy_reading *r, struct place_of *p) {
     if (p->path.n == 0 || p->path.s[0] != '~')
         return true;
     size_t n = strcspn(p->path.s, "/");
     if (n != 1) {
-        wrong(r, p->text, "begins in another user's home directory");
+        copy_wrong(r, p->text, "begins in another user's home directory");
         diag_help(r->diags, "write its full name; a file called so is ./~...");
         return false;
     }
@@ -81,7 +54,7 @@ static bool from_home(struct reading *r, struct place_of *p) {
 }
 
 /* Where a word is, and on which hosts. named: it says so itself. */
-static bool read_word(struct reading *r, struct str word, struct place_of *p, bool *named) {
+static bool read_word(struct copy_reading *r, struct str word, struct place_of *p, bool *named) {
     struct str hosts;
     bool on = r->order->on->n != 0;
     *p = (struct place_of){.text = word, .path = word};
@@ -89,12 +62,12 @@ static bool read_word(struct reading *r, struct str word, struct place_of *p, bo
     *named = p->there && hosts.n != 0;
     if (!p->there) {
         p->path = word;
-        return word.n != 0 || wrong(r, word, "names nothing");
+        return word.n != 0 || copy_wrong(r, word, "names nothing");
     }
     if (!*named)
         return from_home(r, p);
     if (on)
-        return wrong(r, word, "names hosts, and so does -w");
+        return copy_wrong(r, word, "names hosts, and so does -w");
     option_list *list = arena_alloc(&r->graph->arena, sizeof *list);
     list->v = arena_alloc(&r->graph->arena, sizeof *list->v);
     list->v[list->n++] = (struct source){"HOSTS", arena_str(&r->graph->arena, hosts)};
@@ -105,7 +78,7 @@ static bool read_word(struct reading *r, struct str word, struct place_of *p, bo
 }
 
 /* Whether the hosts are one host, written as itself: what it gives needs no directory then. */
-static bool is_one_host(const struct reading *r, const struct place_of *p, bool named) {
+static bool is_one_host(const struct copy_reading *r, const struct place_of *p, bool named) {
     struct str hosts = p->text, path;
     if (!named && r->order->on->n == 1)
         hosts = r->order->on->v[0].text;
@@ -116,7 +89,7 @@ static bool is_one_host(const struct reading *r, const struct place_of *p, bool 
     return str_eq(hosts, p->pool->hosts[0]->name);
 }
 
-static bool read_words(struct reading *r) {
+static bool read_words(struct copy_reading *r) {
     const struct copy_order *order = r->order;
     bool good = true, named = false, one = true;
     struct pool *pool = NULL;
@@ -153,10 +126,10 @@ static bool read_words(struct reading *r) {
     for (size_t i = 0; i < r->sources.n && good; i++) {
         const struct place_of *p = &r->sources.v[i];
         if (p->there == r->to.there && p->there) {
-            good = wrong(r, p->text, "and the destination are both on hosts");
+            good = copy_wrong(r, p->text, "and the destination are both on hosts");
             diag_help(r->diags, "copy it here first, and from here to the others");
         } else if (p->there == r->to.there) {
-            good = wrong(r, p->text, "is here, and so is the destination");
+            good = copy_wrong(r, p->text, "is here, and so is the destination");
         }
     }
     return good;
@@ -172,7 +145,8 @@ static bool look_up(void *context, const struct reference *reference, struct val
 }
 
 /* The text for a host: only {{host}} is replaced. pattern: what it stands for is no part of one. */
-static struct str text_for(struct reading *r, struct str text, struct host *host, bool pattern) {
+static struct str text_for(struct copy_reading *r, struct str text, struct host *host,
+                           bool pattern) {
     struct arena *arena = &r->graph->arena;
     struct template t = template_parse(arena, text);
     str_list texts = {0};
@@ -185,7 +159,7 @@ static struct str text_for(struct reading *r, struct str text, struct host *host
     return text;
 }
 
-static bool has_host(struct reading *r, struct str text) {
+bool copy_has_host(struct copy_reading *r, struct str text) {
     struct template t = template_parse(&r->graph->arena, text);
     for (uint32_t i = 0; i < t.n; i++)
         if (t.v[i].reference != NULL && str_eq(t.v[i].reference->word, STR("host")))
@@ -196,7 +170,7 @@ static bool has_host(struct reading *r, struct str text) {
 /* --- sources --- */
 
 /* Patterns as for scp: only there, since the shell knows those that are here. */
-static void find_pattern(struct reading *r, struct place_of *p) {
+static void find_pattern(struct copy_reading *r, struct place_of *p) {
     struct buf plain = {0};
     for (size_t i = 0; i < p->path.n && !p->pattern; i++) {
         if (p->path.s[i] == '\\' && i + 1 < p->path.n)
@@ -210,21 +184,22 @@ static void find_pattern(struct reading *r, struct place_of *p) {
     buf_free(&plain);
 }
 
-static bool check_sources(struct reading *r) {
+static bool check_sources(struct copy_reading *r) {
     bool good = true;
     for (size_t i = 0; i < r->sources.n; i++) {
         struct place_of *p = &r->sources.v[i];
-        struct str base = base_of(p->path);
+        struct str base = copy_base_of(p->path);
         if (p->there)
             find_pattern(r, p);
         if (base.n == 0 || str_eq(base, STR("..")))
-            good = wrong(r, p->text, "does not say what it is called: end it in a name, or in /.");
+            good = copy_wrong(r, p->text,
+                              "does not say what it is called: end it in a name, or in /.");
     }
     return good;
 }
 
 /* A source that is here, and what is wrong with it. */
-static bool check_here(struct reading *r, struct str name, bool file) {
+bool copy_check_here(struct copy_reading *r, struct str name, bool file) {
     struct stat st;
     const char *what = NULL;
     if (stat(name.s, &st) != 0 || access(name.s, R_OK) != 0)
@@ -240,26 +215,27 @@ static bool check_here(struct reading *r, struct str name, bool file) {
 
 /* --- copies --- */
 
-static struct str join(struct reading *r, struct str a, struct str b, struct str c) {
+struct str copy_join(struct copy_reading *r, struct str a, struct str b, struct str c) {
     const struct str parts[] = {a, b, c};
     return arena_join(&r->graph->arena, parts, 3);
 }
 
 /* Adds a copy of `from` into the directory or to the name `to`. */
-static bool add_copy(struct reading *r, struct copy copy, struct str from, struct str to) {
-    struct str base = base_of(from);
+static bool add_copy(struct copy_reading *r, struct copy copy, struct str from, struct str to) {
+    struct str base = copy_base_of(from);
     copy.from = from;
     copy.to = to;
     if (str_eq(base, STR("."))) { /* what is in it, and not itself */
         copy.to = without_slashes(to);
         copy.or_name = false;
     }
-    for (size_t i = 0; i < r->copies.n && ends_in_slash(copy.to) && !copy.pattern; i++) {
+    for (size_t i = 0; i < r->copies.n && copy_ends_in_slash(copy.to) && !copy.pattern; i++) {
         const struct copy *other = &r->copies.v[i];
-        if (!other->pattern && str_eq(other->to, copy.to) && str_eq(base_of(other->from), base)) {
+        if (!other->pattern && str_eq(other->to, copy.to) &&
+            str_eq(copy_base_of(other->from), base)) {
             diag_error(r->diags, (struct place){0}, "`%s` and `%s` would both become `%s`",
                        diag_name(r->diags, other->from), diag_name(r->diags, from),
-                       diag_name(r->diags, join(r, copy.to, base, STR(""))));
+                       diag_name(r->diags, copy_join(r, copy.to, base, STR(""))));
             return false;
         }
     }
@@ -268,28 +244,28 @@ static bool add_copy(struct reading *r, struct copy copy, struct str from, struc
 }
 
 /* Where it goes there: a name is that of a directory to put it into if one stands there. */
-static struct str place_there(struct reading *r, struct str path, bool *or_name) {
-    struct str base = base_of(path);
+static struct str place_there(struct copy_reading *r, struct str path, bool *or_name) {
+    struct str base = copy_base_of(path);
     *or_name = false;
     if (path.n == 0)
         return STR("./");
-    if (ends_in_slash(path))
+    if (copy_ends_in_slash(path))
         return path;
     *or_name = r->sources.n == 1 && !str_eq(base, STR(".")) && !str_eq(base, STR(".."));
-    return join(r, path, STR("/"), STR(""));
+    return copy_join(r, path, STR("/"), STR(""));
 }
 
-static struct str place_here(struct reading *r, struct str path, const struct host *host) {
+static struct str place_here(struct copy_reading *r, struct str path, const struct host *host) {
     if (r->each_apart)
-        return join(r, ends_in_slash(path) ? path : join(r, path, STR("/"), STR("")), host->name,
-                    STR("/"));
+        return copy_join(r, copy_ends_in_slash(path) ? path : copy_join(r, path, STR("/"), STR("")),
+                         host->name, STR("/"));
     bool several = r->sources.n > 1 || r->sources.v[0].pattern;
-    if (!ends_in_slash(path) && (several || is_directory(path)))
-        return join(r, path, STR("/"), STR(""));
+    if (!copy_ends_in_slash(path) && (several || copy_is_directory(path)))
+        return copy_join(r, path, STR("/"), STR(""));
     return path;
 }
 
-static bool send_to(struct reading *r, struct host *host, size_t index) {
+static bool send_to(struct copy_reading *r, struct host *host, size_t index) {
     struct copy copy = {.preserve = r->order->preserve};
     struct str to = place_there(r, text_for(r, r->to.path, host, false), &copy.or_name);
     bool good = true;
@@ -300,13 +276,13 @@ static bool send_to(struct reading *r, struct host *host, size_t index) {
             copy.start = r->starts.v[index];
             copy.length = r->starts.v[index + 1] - copy.start;
         }
-        good = (r->order->scatter || check_here(r, from, false)) && add_copy(r, copy, from, to) &&
-               good;
+        good = (r->order->scatter || copy_check_here(r, from, false)) &&
+               add_copy(r, copy, from, to) && good;
     }
     return good;
 }
 
-static bool fetch_from(struct reading *r, struct host *host) {
+static bool fetch_from(struct copy_reading *r, struct host *host) {
     struct str to = text_for(r, r->to.path, host, false);
     bool good = true;
     if (!r->order->gather)
@@ -323,7 +299,7 @@ static bool fetch_from(struct reading *r, struct host *host) {
             struct str name = arena_printf(&r->graph->arena, "%zu%s", r->steps->part_names.n,
                                            p->pattern ? "/" : "");
             *vec_push(&r->steps->part_names) = name;
-            to = join(r, r->steps->parts, STR("/"), name);
+            to = copy_join(r, r->steps->parts, STR("/"), name);
         }
         good = add_copy(r, copy, text_for(r, p->path, host, p->pattern), to) && good;
     }
@@ -332,62 +308,8 @@ static bool fetch_from(struct reading *r, struct host *host) {
 
 /* --- the steps --- */
 
-/* Which file is cut into so many parts, and where. */
-static bool cut(struct reading *r, size_t n) {
-    const struct place_of *p = &r->sources.v[0];
-    if (r->steps->fetch || r->sources.n != 1 || has_host(r, p->path)) {
-        diag_error(r->diags, (struct place){0}, "--scatter wants one file that is here, and hosts");
-        diag_help(r->diags, "as in foray copy --scatter FILE HOSTS:FILE");
-        return false;
-    }
-    if (!check_here(r, p->path, true))
-        return false;
-    struct stat st;
-    int fd = open(p->path.s, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    int error = fd < 0 || fstat(fd, &st) != 0 ? errno : 0;
-    while (r->starts.n <= n)
-        *vec_push(&r->starts) = 0;
-    if (error == 0)
-        error = lines_split(fd, (uint64_t)st.st_size, n, r->starts.v);
-    if (fd >= 0)
-        close(fd);
-    if (error != 0) {
-        diag_error(r->diags, (struct place){0}, "cannot read `%s`: %s",
-                   diag_name(r->diags, p->path), strerror(error));
-        return false;
-    }
-    r->steps->scattered = p->path;
-    r->steps->was = signature_of_stat(&st, 0);
-    return true;
-}
-
-/* Where what is gathered goes, and a directory beside it for the parts. */
-static bool place_whole(struct reading *r) {
-    const struct place_of *first = &r->sources.v[0];
-    struct str path = r->to.path, base = base_of(first->path);
-    bool into = ends_in_slash(path) || is_directory(path);
-    if (!r->steps->fetch || has_host(r, path)) {
-        diag_error(r->diags, (struct place){0}, "--gather wants files on hosts, and one file here");
-        diag_help(r->diags, "as in foray copy --gather HOSTS:FILE FILE");
-        return false;
-    }
-    if (into && (first->pattern || has_host(r, first->path)))
-        return wrong(r, path, "is a directory: name the file that is to be made in it");
-    if (into)
-        path =
-            join(r, ends_in_slash(path) ? path : join(r, path, STR("/"), STR("")), base, STR(""));
-    uint64_t number;
-    if (getentropy(&number, sizeof number) != 0)
-        return wrong(r, path, strerror(errno));
-    struct str dir = {path.s, path.n - base_of(path).n};
-    r->steps->whole = path;
-    r->steps->parts = arena_printf(&r->graph->arena, "%.*s.foray-%016llx.tmp", STR_FMT(dir),
-                                   (unsigned long long)number);
-    return true;
-}
-
 /* All hosts, each once, in the order in which they are named. */
-static void find_hosts(struct reading *r, struct pool *all) {
+static void find_hosts(struct copy_reading *r, struct pool *all) {
     VEC(bool) seen = {0};
     VEC(struct host *) hosts = {0};
     for (size_t i = 0; i <= r->sources.n; i++) {
@@ -409,33 +331,34 @@ static void find_hosts(struct reading *r, struct pool *all) {
 
 /* What is fetched must not take the place of what is no file; each host's copies need a place of
  * their own. */
-static bool check_place_here(struct reading *r, const struct pool *hosts) {
+static bool check_place_here(struct copy_reading *r, const struct pool *hosts) {
     struct map names = {0};
     struct stat st;
     bool good = true, there = stat(r->to.path.s, &st) == 0;
-    if (r->order->gather || has_host(r, r->to.path))
+    if (r->order->gather || copy_has_host(r, r->to.path))
         r->each_apart = false;
     if (!r->steps->fetch)
         return true;
     if (there && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))
-        return wrong(r, r->to.text, "is neither a file nor a directory");
+        return copy_wrong(r, r->to.text, "is neither a file nor a directory");
     if (!r->each_apart)
         return true;
     if (there && !S_ISDIR(st.st_mode)) {
-        good = wrong(r, r->to.text, "is no directory, and each of several hosts gets one in it");
+        good =
+            copy_wrong(r, r->to.text, "is no directory, and each of several hosts gets one in it");
         diag_help(r->diags, "or put {{host}} into the name");
     }
     for (size_t i = 0; i < hosts->n_hosts && good; i++) {
         void **name = map_put(&names, hosts->hosts[i]->name);
         if (*name != NULL || str_eq(hosts->hosts[i]->name, STR("..")))
-            good = wrong(r, hosts->hosts[i]->name, "cannot have a directory of its own here");
+            good = copy_wrong(r, hosts->hosts[i]->name, "cannot have a directory of its own here");
         *name = r;
     }
     map_free(&names);
     return good;
 }
 
-static bool add_step(struct reading *r, struct host *host, size_t index) {
+static bool add_step(struct copy_reading *r, struct host *host, size_t index) {
     struct graph *g = r->graph;
     struct step *step = graph_add_step(g, r->rule, host->name, false);
     r->copies.n = 0;
@@ -446,16 +369,16 @@ static bool add_step(struct reading *r, struct host *host, size_t index) {
     return good;
 }
 
-static bool read_all(struct reading *r) {
+static bool read_all(struct copy_reading *r) {
     struct graph *g = r->graph;
     struct pool hosts = {0};
     if (!read_words(r) || !check_sources(r))
         return false;
     find_hosts(r, &hosts);
-    if (!check_place_here(r, &hosts) || (r->order->gather && !place_whole(r)))
+    if (!check_place_here(r, &hosts) || (r->order->gather && !copy_place_whole(r)))
         return false;
     size_t first = g->steps.n;
-    if (r->order->scatter && !cut(r, hosts.n_hosts))
+    if (r->order->scatter && !copy_cut(r, hosts.n_hosts))
         return false;
     r->rule = graph_add_rule(g, STR("copy"), template_parse(&g->arena, STR(":")));
     r->rule->prove = true;
@@ -465,12 +388,15 @@ static bool read_all(struct reading *r) {
     for (size_t i = 0; i < hosts.n_hosts && good; i++)
         good = add_step(r, hosts.hosts[i], i);
     graph_rule_done(g, r->rule, first);
+    r->steps->hosts = hosts.n_hosts;
+    if (r->order->scatter && good && hosts.n_hosts > 1)
+        copy_add_checks(r, &hosts);
     return good;
 }
 
 bool copy_read(struct graph *g, const struct copy_order *order, struct copy_steps *steps,
                struct diags *diags) {
-    struct reading r = {.graph = g, .diags = diags, .order = order, .steps = steps};
+    struct copy_reading r = {.graph = g, .diags = diags, .order = order, .steps = steps};
     size_t errors = diags->errors;
     *steps = (struct copy_steps){0};
     bool good = read_all(&r);
@@ -478,5 +404,6 @@ bool copy_read(struct graph *g, const struct copy_order *order, struct copy_step
     vec_free(&r.sources);
     vec_free(&r.copies);
     vec_free(&r.starts);
+    vec_free(&r.sums);
     return good;
 }

@@ -18,6 +18,7 @@ struct copy_order {
 /* What that comes to. */
 struct copy_steps {
     bool fetch;
+    size_t hosts;
     bool missing; /* there is nothing wrong but sources that are not here, or cannot be read */
     struct str scattered;
     struct signature was; /* of that file, when it was cut into parts */

@@ -134,16 +134,31 @@ static void started(void *context, struct job *job) {
     *vec_push(&c->jobs) = job;
 }
 
+/* What is said there of a failure. */
 static void output(void *context, struct job *job, enum stream stream, struct str bytes) {
     (void)context;
-    (void)job;
     (void)stream;
-    (void)bytes;
+    if (job->shown == NULL)
+        job->shown = mem_zalloc(sizeof(struct buf));
+    struct buf *text = job->shown;
+    if (text->n + bytes.n < 4096)
+        buf_str(text, bytes);
+}
+
+static void forget_output(struct job *job) {
+    if (job->shown != NULL)
+        buf_free(job->shown);
+    free(job->shown);
+    job->shown = NULL;
 }
 
 static void say_why(struct buf *out, const struct job *job) {
-    if (job->end == JOB_LOST && !job->timed_out && !job->cancelled)
+    const struct buf *text = job->shown;
+    bool ours = job->timed_out || job->cancelled;
+    if (job->end == JOB_LOST && !ours)
         buf_visible(out, buf_view(&job->reason));
+    else if (job->end == JOB_EXITED && !ours && text != NULL && text->n != 0)
+        buf_visible(out, (struct str){text->s, strcspn(text->s, "\n")});
     else
         ending_say(out, job);
 }
@@ -161,6 +176,7 @@ static void tried(void *context, struct job *job, int64_t wait) {
     say_why(&line, job);
     buf_putc(&line, '\n');
     say(c, &line);
+    forget_output(job);
 }
 
 static struct buf *reason_of(struct copying *c, const struct host *host) {
@@ -202,6 +218,8 @@ static void say_done(struct copying *c, const struct job *job) {
 static void settled(void *context, const struct step *step, struct job *job,
                     enum sched_state state) {
     struct copying *c = context;
+    if (step->pool == NULL) /* it has nothing to do */
+        return;
     const struct host *host = step->pool->hosts[0];
     if (job != NULL) {
         forget_job(c, job);
@@ -209,20 +227,27 @@ static void settled(void *context, const struct step *step, struct job *job,
         c->done.bytes += job->tally.bytes;
         c->done.expected += job->tally.expected;
     }
-    if (state == SCHED_DONE) {
+    /* A step that copies nothing checks what was copied. */
+    bool copies = step->n_copies != 0;
+    bool failed = state == SCHED_FAILED || state == SCHED_TIMED_OUT || state == SCHED_NO_HOST;
+    if (state == SCHED_DONE && copies) {
         c->well++;
         if (c->options.verbose && job != NULL)
             say_done(c, job);
-    } else if (state == SCHED_FAILED || state == SCHED_TIMED_OUT || state == SCHED_NO_HOST) {
+    } else if (failed) {
+        c->well -= !copies;
         c->failed++;
         say_failed(c, host, job);
-    } else {
+    } else if (copies) {
         c->other++;
     }
+    if (job != NULL)
+        forget_output(job);
 }
 
 static void dropped(void *context, struct job *job) {
     forget_job(context, job);
+    forget_output(job);
 }
 
 static void grown(void *context, size_t steps) {

@@ -24,6 +24,8 @@ enum {
 
 #define ENDING (10 * MILLISECOND) /* between looks whether a proxy has ended */
 
+#define REFUSED_FOR (15 * SECOND) /* MaxStartups: then it is told */
+
 enum state { DIALLING, SHAKING_HANDS, LOGGING_IN, READY, DEAD };
 
 struct connection {
@@ -34,7 +36,9 @@ struct connection {
     const struct known_name *known;
     struct way_events events;
     enum state state;
-    struct dial *dial;
+    struct entrant entrant; /* until it has logged in */
+    int64_t first_refusal;  /* for being one too many; 0: none */
+    struct dial *dial;      /* NULL: it waits to be let in */
     LIBSSH2_SESSION *session;
     struct ssh_auth *auth;
     struct watch socket; /* fd -1: none */
@@ -298,6 +302,12 @@ static void keep_alive(void *arg) {
     expect_life(c);
 }
 
+static void begin(void *arg) {
+    struct connection *c = arg;
+    struct dial_events dial = {c, time_begins, dialled, not_dialled};
+    c->dial = dial_start(c->loop, c->shared->proxies, c->target, &dial);
+}
+
 static const struct way_table table;
 
 struct way *connection_open(const struct ssh_shared *shared, const struct ssh_target *target,
@@ -313,9 +323,43 @@ struct way *connection_open(const struct ssh_shared *shared, const struct ssh_ta
     c->deadline = (struct timer){.expired = too_late, .arg = c};
     c->keepalive = (struct timer){.expired = keep_alive, .arg = c};
     c->kick = (struct timer){.expired = kicked, .arg = c};
-    struct dial_events dial = {c, time_begins, dialled, not_dialled};
-    c->dial = dial_start(c->loop, shared->proxies, target, &dial);
+    c->entrant = (struct entrant){.may_enter = begin, .arg = c};
+    gate_enter(shared->gate, &c->entrant, target->address, target->port);
     return &c->base;
+}
+
+static void end_session(struct connection *c) {
+    ssh_auth_free(c->auth);
+    c->auth = NULL;
+    for (int i = 0;
+         i < 100 && c->session != NULL && libssh2_session_free(c->session) == LIBSSH2_ERROR_EAGAIN;
+         i++)
+        ;
+    c->session = NULL;
+    loop_unwatch(c->loop, &c->socket);
+    if (c->socket.fd >= 0)
+        close(c->socket.fd);
+    c->socket.fd = -1;
+    dial_free(c->dial);
+    c->dial = NULL;
+}
+
+/* It was let in by the kernel there, and then turned away by sshd, which had too many others. */
+static bool try_again(struct connection *c) {
+    int64_t now = loop_now(c->loop);
+    if (c->first_refusal == 0)
+        c->first_refusal = now;
+    if (now - c->first_refusal > REFUSED_FOR)
+        return false;
+    gate_refused(c->shared->gate, &c->entrant);
+    end_session(c);
+    buf_clear(&c->out);
+    c->in_at = c->in_n = c->out_at = 0;
+    c->received = 0;
+    c->closed = c->ending = false;
+    c->state = DIALLING;
+    loop_timer_clear(c->loop, &c->deadline);
+    return true;
 }
 
 static void close_connection(struct way *base) {
@@ -326,14 +370,8 @@ static void close_connection(struct way *base) {
     for (size_t i = 0; i < c->members.n; i++)
         if (c->members.v[i] != NULL)
             c->members.v[i]->advance(c->members.v[i]->arg);
-    ssh_auth_free(c->auth);
-    if (c->session != NULL)
-        for (int i = 0; i < 100 && libssh2_session_free(c->session) == LIBSSH2_ERROR_EAGAIN; i++)
-            ;
-    loop_unwatch(c->loop, &c->socket);
-    if (c->socket.fd >= 0)
-        close(c->socket.fd);
-    dial_free(c->dial);
+    gate_leave(c->shared->gate, &c->entrant, false);
+    end_session(c);
     loop_timer_clear(c->loop, &c->deadline);
     loop_timer_clear(c->loop, &c->keepalive);
     loop_timer_clear(c->loop, &c->kick);
@@ -520,6 +558,7 @@ static void log_in(struct connection *c) {
         ssh_auth_free(c->auth);
         c->auth = NULL;
         c->state = READY;
+        gate_leave(c->shared->gate, &c->entrant, true);
         c->last_sign = loop_now(c->loop);
         loop_timer_clear(c->loop, &c->deadline);
         libssh2_keepalive_config(c->session, 1, 1);
@@ -540,6 +579,12 @@ static void log_in(struct connection *c) {
     buf_free(&reason);
 }
 
+/* The server has said what it speaks; before that it may have said why it does not. */
+static bool has_begun(const struct connection *c) {
+    const char *banner = libssh2_session_banner_get(c->session);
+    return banner != NULL && strncmp(banner, "SSH-", 4) == 0;
+}
+
 static void shake_hands(struct connection *c) {
     if (c->session == NULL && !make_session(c))
         return;
@@ -547,7 +592,10 @@ static void shake_hands(struct connection *c) {
     if (rc == LIBSSH2_ERROR_EAGAIN)
         return;
     if (rc != 0) {
-        if (c->closed && c->target->proxy_command == NULL && c->target->proxy_jump == NULL)
+        bool direct = c->target->proxy_command == NULL && c->target->proxy_jump == NULL;
+        if (c->closed && direct && !has_begun(c) && try_again(c))
+            return;
+        if (c->closed && direct)
             fail(c, false,
                  "it closed the connection before the log-in (too many at once? see MaxStartups)");
         else if (c->closed)

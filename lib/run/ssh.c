@@ -37,6 +37,8 @@ struct link {
     struct way *way;
     VEC(struct seat *) seats;
     struct carrier *carrier;
+    struct way *files;       /* for the carrier, if `way` takes no more channels; else NULL */
+    struct errand *to_carry; /* when that is ready */
     size_t max_channels;
 };
 
@@ -49,6 +51,7 @@ struct ssh_host {
     struct seat *idle;
     struct ride *waiting, **last_waiting;
     size_t n_waiting, seats_opening;
+    size_t max_channels;    /* of a connection, as far as is known */
     int64_t no_link_before; /* when a further connection may be tried again */
     struct timer link_pause;
     struct store *store; /* what is kept there of what was sent */
@@ -192,12 +195,19 @@ static void seat_ready(void *context, struct slot *slot, uint32_t cores, uint64_
     grow(h);
 }
 
+/* It takes no more than so many, and neither will others to this host. */
+static void learn_channels(struct link *link, size_t n) {
+    link->max_channels = n;
+    if (n != 0 && n < link->host->max_channels)
+        link->host->max_channels = n;
+}
+
 static void seat_refused(void *context, struct slot *slot) {
     (void)slot;
     struct seat *seat = context;
     struct link *link = seat->link;
     bury_seat(seat);
-    link->max_channels = link->seats.n + (link->carrier != NULL);
+    learn_channels(link, link->seats.n + (link->carrier != NULL));
     if (link->max_channels == 0)
         way_drop(link->way, "it allows no session on its connections (MaxSessions 0?)");
     else
@@ -279,18 +289,26 @@ static void open_seat(struct link *link) {
 
 /* --- carriers --- */
 
+static void open_files(struct link *link);
+
 static void carrier_broken(void *context, struct carrier *k, bool refused, const char *reason) {
     struct link *link = context;
     struct ssh *x = link->host->ssh;
     link->carrier = NULL;
-    if (refused)
-        link->max_channels = link->seats.n;
+    bool elsewhere = refused && link->files == NULL && link->seats.n != 0;
+    if (elsewhere)
+        learn_channels(link, link->seats.n);
     struct errand *e = carrier_take_back(k);
     *vec_push(&x->buried_carriers) = k;
     loop_timer(x->loop, &x->sweep, loop_now(x->loop));
+    if (elsewhere)
+        open_files(link);
     while (e != NULL) {
         struct errand *next = e->next;
-        e->done(e->arg, CARRY_LOST, reason);
+        if (elsewhere)
+            carry(link, e);
+        else
+            e->done(e->arg, CARRY_LOST, reason);
         e = next;
     }
 }
@@ -303,11 +321,29 @@ static void carrier_holds(void *context, struct str name) {
 /* A link has one, as soon as it has something to carry. */
 static void carry(void *context, struct errand *e) {
     struct link *link = context;
+    struct way *way = link->files != NULL ? link->files : link->way;
+    if (!way_is_ready(way)) {
+        e->next = link->to_carry;
+        link->to_carry = e;
+        return;
+    }
     if (link->carrier == NULL)
-        link->carrier = carrier_open(link->host->ssh->loop, link->way, link->host->store,
+        link->carrier = carrier_open(link->host->ssh->loop, way, link->host->store,
                                      CARRY_PATIENCE * link->host->target.silence,
                                      &(struct carrier_events){link, carrier_broken, carrier_holds});
     carrier_do(link->carrier, e);
+}
+
+static void files_ready(void *context, struct way *w) {
+    (void)w;
+    struct link *link = context;
+    struct errand *e = link->to_carry;
+    link->to_carry = NULL;
+    while (e != NULL) {
+        struct errand *next = e->next;
+        carry(link, e);
+        e = next;
+    }
 }
 
 /* --- connections --- */
@@ -319,6 +355,8 @@ static void drop_link(struct link *link) {
         bury_seat(link->seats.v[link->seats.n - 1]);
     sweep(link->host->ssh); /* no connection is in the middle of a round when it is dropped */
     way_close(link->way);
+    if (link->files != NULL)
+        way_close(link->files);
     vec_free(&link->seats);
     struct ssh_host *h = link->host;
     for (size_t i = 0; i < h->links.n; i++)
@@ -395,10 +433,17 @@ static void link_ready(void *context, struct way *w) {
         grow(link->host);
 }
 
+/* Its own connection is full of slots: another one, which comes and goes with it. */
+static void open_files(struct link *link) {
+    struct ssh_host *h = link->host;
+    struct way_events events = {link, files_ready, link_lost};
+    link->files = connection_open(h->ssh->shared, &h->target, &events);
+}
+
 static void open_link(struct ssh_host *h) {
     struct link *link = mem_zalloc(sizeof *link);
     link->host = h;
-    link->max_channels = MAX_SESSIONS;
+    link->max_channels = h->max_channels;
     struct way_events events = {link, link_ready, link_lost};
     *vec_push(&h->links) = link;
     link->way = connection_open(h->ssh->shared, &h->target, &events);
@@ -406,6 +451,8 @@ static void open_link(struct ssh_host *h) {
 
 /* How many seats a connection may have: one of its channels is for carrying files. */
 static size_t seats_allowed(const struct link *link) {
+    if (link->files != NULL)
+        return link->max_channels;
     return link->max_channels > 1 ? link->max_channels - 1 : 1;
 }
 
@@ -413,17 +460,19 @@ static size_t seats_allowed(const struct link *link) {
 static void grow(struct ssh_host *h) {
     if (!h->up || h->ssh->closing)
         return;
-    bool link_opening = false;
+    size_t coming = 0; /* seats, with connections that are being opened */
     for (size_t i = 0; i < h->links.n; i++) {
         struct link *link = h->links.v[i];
-        link_opening = link_opening || !way_is_ready(link->way);
+        coming += way_is_ready(link->way) ? 0 : seats_allowed(link);
         while (h->n_waiting > h->seats_opening && way_is_ready(link->way) &&
                link->seats.n < seats_allowed(link))
             open_seat(link);
     }
-    if (h->n_waiting > h->seats_opening && !link_opening &&
-        loop_now(h->ssh->loop) >= h->no_link_before)
+    while (h->n_waiting > h->seats_opening + coming &&
+           loop_now(h->ssh->loop) >= h->no_link_before) {
         open_link(h);
+        coming += seats_allowed(h->links.v[h->links.n - 1]);
+    }
 }
 
 static void may_grow(void *arg) {
@@ -440,6 +489,7 @@ static struct ssh_host *host_of(struct ssh *x, struct host *host) {
         h = x->hosts.v[host->id] = mem_zalloc(sizeof *h);
         *h = (struct ssh_host){.ssh = x, .host = host};
         h->last_waiting = &h->waiting;
+        h->max_channels = MAX_SESSIONS;
         h->store = store_new(x->contents, host->cache);
         h->link_pause = (struct timer){.expired = may_grow, .arg = h};
     }

@@ -5,6 +5,7 @@
  *   ssh_config.c   one of these questions (ssh -G)
  *   ssh_blocks.c   for which other hosts its answer is good
  *   ssh_target.c   what it says; ssh_tokens.c: "%h" and the like in it
+ *   gate.c         when its turn to log in has come
  *   dial.c         from that to a socket; proxy.c: round by ProxyJump and ProxyCommand
  *   connection.c   one connection: handshake, host key, log-in, whose turn it is on it
  *   ssh_methods.c  ciphers and the like, to agree on with the host

@@ -11,6 +11,7 @@ struct ssh_shared *ssh_shared_new(struct loop *loop, const struct watcher *watch
     *s = (struct ssh_shared){.loop = loop,
                              .watcher = watcher,
                              .proxies = proxies_new(loop, watcher),
+                             .gate = gate_new(loop),
                              .known_hosts = known_hosts_new(),
                              .prompter = prompter,
                              .keyring = keyring_new(loop, watcher, prompter),
@@ -20,6 +21,7 @@ struct ssh_shared *ssh_shared_new(struct loop *loop, const struct watcher *watch
 
 void ssh_shared_free(struct ssh_shared *s) {
     proxies_free(s->proxies);
+    gate_free(s->gate);
     known_hosts_free(s->known_hosts);
     keyring_free(s->keyring);
     prompter_free(s->prompter);

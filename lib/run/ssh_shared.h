@@ -2,6 +2,7 @@
 #ifndef FORAY_RUN_SSH_SHARED_H
 #define FORAY_RUN_SSH_SHARED_H
 
+#include "run/gate.h"
 #include "run/keyring.h"
 #include "run/known_hosts.h"
 #include "run/prompt.h"
@@ -12,6 +13,7 @@ struct ssh_shared {
     struct loop *loop;
     const struct watcher *watcher;
     struct proxies *proxies;
+    struct gate *gate;
     struct known_hosts *known_hosts;
     struct prompter *prompter;
     struct keyring *keyring;

@@ -1,0 +1,59 @@
+# Hosts that allow few sessions on a connection, or few log-ins at once.
+load helper
+
+setup() {
+    cd "$BATS_TEST_TMPDIR" || return
+}
+teardown() { fleet_down; }
+
+# 32 slots on one host whose sshd has these options: files go there and come back, and all slots are there at once.
+works_with() { # OPTIONS
+    export FORAY_FLEET=$BATS_TEST_TMPDIR/fleet FORAY_FLEET_SSHD_OPTIONS=$1
+    "$fleet" up 1 3>&-
+    eval "$("$fleet" env)"
+    head -c 100000 /dev/urandom >in
+    cat >foray.yaml <<'Y'
+hosts: {one: {hosts: node1, slots: 32}}
+steps:
+  carry: {each: 1..40, on: one, in: in, out: "o/{{item}}", run: "cat in > {{out}}"}
+  meet:
+    each: 1..32
+    on: one
+    needs: carry
+    run: until [ $(ls -d "${TMPDIR:-/tmp}"/foray-* | wc -l) -ge 32 ]; do sleep 0.1; done
+Y
+    run -0 timeout 120 "$FORAY"
+    [[ $output == *"72 steps done"* && $output != *lost* ]]
+    for i in {1..40}; do cmp in "o/$i"; done
+}
+
+@test "one session on a connection" { works_with "MaxSessions 1"; }
+@test "two sessions on a connection" { works_with "MaxSessions 2"; }
+@test "few log-ins at once: who is refused comes back" { works_with "MaxStartups 2:50:4"; }
+@test "few log-ins at once, and few sessions" { works_with $'MaxSessions 2\nMaxStartups 2:50:4'; }
+@test "one log-in at a time, and one session" { works_with $'MaxSessions 1\nMaxStartups 1:100:1'; }
+
+@test "who is always refused is told" {
+    export FORAY_FLEET=$BATS_TEST_TMPDIR/fleet FORAY_FLEET_SSHD_OPTIONS="MaxStartups 1:100:1"
+    "$fleet" up 1 3>&-
+    eval "$("$fleet" env)"
+    read -r address port <"$FORAY_FLEET/hosts/node1/address"
+    # says nothing, and so is the one that may log in
+    (exec 0<>"/dev/tcp/$address/$port" && : >connected && exec sleep 99) 3>&- &
+    other=$!
+    wait_until 5 test -e connected
+    echo '{hosts: {one: node1}, steps: {t: {on: one, run: "true"}}}' >foray.yaml
+    in_background
+    wait_until 30 contains err "host node1 is lost: it closed the connection before the log-in (too many at once? see MaxStartups)"
+    kill "$other"
+    ended_with 30 0
+}
+
+@test "no session at all is told" {
+    export FORAY_FLEET=$BATS_TEST_TMPDIR/fleet FORAY_FLEET_SSHD_OPTIONS="MaxSessions 0"
+    "$fleet" up 1 3>&-
+    eval "$("$fleet" env)"
+    echo '{hosts: {one: node1}, steps: {t: {on: one, run: "true"}}}' >foray.yaml
+    run -3 timeout 60 "$FORAY"
+    [[ $output == *"host node1 is lost: it allows no session on its connections (MaxSessions 0?)"* ]]
+}

@@ -199,7 +199,7 @@ foray: 6 hosts: 6 done, '* ]]
     mkfifo pipe
     { head -c 10000 >/dev/null; until [ -e go ]; do sleep 0.1; done; cat >/dev/null; } <pipe 3>&- &
     reader=$!
-    "$FORAY" all -w 'node[1-2]' 'yes | head -c 300000000' >pipe 2>err 3>&- &
+    "$FORAY" all -w 'node[1-2]' 'yes | head -c 80000000' >pipe 2>err 3>&- &
     pid=$!
     memory() { awk '/^VmRSS:/ {print $2}' "/proc/$pid/status"; }
     stands_still() { local before; before=$(memory); sleep 1; [ "$before" -gt 0 ] && [ "$(memory)" = "$before" ]; }

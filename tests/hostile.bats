@@ -1,0 +1,297 @@
+# A host that lies: a run ends in time and says why, and nothing that the host does reaches further than the names that were
+# asked for, the memory and the disk that they need, and no control character reaches the terminal.
+# What the lies are is told in evil-sftp.c, for files, and in evil-shell. With FORAY_HOSTILE=all also what takes minutes.
+load helper
+
+hosts=16 # hostile ones; one more is honest
+setup_file() {
+    load helper
+    [ "$(id -u)" = 0 ] || return 0
+    export FORAY_FLEET=$BATS_FILE_TMPDIR/fleet
+    local i
+    for ((i = 1; i <= hosts; i++)); do
+        mkdir -p "$FORAY_FLEET/hosts/node$i"
+        cp "$(dirname "$FORAY")/tests/evil-sftp" "$BATS_TEST_DIRNAME/evil-shell" "$FORAY_FLEET/hosts/node$i" || return
+        echo "ForceCommand /mnt/host/evil-shell" >"$FORAY_FLEET/hosts/node$i/options"
+    done
+    fleet_up $((hosts + 1))
+}
+teardown_file() {
+    load helper
+    [ "$(id -u)" != 0 ] || fleet_down
+}
+setup() {
+    needs_root
+    [ ! -e "$FORAY_FLEET/shared" ] || skip "hosts have no places of their own here"
+    use_fleet
+    cd "$BATS_TEST_TMPDIR" || return
+}
+
+# --- what foray is asked to do with such a host, and what may be there afterwards ---
+
+zeros() { printf '%0100d' 0; }
+
+write_graph() { # KIND HOST
+    if [ "$1" = beside ]; then set -- "$1" "[$2, node$((hosts + 1))]"; fi # that one is honest
+    echo "hosts: {evil: {hosts: $2, slots: 1}}"
+    case $1 in
+    file) echo 'steps: {get: {on: evil, run: "printf %0100d 0 > evil-file", out: evil-file}}' ;;
+    pattern) echo 'steps: {get: {on: evil, run: "printf %0100d 0 > evil-file", out: "evil-*"}}' ;;
+    tree) echo 'steps: {get: {on: evil, run: "mkdir evil-tree; printf %0100d 0 > evil-tree/evil-file", fetch: {evil-tree: got}}}' ;;
+    send) echo 'steps: {put: {on: evil, in: input, send: {tree: there/}, run: "cat input there/tree/a/file | wc -c"}}' ;;
+    steps) echo 'steps: {say: {each: 1..20, on: evil, run: "echo said"}}' ;;
+    made:*)
+        local made=${1#made:}
+        echo "steps: {get: {on: evil, run: '${made//,/ }', out: evil-file}}"
+        ;;
+    limited) echo 'steps: {say: {on: evil, timeout: 2s, run: "echo said"}}' ;;
+    beside) echo 'steps: {say: {each: 1..20, on: evil, run: "sleep 0.05; echo said"}}' ;;
+    esac
+    if [ "$1" = send ]; then
+        head -c 300000 /dev/zero >input
+        mkdir -p tree/a
+        zeros >tree/a/file
+    fi
+}
+
+# Whether that is all that there may be, and whole.
+is_right() { # KIND
+    case $1 in
+    file | made:* | pattern) [ -f evil-file ] && [ ! -L evil-file ] && [ ! -u evil-file ] && [ "$(cat evil-file)" = "$(zeros)" ] ;;
+    tree) [ "$(cat got/evil-file)" = "$(zeros)" ] ;;
+    send) [ "$(cat ../../out)" = 300100 ] ;;
+    steps | beside) [ "$(grep -cx said ../../out)" = 20 ] ;;
+    limited) false ;;
+    esac
+}
+expected_names() { # KIND
+    echo ./foray.yaml
+    case $1 in
+    file | made:*) echo ./evil-file ;;
+    pattern) find . -mindepth 1 -maxdepth 1 -type f -name 'evil-*' ;;
+    tree) find . -path './got' -o -path './got/*' ;;
+    send) find ./input ./tree ;;
+    esac
+}
+
+# One lie, in a directory of its own: area/work is where foray works, and nothing else below area is its business.
+one() { # NUMBER KIND HOST: lie.sftp and lie.shell are there
+    local status=0 home=$FORAY_FLEET/hosts/$3/home
+    cd "$1" || return
+    cp lie.sftp "$home/lie"
+    cp lie.shell "$home/shell"
+    mkdir -p area/work area/victim
+    echo untouched >area/victim/file
+    echo untouched >area/x
+    cd area/work || return
+    write_graph "$2" "$3" >foray.yaml
+    (
+        ulimit -f 65536 -c 0
+        is_sanitized || ulimit -v 1000000
+        exec timeout -k 5 "${within:-60}" "$FORAY" >../../out 2>../../err 3>&-
+    ) || status=$?
+    echo "$status" >../../status
+}
+
+complain() { # NUMBER WHAT
+    echo "# $(head -c 100 "$1/lie.sftp" | head -1) $(cat "$1/lie.shell"): $2"
+    sed 's/^/#   /' "$1/err" | cut -c 1-300 | cat -v | head -40
+}
+
+check_one() { # NUMBER KIND EXPECTED
+    local status good=true
+    status=$(cat "$1/status")
+    [ -z "${SHOW:-}" ] || echo "## $2 $(head -c 60 "$1/lie.sftp" | tr '\n' ';') $(head -c 60 "$1/lie.shell"): $status: $(head -1 "$1/err" | cut -c 1-150 | cat -v) ... $(tail -1 "$1/err")" >&3
+    case $3 in
+    fails) [ "$status" = 1 ] || [ "$status" = 3 ] ;;
+    lost) [ "$status" = 3 ] ;;
+    works) [ "$status" = 0 ] ;;
+    either) [ "$status" = 0 ] || [ "$status" = 1 ] || [ "$status" = 3 ] ;;
+    esac || { complain "$1" "status $status"; good=false; }
+    if [ "$status" = 0 ]; then
+        (cd "$1/area/work" && is_right "$2") || { complain "$1" "what came is wrong"; good=false; }
+    elif ! grep -qE '^(\[[0-9/]+\] failed|host .* (is lost|cannot be used)).*: .' "$1/err"; then
+        complain "$1" "no reason is given"
+        good=false
+    fi
+    # Bounds of this test, not of foray's own.
+    if grep -qiE 'out of memory|File too large|Sanitizer|runtime error' "$1/err"; then complain "$1" "not bounded"; good=false; fi
+    if LC_ALL=C grep -qP '[\x00-\x08\x0b-\x1f\x7f]' "$1/err"; then complain "$1" "control characters"; good=false; fi
+    if [ "$(wc -L <"$1/err")" -gt 2000 ]; then complain "$1" "a line of $(wc -L <"$1/err") characters"; good=false; fi
+    if [ "$(cat "$1/area/victim/file" "$1/area/x")" != $'untouched\nuntouched' ] ||
+        [ "$(cd "$1/area" && find . -path ./work -prune -o -print | sort | tr '\n' ' ')" != ". ./victim ./victim/file ./x " ]; then
+        complain "$1" "written outside: $(cd "$1/area" && find . -path ./work -prune -o -print | tr '\n' ' ')"
+        good=false
+    fi
+    local left
+    left=$(cd "$1/area/work" && comm -23 <(find . -mindepth 1 -path ./.foray -prune -o -print | sort) <(expected_names "$2" | sort))
+    if [ -n "$left" ] || [ -e "$1/area/work/.foray/temporary" ] || [ -n "$(find "$1/area" -name '.foray-*')" ]; then
+        complain "$1" "left behind: $left $(find "$1/area" -name '.foray-*')"
+        good=false
+    fi
+    if [ "$status" != 0 ] && [ -e "$1/area/work/evil-file" ]; then complain "$1" "half of it is there"; good=false; fi
+    $good
+}
+
+# Each lie in a run of its own, as many at once as there are hosts. A lie is what the file for evil-sftp holds, or, if it
+# begins with "shell ", what is in that for evil-shell. KIND "any": each lie is "KIND LIE".
+lies() { # KIND EXPECTED LIE...
+    local kinds kind=$1 expected=$2 n=0 first good=true pids lie
+    shift 2
+    : "${count:=0}"
+    while [ $n -lt $# ]; do
+        first=$((count + 1)) pids=() kinds=()
+        for ((k = 1; k <= hosts && n < $#; k++)); do
+            n=$((n + 1)) count=$((count + 1))
+            mkdir "$count"
+            lie=${!n}
+            kinds[count]=$kind
+            if [ "$kind" = any ]; then kinds[count]=${lie%% *} lie=${lie#* }; fi
+            echo honest | tee "$count/lie.sftp" >"$count/lie.shell"
+            case $lie in
+            'shell '*) printf '%s\n' "${lie#shell }" >"$count/lie.shell" ;;
+            *) printf '%s\n' "$lie" >"$count/lie.sftp" ;;
+            esac
+            one "$count" "${kinds[count]}" "node$k" 3>&- &
+            pids+=($!)
+        done
+        wait "${pids[@]}"
+        for ((k = first; k <= count; k++)); do check_one "$k" "${kinds[k]}" "$expected" || good=false; done
+    done
+    $good
+}
+
+# A directory that has these in it, besides the honest file.
+with() { printf 'entries\n'; printf '%s\n' "$@" 'f evil-file'; }
+
+# The same lies to each of several kinds: for "any".
+to() { # KINDS LIE...
+    local kind lie
+    for kind in $1; do
+        for lie in "${@:2}"; do printf '%s\0' "$kind $lie"; done
+    done
+}
+# lies any EXPECTED, with what `to` has printed
+of_any() { # EXPECTED
+    local list
+    mapfile -d '' list
+    lies any "$1" "${list[@]}"
+}
+
+@test "an honest host passes all of this" {
+    of_any works < <(to "file pattern tree send steps beside" honest)
+}
+
+@test "names in directories that are none lead nowhere" {
+    of_any fails < <(to "tree pattern" "$(with 'f ../x')" "$(with 'f ../../x')" "$(with "f $PWD/1/area/x")" "$(with 'f evil-sub/evil-file')" \
+        "$(with 'f evil-a\x00b')" "$(with 'f ')" "$(with "f evil-$(printf '%0100000d' 0)")" "$(with 'd ../victim')")
+    # These are names, though strange ones.
+    of_any either < <(to "tree pattern" "$(with 'f ..')" "$(with 'd ..')" "$(with 'd .')" "$(with 'f evil-file' 'f evil-file')" \
+        "$(with 'f evil-\x1b[31m\x07\x0d\x0a\x7f')" "$(with "f evil-$(printf '%0250d' 0)")")
+}
+
+@test "links come as links, and nothing goes through them" {
+    lies tree either "$(with 'l forged-link' 'd forged-link')" "$(with 'd forged-link' 'l forged-link')" \
+        "$(with 'l forged-link' 'f forged-link')" "$(printf 'link ../../victim\nl forged-l\nd forged-l\nf evil-file')" \
+        "$(printf 'link ../../victim\nd forged-l\nl forged-l\nf evil-file')" \
+        "$(printf 'link ../../victim/file\nl forged-l\nf forged-l\nf evil-file')" \
+        "$(printf 'link \\x1b[31m\nl forged-link\nf evil-file')" "$(printf 'link /etc/passwd\nl forged-link\nf evil-file')" \
+        "$(printf 'link-two\nl forged-link\nf evil-file')"
+    lies tree fails "$(printf 'link \nl forged-link\nf evil-file')" "$(printf 'link a\\x00b\nl forged-link\nf evil-file')" \
+        "$(printf 'link-none\nl forged-link\nf evil-file')" "$(printf 'link %0100000d\nl forged-link\nf evil-file' 0)"
+    lies file either "link ../../victim/file"
+}
+
+@test "what is no file is not taken for one" {
+    of_any fails < <(to "file tree pattern" "type 010000" "type 020000" "type 060000" "type 0140000")
+    of_any either < <(to "file tree" "type 0" "type 0170000" type-changes)
+    lies file either "type 0120000"
+    lies file works "type 0106000"
+}
+
+@test "files that are longer or shorter than they are said to be" {
+    of_any fails < <(to file "endless 0xffffffffffffffff" "endless 0x4000000000000" "size 0x8000000000000000" "size 0xffffffffffffffff" grows \
+        "size 1000" "size 50" size-none attributes-short attributes-kind; to "file tree" data-short "endless 100" \
+        "endless 0x8000000000000000" data-more data-too-long)
+    lies any either "tree grows" "file attributes-none" "file attributes-more"
+    lies file works data-before-end
+}
+
+@test "answers to reads that are none" {
+    lies file fails data-zero read-ok read-unknown read-escape read-long read-bare read-handle read-kind read-close id-wrong
+    lies file either id-twice id-unasked
+}
+
+@test "directories without an end" {
+    of_any fails < <(to "tree pattern" dir-endless dir-none dir-count dir-short; to tree dir-kind dir-ok dir-deep)
+}
+
+@test "packets that are none, and those that nobody asked for" {
+    lies file fails packet-zero packet-one packet-huge packet-long flood
+}
+
+@test "files that cannot be opened, and handles" {
+    lies file fails open-close open-escape open-unknown open-ok open-kind
+    lies file either handle-long handle-empty
+}
+
+@test "answers to what is sent" {
+    lies send fails write-close write-escape write-unknown write-kind write-wrong-id close-fails
+    lies send either write-twice mkdir-fails
+}
+
+@test "sessions that do not begin as they should" {
+    of_any fails < <(to "file send" version-close version-text version-short version-extensions)
+    of_any either < <(to "file send" "version 2" "version 4" version-many "limits 0" "limits 1" "limits 0xffffffffffffffff")
+}
+
+# Four times as much silence is endured from a server as from a host.
+@test "an SFTP server that falls silent" {
+    { cat "$FORAY_SSH_CONFIG"; printf '  ServerAliveInterval 1\n  ServerAliveCountMax 2\n'; } >config
+    export FORAY_SSH_CONFIG=$PWD/config
+    within=120 lies any fails "file read-silent" "file open-silent" "file version-silent" "tree dir-silent" "send write-silent" \
+        "send version-silent"
+}
+
+@test "a silent SFTP server does not keep foray from ending when it is told to" {
+    echo open-silent >"$FORAY_FLEET/hosts/node1/home/lie"
+    echo honest >"$FORAY_FLEET/hosts/node1/home/shell"
+    echo 'hosts: {evil: node1}' >foray.yaml
+    echo 'steps: {get: {on: evil, run: "touch ~/ran; echo > evil-file", out: evil-file}}' >>foray.yaml
+    in_background
+    wait_until 20 test -e "$FORAY_FLEET/hosts/node1/home/ran"
+    kill -TERM "$pid"
+    ended_with 20 143
+}
+
+@test "a pipe, a device, a directory that a step leaves in the place of its output" {
+    lies any fails "made:mkfifo,evil-file honest" "made:ln,-s,/dev/zero,evil-file honest" "made:mknod,evil-file,c,1,5 honest" \
+        "made:mkdir,evil-file honest" "made:ln,-s,evil-file,evil-file honest" "made:mkfifo,pipe;ln,-s,pipe,evil-file honest"
+    lies "made:printf,%0100d,0,>it;ln,-s,it,evil-file" works honest
+}
+
+# --- the shell ---
+
+@test "a host that floods its login shell's output does not hold up the others" {
+    lies beside works "shell garbage" "shell garbage-ends" "shell endless" "shell endless-line" "shell endless-errors" "shell never" \
+        "shell deaf" "shell nonces"
+}
+
+@test "a shell that says what it should not before a step runs" {
+    lies steps fails "shell garbage-ends" "shell ends" "shell says"
+    lies steps works "shell noisy"
+    [ "${FORAY_HOSTILE:-}" = all ] || return 0
+    within=150 lies steps fails "shell garbage" "shell endless" "shell endless-line" "shell endless-errors" "shell never" "shell deaf" \
+        "shell nonces"
+}
+
+@test "a host that says strange things of itself" {
+    lies steps works "shell cores" "shell no-cores"
+    lies file either "shell root /" "shell root /../../.." "shell escaped-root" "shell long-root"
+    lies steps either "shell root /" "shell long-root"
+}
+
+@test "a shell that says what it should not while a step runs" {
+    lies limited fails "shell marks" "shell status x" "shell mark-for-ever" "shell marks-for-ever" "shell loads-for-ever" \
+        "shell status 99999999999999999999" "shell status -1" "shell status 256"
+}

@@ -14,17 +14,22 @@ static const char copy_help[] =
     "      --scatter         give each host a part of the file: whole lines, nearly equal in "
     "bytes\n"
     "      --gather          join what the hosts hold, in their order, into one file here\n"
+    "      --relay           hosts that have it pass it on to others, by their own ssh\n"
+    "  -A, --forward-agent   the same, with the ssh agent of here forwarded to them: who is root\n"
+    "                        there can use it meanwhile\n"
     "  -p, --preserve        times too, and modes whatever the umask says\n"
     "  -r, --recursive       as for scp; directories always go with all that is in them\n";
 
 /* A host that did not answer for so long is not tried again. */
 #define REACH (5 * SECOND)
 
-enum { OPT_SCATTER = 3000, OPT_GATHER };
+enum { OPT_SCATTER = 3000, OPT_GATHER, OPT_RELAY };
 
 static const struct option long_options[] = {
     {"scatter", no_argument, NULL, OPT_SCATTER},
     {"gather", no_argument, NULL, OPT_GATHER},
+    {"relay", no_argument, NULL, OPT_RELAY},
+    {"forward-agent", no_argument, NULL, 'A'},
     {"preserve", no_argument, NULL, 'p'},
     {"recursive", no_argument, NULL, 'r'},
     REACH_LONG,
@@ -127,6 +132,11 @@ static int run(struct transfer *c) {
     struct session_work work = {
         .view = &events, .context = view, .interrupted = interrupted, .summary = over};
     int status = reach_run(&c->reach, &session, &work);
+    enum stream where;
+    /* What failed was only on the way from host to host. */
+    if (c->order.relay && copying_all_well(view) && session.ended_by == 0 &&
+        sink_error(session.sink, &where) == 0)
+        status = STATUS_DONE;
     if (c->order.gather)
         status = finish_gathering(c, &session, status);
     if (c->order.scatter)
@@ -158,6 +168,9 @@ static int read_words(struct transfer *c, const struct verb *verb, char **words,
     c->order.n = c->words.n;
     c->order.on = &c->reach.on;
     c->order.except = &c->reach.except;
+    if (c->order.agent && !c->reach.args.run.jobs_given)
+        c->reach.args.run.jobs_given = true; /* no bound, since the hosts work, not this machine */
+    c->order.ssh_config = c->reach.args.run.ssh_config;
     struct input *in = &c->reach.in;
     bool good = copy_read(&in->graph, &c->order, &c->steps, &in->diags);
     good = !input_report(in, &c->reach.args.common) && good;
@@ -172,14 +185,20 @@ static int copy_main(const struct verb *verb, int argc, char **argv) {
     reach_init(&c.reach);
     c.reach.args.run.reach = REACH;
     optind = 1;
-    for (int option; status < 0 && (option = getopt_long(argc, argv, "pr" REACH_SHORT, long_options,
-                                                         NULL)) != -1;) {
+    for (int option; status < 0 && (option = getopt_long(argc, argv, "Apr" REACH_SHORT,
+                                                         long_options, NULL)) != -1;) {
         switch (option) {
         case OPT_SCATTER:
             c.order.scatter = true;
             break;
         case OPT_GATHER:
             c.order.gather = true;
+            break;
+        case 'A':
+            c.order.agent = true;
+            /* fall through */
+        case OPT_RELAY:
+            c.order.relay = true;
             break;
         case 'p':
             c.order.preserve = true;

@@ -39,6 +39,8 @@ _foray_options='
     all        -  --raw          -
     copy       -  --scatter      -
     copy       -  --gather       -
+    copy       -  --relay        -
+    copy       -A --forward-agent -
     copy       -p --preserve     -
     copy       -r --recursive    -
     hosts      -  --json         -

@@ -450,3 +450,96 @@ half_there() { [ -n "$(find "$FORAY_FLEET"/hosts/node1/home/t -size +1M)" ]; }
     wait_until 10 no_process_on node1
     rm -r "$home/bin" "$home/.bashrc"
 }
+
+# The hosts can log in to each other by themselves; without a key, with that of an agent only.
+know_each_other() { # [KEY]
+    needs_root # else they have one home, that of who runs this
+    for h in 1 2 3; do
+        local ssh=$FORAY_FLEET/hosts/node$h/home/.ssh
+        mkdir -p "$ssh"
+        sed "s|$FORAY_FLEET/|~/.ssh/|; /IdentitiesOnly/d" "$FLEET_CONFIG" >"$ssh/config"
+        cp "$FORAY_FLEET/known_hosts" "$ssh/"
+        if [ $# != 0 ]; then cp "$FORAY_FLEET/id" "$ssh/"; else rm -f "$ssh/id"; fi
+        chmod -R go= "$ssh"
+    done
+}
+forget_each_other() { rm -rf "$FORAY_FLEET"/hosts/node?/home/.ssh; }
+
+@test "copy --relay: hosts that have it pass it on, under any name and with its mode" {
+    know_each_other with-key
+    noise 3 >"it's \$(big)" && chmod 751 "it's \$(big)" && echo small >small && chmod 640 small
+    copies 0 --relay "it's \$(big)" 'node[1-3]:t/'
+    says 'copied to 3 hosts: 3 files, 9.0 MiB (3.0 MiB from host to host)'
+    for h in 1 2 3; do
+        cmp "it's \$(big)" "${t[h]}/it's \$(big)"
+        [ "$(mode "${t[h]}/it's \$(big)")" = 751 ]
+    done
+    mkdir d && echo in >d/in
+    copies 0 --relay -p "it's \$(big)" small d 'node[1-3]:t/{{host}} -x'
+    says '(3.0 MiB from host to host)'
+    for h in 1 2 3; do
+        cmp "it's \$(big)" "${t[h]}/node$h -x/it's \$(big)" && cmp small "${t[h]}/node$h -x/small"
+        [ "$(stat -c '%a %Y' small)" = "$(stat -c '%a %Y' "${t[h]}/node$h -x/small")" ]
+        same_tree d "${t[h]}/node$h -x/d"
+    done
+    tidy
+    forget_each_other
+}
+
+@test "copy --relay: where hosts cannot reach each other, or pass on something else, it comes from here" {
+    noise 1 >big
+    copies 0 --relay -v big 'node[1-3]:t/'
+    says 'node3: it is sent from here: ' 'copied to 3 hosts: 3 files'
+    [[ $output != *'from host to host'* ]]
+    cmp big "${t[3]}/big"
+    know_each_other with-key
+    # What node1 gives is as long, and something else.
+    local bin=$FORAY_FLEET/hosts/node1/home/bin
+    mkdir -p "$bin"
+    echo 'PATH=$HOME/bin:$PATH' >"$bin/../.bashrc"
+    printf '#!/bin/sh\n[ $# = 0 ] || exec /bin/cat "$@"\nexec tr s S\n' >"$bin/cat" && chmod 755 "$bin/cat"
+    copies 0 --relay big 'node[1-3]:t/again'
+    says 'again node3: ' 'copied to 3 hosts'
+    cmp big "${t[3]}/again"
+    # One that has nothing to pass on keeps nobody else from getting it.
+    mkdir "${t[1]}/again2" "${t[1]}/again2/big"
+    copies 3 --relay big 'node[1-3]:t/again2/'
+    says 'copied to 2 of 3 hosts' 'failed: node1'
+    cmp big "${t[3]}/again2/big"
+    tidy
+    rm -r "$bin/../.bashrc" "$bin"
+    forget_each_other
+}
+
+@test "copy --relay: a signal ends it on the hosts too" {
+    know_each_other with-key
+    local bin=$FORAY_FLEET/hosts/node1/home/bin
+    mkdir -p "$bin"
+    echo 'PATH=$HOME/bin:$PATH' >"$bin/../.bashrc"
+    printf '#!/bin/sh\necho begun; touch ~/t/begun; exec sleep 20\n' >"$bin/cat" && chmod 755 "$bin/cat"
+    echo big >big
+    in_background copy --relay big 'node[1-3]:t/'
+    wait_until 20 test -e "${t[1]}/begun"
+    kill -TERM $pid
+    ended_with 20 143
+    wait_until 10 no_process_on node3
+    wait_until 10 tidy
+    [ ! -e "${t[3]}/big" ]
+    rm -r "$bin/../.bashrc" "$bin"
+    forget_each_other
+}
+
+@test "copy -A: the agent of here lets hosts reach each other" {
+    know_each_other
+    noise 1 >big
+    eval "$(ssh-agent -s)" >/dev/null
+    ssh-add -q "$FORAY_FLEET/id"
+    run "$FORAY" copy -A -v big 'node[1-3]:t/'
+    ssh-agent -k >/dev/null
+    [ "$status" = 0 ]
+    says '(1.0 MiB from host to host)'
+    for h in 1 2 3; do cmp big "${t[h]}/big"; done
+    copies 2 -A node1:t/big here
+    tidy
+    forget_each_other
+}

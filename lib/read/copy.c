@@ -378,6 +378,11 @@ static bool read_all(struct copy_reading *r) {
     if (!check_place_here(r, &hosts) || (r->order->gather && !copy_place_whole(r)))
         return false;
     size_t first = g->steps.n;
+    if (r->order->relay && (r->steps->fetch || r->order->scatter)) {
+        diag_error(r->diags, (struct place){0},
+                   "--relay and -A are for what goes to several hosts");
+        return false;
+    }
     if (r->order->scatter && !copy_cut(r, hosts.n_hosts))
         return false;
     r->rule = graph_add_rule(g, STR("copy"), template_parse(&g->arena, STR(":")));
@@ -391,6 +396,8 @@ static bool read_all(struct copy_reading *r) {
     r->steps->hosts = hosts.n_hosts;
     if (r->order->scatter && good && hosts.n_hosts > 1)
         copy_add_checks(r, &hosts);
+    if (r->order->relay && good)
+        copy_add_relays(r, &hosts);
     return good;
 }
 

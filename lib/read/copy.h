@@ -6,6 +6,9 @@
 #include "base/strlist.h"
 #include "read/words.h"
 
+/* What the rule is called of steps that copy nothing themselves, and whose failure is none. */
+#define COPY_RELAY "relay"
+
 /* As it was asked for. All texts are followed by a NUL and outlive the graph. */
 struct copy_order {
     const struct str *words; /* sources, then the destination */
@@ -13,6 +16,9 @@ struct copy_order {
     const option_list *on, *except; /* hosts for words that name none; those that are left out */
     bool scatter, gather;
     bool preserve; /* modes and times */
+    bool relay;    /* hosts that have it pass it on to others */
+    bool agent;    /* ... with the agent of the user, who says so, forwarded to them */
+    const char *ssh_config;
 };
 
 /* What that comes to. */

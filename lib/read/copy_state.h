@@ -41,6 +41,11 @@ bool copy_has_host(struct copy_reading *r, struct str text); /* {{host}} */
 bool copy_check_here(struct copy_reading *r, struct str name, bool file);
 struct str copy_join(struct copy_reading *r, struct str a, struct str b, struct str c);
 
+/* copy_relay.c */
+/* All hosts but the first ones get files from one that has them, if they can, before they are sent
+ * what is still missing. */
+void copy_add_relays(struct copy_reading *r, const struct pool *hosts);
+
 /* copy_parts.c */
 /* Which file is cut into n parts, and where. */
 bool copy_cut(struct copy_reading *r, size_t n);

@@ -162,6 +162,7 @@ static bool expand_one(const struct cargo *c, struct str from, cargo_list *list,
         struct cargo_item *item = &list->v[list->n - 1];
         item->optional = c->optional;
         item->preserve = c->preserve;
+        item->seed = c->seed;
         item->part = c->part;
         item->start = c->start;
         item->size = c->part ? c->length : there ? (uint64_t)st.st_size : 0;

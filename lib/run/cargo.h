@@ -28,7 +28,9 @@ struct cargo {
     bool preserve; /* times too, and modes whatever the umask says where it goes */
     bool or_name; /* SEND: `to` ends in a slash; where no directory of that name stands there, it is
                      the name without the slash */
-    bool part;    /* SEND: of the file only `length` bytes, from `start` on */
+    struct str seed; /* SEND: a file of that name, beside where it goes, may hold the same as one
+                        that is sent, and is taken then; empty: there is none */
+    bool part;       /* SEND: of the file only `length` bytes, from `start` on */
     uint64_t start, length;
 };
 
@@ -45,6 +47,7 @@ struct cargo_item {
     struct marks marks;
     bool known; /* of a sent file: its digest is known */
     struct digest digest;
+    struct str seed;
     size_t proof; /* of a sent file: its number there */
     bool part;    /* only `size` bytes of it, from `start` on */
     uint64_t start;

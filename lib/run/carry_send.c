@@ -17,8 +17,13 @@
 static void placed(void *arg, const struct sftp_answer *answer) {
     struct errand_cargo *c = arg;
     c->load->busy--;
-    c->directory = answer->status == SFTP_OK && (answer->attributes.has & SFTP_HAS_MODE) != 0 &&
-                   S_ISDIR(answer->attributes.mode);
+    bool known = answer->status == SFTP_OK && (answer->attributes.has & SFTP_HAS_MODE) != 0;
+    c->directory = known && S_ISDIR(answer->attributes.mode);
+    if (known && !c->directory && !S_ISREG(answer->attributes.mode)) {
+        struct str to = c->load->errand->cargo[c - c->load->cargo].to;
+        load_trouble_with(c->load, CARRY_REFUSED, "cannot replace", (struct str){to.s, to.n - 1},
+                          "it is neither a file nor a directory there");
+    }
 }
 
 bool send_begin(struct load *l) {
@@ -107,7 +112,7 @@ static void renamed(void *arg, const struct sftp_answer *answer) {
     remove_there(p);
 }
 
-/* It was closed there: on to its own name, or away with it. */
+/* It waits under its temporary name until all that is sent has come so far. */
 static void hold(struct parcel *p) {
     struct load *l = p->load;
     const struct cargo_item *item = &l->items.v[p->item];
@@ -147,6 +152,7 @@ bool send_free_held(struct load *l) {
     return moved;
 }
 
+/* It was closed there: on to its own name, or away with it. */
 static void settle(struct parcel *p) {
     p->state = RENAMING;
     if (p->temporary.n == 0)
@@ -262,6 +268,72 @@ static int open_input(struct load *l, struct str name, struct stat *st) {
     return fd;
 }
 
+static void count(const struct parcel *p, uint64_t n) {
+    if (p->load->errand->tally != NULL)
+        p->load->errand->tally->bytes += n;
+}
+
+/* --- what may be there already --- */
+
+static void seed_removed(void *arg, const struct sftp_answer *answer) {
+    struct parcel *p = arg;
+    (void)answer;
+    p->busy--;
+    if (p->load->stopping)
+        parcel_free(p);
+    else
+        send_file(p);
+}
+
+/* What it contains is for the proof to say. */
+static void seed_measured(void *arg, const struct sftp_answer *answer) {
+    struct parcel *p = arg;
+    struct load *l = p->load;
+    struct sftp *sftp = l->carrier->sftp;
+    const struct sftp_attributes *a = &answer->attributes;
+    enum { BOTH = SFTP_HAS_SIZE | SFTP_HAS_MODE };
+    const struct cargo_item *item = &l->items.v[p->item];
+    if (answer->status != SFTP_OK || (a->has & BOTH) != BOTH || a->size != p->size ||
+        !S_ISREG(a->mode) || l->stopping) {
+        sftp_remove(sftp, buf_view(&p->temporary), seed_removed, p);
+        return;
+    }
+    count(p, p->size);
+    if (l->errand->tally != NULL)
+        l->errand->tally->spared += p->size;
+    proof_need_sync(l->errand->proof);
+    p->state = CLOSING;
+    if (!item->preserve) {
+        answered(p);
+        return;
+    }
+    struct sftp_attributes marks = {.has = SFTP_HAS_MODE | SFTP_HAS_TIMES,
+                                    .mode = item->marks.mode,
+                                    .accessed = (uint32_t)item->marks.accessed,
+                                    .modified = (uint32_t)item->marks.modified};
+    sftp_set_named(sftp, buf_view(&p->temporary), &marks, written, p);
+}
+
+static void seed_renamed(void *arg, const struct sftp_answer *answer) {
+    struct parcel *p = arg;
+    if (answer->status == SFTP_OK)
+        sftp_look_at(p->load->carrier->sftp, buf_view(&p->temporary), false, seed_measured, p);
+    else
+        seed_removed(p, answer);
+}
+
+static void take_seed(struct parcel *p) {
+    struct buf path = {0};
+    const char *slash = bytes_last(p->path.s, '/', p->path.n);
+    if (slash != NULL)
+        buf_add(&path, p->path.s, (size_t)(slash - p->path.s) + 1);
+    buf_str(&path, p->load->items.v[p->item].seed);
+    p->state = BEGUN;
+    p->busy++;
+    sftp_rename(p->load->carrier->sftp, buf_view(&path), buf_view(&p->temporary), seed_renamed, p);
+    buf_free(&path);
+}
+
 bool send_begin_parcel(struct load *l) {
     size_t i = l->item++;
     const struct cargo_item *item = &l->items.v[i];
@@ -281,7 +353,9 @@ bool send_begin_parcel(struct load *l) {
     p->sparse = !item->part && (uint64_t)st.st_blocks * 512 < (uint64_t)st.st_size;
     choose_name(p);
     p->mode = (uint32_t)(st.st_mode & 0777) | (p->temporary.n != 0 ? 0 : 0200);
-    if (!keep_begin(p))
+    if (item->seed.n != 0 && l->errand->proof != NULL)
+        take_seed(p);
+    else if (!keep_begin(p))
         send_file(p);
     return true;
 }
@@ -293,11 +367,6 @@ void send_file(struct parcel *p) {
                    SFTP_WRITE | SFTP_CREATE |
                        (p->temporary.n != 0 ? SFTP_EXCLUSIVE : SFTP_TRUNCATE),
                    p->mode, opened, p);
-}
-
-static void count(const struct parcel *p, uint64_t n) {
-    if (p->load->errand->tally != NULL)
-        p->load->errand->tally->bytes += n;
 }
 
 /* How much can be sent at once from where it stands; holes are passed over. 0: nothing is left. */

@@ -168,6 +168,7 @@ static void add_copies(struct remote *r, bool fetch) {
                                                   .tree = true,
                                                   .preserve = copy->preserve,
                                                   .or_name = copy->or_name,
+                                                  .seed = copy->seed,
                                                   .part = copy->part,
                                                   .start = copy->start,
                                                   .length = copy->length};

@@ -5,6 +5,7 @@
 #include "base/nodeset.h"
 #include "base/size.h"
 #include "base/strlist.h"
+#include "read/copy.h"
 #include "view/ending.h"
 
 #include <stdlib.h>
@@ -60,6 +61,7 @@ static struct tally sum(const struct copying *c) {
         t.files += c->jobs.v[i]->tally.files;
         t.bytes += c->jobs.v[i]->tally.bytes;
         t.expected += c->jobs.v[i]->tally.expected;
+        t.spared += c->jobs.v[i]->tally.spared;
     }
     return t;
 }
@@ -168,6 +170,10 @@ static void tried(void *context, struct job *job, int64_t wait) {
     struct buf line = {0};
     (void)wait;
     forget_job(c, job);
+    if (job->step->n_copies == 0) {
+        forget_output(job);
+        return;
+    }
     paint(c, &line, YELLOW);
     buf_puts(&line, "again ");
     paint(c, &line, PLAIN);
@@ -215,31 +221,56 @@ static void say_done(struct copying *c, const struct job *job) {
     say(c, &line);
 }
 
+static bool is_failure(enum sched_state state) {
+    return state == SCHED_FAILED || state == SCHED_TIMED_OUT || state == SCHED_NO_HOST;
+}
+
+/* What a host could not get from another one is sent to it from here. */
+static void say_relay(struct copying *c, const struct step *step, const struct job *job) {
+    struct buf line = {0};
+    const struct buf *text = job->shown;
+    if (!c->options.verbose || text == NULL || text->n == 0)
+        return;
+    buf_visible(&line, step->item);
+    buf_puts(&line, ": it is sent from here: ");
+    buf_visible(&line, (struct str){text->s, strcspn(text->s, "\r\n")});
+    buf_putc(&line, '\n');
+    say(c, &line);
+}
+
+static void settle_copy(struct copying *c, const struct step *step, const struct job *job,
+                        enum sched_state state) {
+    if (state == SCHED_DONE) {
+        c->well++;
+        if (c->options.verbose && job != NULL)
+            say_done(c, job);
+    } else if (is_failure(state)) {
+        c->failed++;
+        say_failed(c, step->pool->hosts[0], job);
+    } else {
+        c->other++;
+    }
+}
+
 static void settled(void *context, const struct step *step, struct job *job,
                     enum sched_state state) {
     struct copying *c = context;
-    if (step->pool == NULL) /* it has nothing to do */
-        return;
-    const struct host *host = step->pool->hosts[0];
     if (job != NULL) {
         forget_job(c, job);
         c->done.files += job->tally.files;
         c->done.bytes += job->tally.bytes;
         c->done.expected += job->tally.expected;
+        c->done.spared += job->tally.spared;
     }
-    /* A step that copies nothing checks what was copied. */
-    bool copies = step->n_copies != 0;
-    bool failed = state == SCHED_FAILED || state == SCHED_TIMED_OUT || state == SCHED_NO_HOST;
-    if (state == SCHED_DONE && copies) {
-        c->well++;
-        if (c->options.verbose && job != NULL)
-            say_done(c, job);
-    } else if (failed) {
-        c->well -= !copies;
+    if (step->n_copies != 0) {
+        settle_copy(c, step, job, state);
+    } else if (str_eq(step->rule->name, STR(COPY_RELAY))) {
+        if (job != NULL)
+            say_relay(c, step, job);
+    } else if (is_failure(state)) { /* a check of what had been copied well */
+        c->well--;
         c->failed++;
-        say_failed(c, host, job);
-    } else if (copies) {
-        c->other++;
+        say_failed(c, step->pool->hosts[0], job);
     }
     if (job != NULL)
         forget_output(job);
@@ -320,6 +351,10 @@ void copying_interrupted(struct copying *c, int sig) {
     say(c, &line);
 }
 
+bool copying_all_well(const struct copying *c) {
+    return c->well == c->options.hosts;
+}
+
 void copying_over(struct copying *c) {
     struct buf nothing = {0};
     loop_timer_clear(c->loop, &c->timer);
@@ -330,7 +365,7 @@ void copying_summary(struct copying *c, bool failed) {
     struct buf out = {0};
     size_t hosts = c->options.hosts;
     int64_t took = loop_now(c->loop) - c->began;
-    bool well = c->well == hosts && !failed;
+    bool well = copying_all_well(c) && !failed;
     if (c->options.quiet && well)
         return;
     buf_printf(&out, "foray: copied %s ", c->options.fetch ? "from" : "to");
@@ -339,6 +374,11 @@ void copying_summary(struct copying *c, bool failed) {
     buf_printf(&out, "%zu host%s: %llu file%s, ", hosts, hosts == 1 ? "" : "s",
                (unsigned long long)c->done.files, c->done.files == 1 ? "" : "s");
     size_print(&out, c->done.bytes);
+    if (c->done.spared != 0) {
+        buf_puts(&out, " (");
+        size_print(&out, c->done.spared);
+        buf_puts(&out, " from host to host)");
+    }
     buf_puts(&out, ", ");
     duration_print(&out, took);
     if (c->failures.n != 0) {

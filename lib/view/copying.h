@@ -24,6 +24,7 @@ struct run_view copying_view(struct copying *c);
 void copying_interrupted(struct copying *c, int signal);
 /* No host has anything more to do; the line that says how far it is goes. */
 void copying_over(struct copying *c);
+bool copying_all_well(const struct copying *c); /* all hosts are done, and nothing failed there */
 /* How it went. failed: something went wrong behind the last host. */
 void copying_summary(struct copying *c, bool failed);
 

@@ -165,6 +165,11 @@ began_twice_on() { [ "$(wc -l <"$FORAY_FLEET/hosts/$1/home/began")" = 2 ]; }
 
 # --- what is left on purpose ---
 
+end_all_on() { # HOST: some may end, and others begin, while they are listed
+    "$fleet" ps "$1" | grep -o '^[0-9]*' | xargs -r kill -KILL || true
+    no_process_on "$1"
+}
+
 serving() { # HOST SECONDS: something that sleeps so long runs on it
     "$fleet" ps "$1" | grep -q "sleep $2"
 }
@@ -184,7 +189,7 @@ Y
     wait_until 5 no_scratch
     # whose outputs were its own; what held ours may have ended for it
     serving node1 77.1 && serving node1 77.2
-    "$fleet" ps node1 | grep -o '^[0-9]*' | xargs kill -KILL
+    wait_until 5 end_all_on node1
 }
 gone_from() { ! serving "$1" "$2"; }
 
@@ -210,7 +215,7 @@ Y
     run -0 --separate-stderr timeout 30 "$FORAY"
     [ "$(tr -cd x <<<"${output%next}" | wc -c)" = 3000000 ]
     [ "${lines[-1]}" = next ]
-    "$fleet" ps node1 | grep -o '^[0-9]*' | xargs kill -KILL
+    wait_until 5 end_all_on node1
 }
 
 @test "detach: here too" {

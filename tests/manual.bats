@@ -103,6 +103,14 @@ END
     [[ $output == *"# total"* ]]
 }
 
+@test "foray.yaml(5): launch" {
+    example launch
+    seq 3 >text
+    run -0 --separate-stderr "$FORAY"
+    [ "$output" = $'clean\nsolve: 4 cores, 1024M' ]
+    [ "$(cat lines)" = 3 ]
+}
+
 @test "every option stands in the help and the manual" {
     options=$({ "$FORAY" --help; "$FORAY" graph --help; "$FORAY" check --help; "$FORAY" all --help; "$FORAY" copy --help; "$FORAY" hosts --help; } | grep -oE -- '--[a-z-]+' | sort -u)
     [ "$(wc -l <<<"$options")" -ge 15 ]

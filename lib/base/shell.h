@@ -42,5 +42,8 @@ void shell_insert(struct buf *out, enum shell_context context, struct str word);
 /* The same for SHELL_BARE, leaving words that need no quoting as they are: for people to read and
  * to paste. */
 void shell_quote(struct buf *out, struct str word);
+/* Appends a pattern of glob(3), so that a shell expands it to the names that glob would find; an
+ * escaped character stands for itself. pattern must not contain NUL. */
+void shell_pattern(struct buf *out, struct str pattern);
 
 #endif

@@ -23,6 +23,14 @@ struct ssh_settings {
     uint16_t port;
 };
 
+/* A command that runs commands elsewhere, instead of ssh. */
+struct launch {
+    struct template *words;
+    uint32_t n;
+    bool per_step; /* the words are not the same for every step: each has a process of its own */
+    bool stage;    /* files are carried there and back; if not, the same files are there */
+};
+
 struct host {
     uint32_t id;             /* its index in graph.hosts */
     struct str name;         /* as written and shown: "ana@big:2222" */
@@ -31,6 +39,7 @@ struct host {
     uint32_t slots;          /* steps at once; 0: its cores */
     uint64_t cache;          /* so many bytes of what is sent there may be kept there */
     struct ssh_settings ssh;
+    const struct launch *launch; /* NULL: ssh */
     struct str address; /* what is really connected to, once the executor knows it, and as long as
                            that lives; empty: not known */
     struct pool *alone; /* the pool of this host alone; NULL: nobody has asked for it */
@@ -253,6 +262,9 @@ void graph_environment(const struct graph *g, const struct step *step, struct st
                        struct str prefix,
                        void (*add)(void *context, struct str name, struct str value),
                        void *context);
+/* The words of the command that reaches a host (which has one); each ends in a NUL and is the
+ * caller's to free. step: NULL if it is for no step. */
+void graph_launch(const struct host *host, const struct step *step, str_list *words);
 /* The step's `dir`, expanded; empty if it has none. Owned by the caller. */
 void graph_dir(const struct graph *g, const struct step *step, struct str host, struct buf *out);
 /* Likewise its `deps`, a file's name. */

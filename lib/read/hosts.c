@@ -29,6 +29,9 @@ struct draft_pool {
     uint32_t slots;
     uint64_t cache;
     struct ssh_settings ssh;
+    struct launch *launch; /* NULL: ssh */
+    bool stage;
+    struct place ssh_at, stage_at; /* line 0: not said */
     bool done, broken;
     bool names_all; /* `@*`, itself or by a pool that it names */
     VEC(struct host *) hosts;
@@ -37,6 +40,7 @@ struct draft_pool {
 typedef VEC(struct draft_pool *) draft_list;
 
 struct pools {
+    struct reader *reader;
     struct graph *graph;
     struct diags *diags;
     draft_list drafts;
@@ -64,6 +68,8 @@ static struct host *find_host(struct draft_pool *p, struct str name, struct plac
         buf_putc(&key, '\0');
     }
     buf_printf(&key, "%u", ssh->port);
+    if (p->launch != NULL)
+        launch_key(p->launch, &key);
     struct host *h = map_get(&p->all->hosts, buf_view(&key));
     if (h != NULL) {
         if (p->slots != 0 && (h->slots == 0 || p->slots < h->slots))
@@ -77,7 +83,8 @@ static struct host *find_host(struct draft_pool *p, struct str name, struct plac
                        .name = name,
                        .slots = p->slots,
                        .cache = p->cache,
-                       .ssh = *ssh};
+                       .ssh = *ssh,
+                       .launch = p->launch};
     const char *wrong = split_host(name, &new.user, &new.target, &new.port);
     if (wrong != NULL) {
         diag_error(p->all->diags, at, "`%s`: %s", diag_name(p->all->diags, name), wrong);
@@ -233,7 +240,19 @@ const struct key_table schema_ssh = {ssh_keys, sizeof ssh_keys / sizeof *ssh_key
 
 static void pool_ssh(void *context, const struct node *value) {
     struct draft_pool *p = context;
+    p->ssh_at = node_at(value);
     read_keys(value, "`ssh`", schema_ssh.keys, schema_ssh.n, p, p->all->diags);
+}
+
+static void pool_launch(void *context, const struct node *value) {
+    struct draft_pool *p = context;
+    p->launch = read_launch(p->all->reader, value);
+}
+
+static void pool_stage(void *context, const struct node *value) {
+    struct draft_pool *p = context;
+    p->stage_at = node_at(value);
+    read_stage(p->all->reader, value, &p->stage);
 }
 
 /* --- pools --- */
@@ -267,8 +286,22 @@ static const struct key pool_keys[] = {{"hosts", pool_hosts, KEY_TEXT | KEY_LIST
                                        {"slots", pool_slots, KEY_NUMBER},
                                        {"cache", pool_cache, KEY_TEXT | KEY_NUMBER},
                                        {"pick", pool_pick, KEY_TEXT},
-                                       {"ssh", pool_ssh, KEY_MAP}};
+                                       {"ssh", pool_ssh, KEY_MAP},
+                                       {"launch", pool_launch, KEY_LIST},
+                                       {"stage", pool_stage, KEY_TEXT}};
 const struct key_table schema_pool = {pool_keys, sizeof pool_keys / sizeof *pool_keys};
+
+static void check_launch(struct draft_pool *p) {
+    struct diags *diags = p->all->diags;
+    p->launch->stage = p->stage_at.line == 0 || p->stage;
+    if (p->ssh_at.line != 0)
+        diag_error(diags, p->ssh_at, "`ssh` has no meaning beside `launch`");
+    if (p->launch->per_step && p->slots == 0) {
+        diag_error(diags, p->pool->at, "pool `%s` does not say how many steps may run at once",
+                   diag_name(diags, p->pool->name));
+        diag_help(diags, "where `launch` starts a process for each step, say `slots`");
+    }
+}
 
 static void read_pool(struct draft_pool *p, const struct node *value) {
     struct diags *diags = p->all->diags;
@@ -278,8 +311,12 @@ static void read_pool(struct draft_pool *p, const struct node *value) {
         pool_hosts(p, value);
     else
         read_keys(value, "a pool", schema_pool.keys, schema_pool.n, p, diags);
+    if (p->launch != NULL)
+        check_launch(p);
+    else if (p->stage_at.line != 0)
+        diag_error(diags, p->stage_at, "`stage` is said of hosts that `launch` reaches");
     p->broken = p->broken || errors != diags->errors || (value->kind == NODE_MAP && value->refused);
-    if (!p->broken && p->lists.n == 0) {
+    if (!p->broken && p->lists.n == 0 && p->launch == NULL) {
         diag_error(diags, p->pool->at, "pool `%s` has no hosts", name);
         p->broken = true;
     }
@@ -313,6 +350,17 @@ static void add_set(struct draft_pool *p, struct nodeset *set, struct place at) 
     nodeset_free(set);
 }
 
+static void check_commands(const struct draft_pool *p) {
+    size_t n = 0;
+    for (size_t i = 0; i < p->hosts.n; i++)
+        n += p->hosts.v[i]->launch == p->launch;
+    if (n < 2 || launch_names_host(p->launch))
+        return;
+    diag_error(p->all->diags, p->pool->at, "all hosts of pool `%s` are reached by the same command",
+               diag_name(p->all->diags, p->pool->name));
+    diag_help(p->all->diags, "write {{host}} in `launch` where the name of the host belongs");
+}
+
 /* The hosts of a pool, when those of the pools that it names are known. */
 static void evaluate(struct draft_pool *p) {
     struct pools *all = p->all;
@@ -340,7 +388,13 @@ static void evaluate(struct draft_pool *p) {
             break;
         }
     }
+    if (p->lists.n == 0 && !p->broken && p->launch != NULL) { /* one that is called like the pool */
+        nodeset_begin(&set, NODESET_UNION);
+        nodeset_add(&set, p->pool->name, NULL);
+    }
     add_set(p, &set, at);
+    if (p->launch != NULL)
+        check_commands(p);
     if (p->hosts.n == 0 && !p->broken && !all->too_many) {
         diag_error(all->diags, at, "no host is left in pool `%s`",
                    diag_name(all->diags, p->pool->name));
@@ -413,7 +467,7 @@ static void gather_all(struct pools *all) {
 }
 
 void read_hosts(struct reader *r) {
-    struct pools all = {.graph = r->graph, .diags = r->diags};
+    struct pools all = {.reader = r, .graph = r->graph, .diags = r->diags};
     for (size_t d = 0; d < r->documents.n; d++) {
         const struct node *value = node_get(r->documents.v[d]->root, "hosts");
         if (value == NULL)

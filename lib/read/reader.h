@@ -86,6 +86,13 @@ struct host_list_reader {
 /* false: there were mistakes, which were told. */
 bool read_host_list(const struct host_list_reader *r, const struct node *list);
 
+/* How the hosts of a pool are reached, if not by ssh. (launch.c) */
+struct launch *read_launch(struct reader *r, const struct node *value);
+void read_stage(struct reader *r, const struct node *value, bool *stage);
+bool launch_names_host(const struct launch *launch);
+/* Appends the same text for the same way to a host. */
+void launch_key(const struct launch *launch, struct buf *key);
+
 /* The pool of that name, or one of a single host of that name; NULL if there is none. */
 struct pool *find_pool(struct graph *g, struct str name);
 

@@ -101,6 +101,11 @@ static inline bool job_succeeded(const struct job *job) {
            (job->status == 0 || codes_have(job->step->rule->allow, job->status));
 }
 
+/* Whether it works on the files of this directory itself. */
+static inline bool job_is_in_place(const struct job *job) {
+    return job->host == NULL || (job->host->launch != NULL && !job->host->launch->stage);
+}
+
 /* What a shell is given for a job: a script that is no option, and variables NAME=VALUE beyond the
  * inherited ones (each ends in a NUL). prefix as in graph_script. */
 void job_script(const struct job *job, struct str prefix, struct buf *out);

@@ -5,6 +5,8 @@
 #
 #   run NONCE WHERE HOW SCRIPT [NAME=VALUE]...   starts a step in directory WHERE; HOW: c, or f for a long script; then d
 #                                                if what it leaves when it has succeeded stays
+#   put BYTES NONCE WHERE HOW SCRIPT             the same, with the next so many bytes as its standard input; nothing ends
+#                                                it but the end of our own; then comes `go NONCE`
 #   term, kill                                   ends the step that runs
 #   clean DIRECTORY                              removes a scratch directory, without waiting for it
 #   load                                         asks for the load
@@ -37,7 +39,7 @@
 _foray_nl='
 '
 _foray_job='' _foray_nonce='' _foray_known='' _foray_watch='' _foray_steps=0 _foray_spare=''
-_foray_self='' _foray_pid='' _foray_asked='' _foray_hard='' _foray_cut=''
+_foray_self='' _foray_pid='' _foray_asked='' _foray_hard='' _foray_cut='' _foray_put=''
 unset _foray_text
 set -- "$_foray_adopts"
 unset _foray_adopts # which is exported
@@ -226,8 +228,12 @@ _foray_run() {
     esac
     _foray_status=1
     if cd -- "$_foray_where" 2>&4; then
-        case $_foray_how in
+        case $_foray_how$_foray_put in
         *d) _foray_relay "$@" ;;
+        *put)
+            _foray_become "$@" <&3 2>&4 3<&- 4>&- &
+            _foray_pid=$!
+            ;;
         *)
             _foray_become "$@" 2>&4 4>&- &
             _foray_pid=$!
@@ -302,6 +308,11 @@ _foray_watchman() {
     kill -s ALRM "$$"
 }
 
+_foray_hold() {
+    [ -z "$_foray_watch" ] || kill -s TERM "$_foray_watch"
+    _foray_watch=
+}
+
 _foray_heard() {
     if [ -n "$_foray_watch" ] && kill -s USR2 "$_foray_watch"; then return; fi
     trap - TERM # what we ignore it would ignore, until it has come to its own trap
@@ -337,6 +348,27 @@ _foray_request() {
         _foray_run "$@" &
         _foray_job=$!
         ;;
+    'put '*)
+        [ -z "$_foray_job" ] || wait "$_foray_job" || jobs >/dev/null
+        eval "set -- ${_foray_line#put }"
+        _foray_job='' _foray_nonce='' _foray_steps=$((_foray_steps + 1))
+        _foray_hold
+        # All of them are read, whatever becomes of it.
+        head -c "$1" | {
+            shift
+            (
+                _foray_nonce=$1 _foray_put=put _foray_adopts=''
+                exec 3<&0 </dev/null
+                _foray_run "$@"
+            )
+            exec cat >/dev/null
+        }
+        while IFS= read -r _foray_line; do
+            [ "$_foray_line" = "go $2" ] || continue
+            _foray_heard
+            break
+        done
+        ;;
     term) kill -s TERM "$_foray_job" ;;
     kill) kill -s USR1 "$_foray_job" ;;
     'clean '*)
@@ -356,10 +388,7 @@ _foray_request() {
         _foray_heard
         _foray_tidy
         ;;
-    hold)
-        kill -s TERM "$_foray_watch"
-        _foray_watch=
-        ;;
+    hold) _foray_hold ;;
     esac
 }
 

@@ -3,11 +3,15 @@
 #include "base/mem.h"
 #include "base/shell.h"
 #include "run/files.h"
+#include "run/stage.h"
 
+#include <errno.h>
 #include <fnmatch.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* For a keeper to say that it has ended a step by KILL. */
 #define LAST_GRACE (10 * SECOND)
@@ -24,6 +28,7 @@ struct remote {
     struct buf deps;   /* the name of its file of dependencies */
     struct buf broken; /* why the slot is gone */
     struct errand errand;
+    struct stage *stage; /* does it, through the slot; NULL: none */
     VEC(struct cargo) cargo;
     str_list names; /* the errand's parents, or exceptions */
     str_list made;
@@ -65,19 +70,24 @@ static void finish_carried(struct remote *r, enum carried how, const char *reaso
 }
 
 static void run(struct remote *r) {
-    struct buf script = {0};
+    struct buf script = {0}, prefix = {0};
     str_list variables = {0};
-    job_script(r->job, STR(""), &script);
-    job_variables(r->job, STR(""), &variables);
+    if (r->berth.in_place)
+        job_script_in_place(r->job, &prefix, &script);
+    else
+        job_script(r->job, STR(""), &script);
+    job_variables(r->job, buf_view(&prefix), &variables);
     r->state = RUNNING;
     slot_run(r->berth.slot, buf_view(&r->where), buf_view(&script), &variables,
              r->job->step->rule->detach);
     job_variables_free(&variables);
+    buf_free(&prefix);
     buf_free(&script);
 }
 
 static void sent(void *arg, enum carried how, const char *reason) {
     struct remote *r = arg;
+    r->stage = NULL;
     if (r->berth.slot == NULL)
         finish_carried(r, CARRY_LOST, r->broken.s);
     else if (how != CARRIED || r->give_up)
@@ -105,6 +115,7 @@ static void take_made(struct remote *r) {
 
 static void fetched(void *arg, enum carried how, const char *reason) {
     struct remote *r = arg;
+    r->stage = NULL;
     if (how != CARRIED)
         finish_carried(r, r->berth.slot == NULL ? CARRY_LOST : how,
                        r->berth.slot == NULL ? r->broken.s : reason);
@@ -146,9 +157,11 @@ static void end_proving(struct remote *r, int status, const char *wrong) {
 }
 
 bool remote_output(struct remote *r, enum stream stream, struct str bytes) {
-    if (r->proving && stream == STREAM_OUT)
+    if (r->stage != NULL)
+        stage_output(r->stage, stream, bytes);
+    else if (r->proving && stream == STREAM_OUT)
         proof_output(r->proof, bytes);
-    return r->proving;
+    return r->proving || r->stage != NULL;
 }
 
 /* --- what goes there, and what comes back --- */
@@ -219,6 +232,11 @@ static void carry(struct remote *r) {
     r->errand.tally = &r->job->tally;
     r->errand.arg = r;
     proof_free(r->proof);
+    r->proof = NULL;
+    if (r->berth.carry == NULL) {
+        r->stage = stage_begin(r->berth.loop, r->berth.slot, &r->errand);
+        return;
+    }
     r->proof = r->job->step->rule->prove ? proof_new(r->berth.sums) : NULL;
     r->errand.proof = r->proof;
     r->errand.came = came;
@@ -237,11 +255,51 @@ static void too_slow(void *arg) {
     loop_timer(r->berth.loop, &r->harder, loop_now(r->berth.loop) + LAST_GRACE);
 }
 
+/* false: it cannot run there, and why. */
+static bool prepare_in_place(struct remote *r, struct buf *why) {
+    const struct step *step = r->job->step;
+    const char *failed = "cannot find out the name of this directory";
+    char name[PATH_MAX];
+    if (step->n_copies != 0) {
+        buf_puts(why, "`send` and `fetch` have no meaning where nothing is staged (`stage: none`)");
+        return false;
+    }
+    int error = getcwd(name, sizeof name) == NULL
+                    ? errno
+                    : files_make_directories_for_outputs(step, &failed);
+    if (error != 0) {
+        buf_printf(why, "%s: %s", failed, strerror(error));
+        return false;
+    }
+    buf_puts(&r->where, name);
+    files_note_before(r->job);
+    return true;
+}
+
+static void cannot_start(void *arg) {
+    struct remote *r = arg;
+    r->job->end = JOB_FAILED;
+    finish(r);
+}
+
+static void start_in_place(struct remote *r) {
+    if (prepare_in_place(r, &r->job->reason)) {
+        run(r);
+        return;
+    }
+    r->harder.expired = cannot_start; /* not from within remote_start */
+    loop_timer(r->berth.loop, &r->harder, loop_now(r->berth.loop));
+}
+
 struct remote *remote_start(struct job *job, const struct berth *berth,
                             void (*done)(void *arg, struct remote *r), void *arg) {
     struct remote *r = mem_zalloc(sizeof *r);
     *r = (struct remote){.job = job, .berth = *berth, .done = done, .arg = arg};
     r->harder = (struct timer){.expired = too_slow, .arg = r};
+    if (berth->in_place) {
+        start_in_place(r);
+        return r;
+    }
     const struct step *step = job->step;
     bool files = step->n_in + step->n_out + step->n_patterns + step->n_copies != 0;
     graph_dir(job->graph, job->step, job->host->name, &r->where);
@@ -276,6 +334,10 @@ void remote_ended(struct remote *r, int status, bool clean) {
         end_proving(r, status, NULL);
         return;
     }
+    if (r->stage != NULL) {
+        stage_ended(r->stage, status);
+        return;
+    }
     r->job->end = JOB_EXITED;
     r->job->status = status;
     r->dirty = r->dirty || !clean;
@@ -284,7 +346,11 @@ void remote_ended(struct remote *r, int status, bool clean) {
     size_t copies = 0;
     for (size_t i = 0; i < step->n_copies; i++)
         copies += step->copies[i].fetch;
-    if (job_succeeded(r->job) && step->n_out + step->n_patterns + copies != 0) {
+    if (r->berth.in_place) {
+        if (job_succeeded(r->job))
+            files_check_made(r->job);
+        finish(r);
+    } else if (job_succeeded(r->job) && step->n_out + step->n_patterns + copies != 0) {
         r->state = FETCHING;
         load_to_fetch(r);
         r->errand.done = fetched;
@@ -297,6 +363,10 @@ void remote_ended(struct remote *r, int status, bool clean) {
 void remote_unable(struct remote *r, const char *reason) {
     if (r->proving) {
         end_proving(r, 0, reason);
+        return;
+    }
+    if (r->stage != NULL) {
+        stage_unable(r->stage, reason);
         return;
     }
     r->job->end = JOB_LOST;
@@ -312,6 +382,8 @@ void remote_broken(struct remote *r, const char *reason) {
         buf_puts(&r->broken, reason);
         if (r->proving)
             end_proving(r, 0, reason);
+        if (r->stage != NULL)
+            stage_broken(r->stage, reason);
         return;
     }
     r->job->end = JOB_LOST;
@@ -323,6 +395,8 @@ void remote_broken(struct remote *r, const char *reason) {
 
 void remote_cancel(struct remote *r, bool at_once) {
     r->give_up = true;
+    if (r->stage != NULL)
+        stage_give_up(r->stage);
     if (r->state != RUNNING && !r->proving)
         return;
     if (at_once) {
@@ -335,6 +409,7 @@ void remote_cancel(struct remote *r, bool at_once) {
 
 void remote_free(struct remote *r) {
     loop_timer_clear(r->berth.loop, &r->harder);
+    stage_free(r->stage);
     vec_free(&r->cargo);
     vec_free(&r->names);
     files_free_names(&r->made);

@@ -15,7 +15,10 @@ struct berth {
                      none */
     bool keep_scratch;
     struct sums *sums;
-    /* Has an errand done, as soon as there is a carrier. */
+    bool in_place; /* the files of this directory are there under the same names: the step runs in
+                      this directory, nothing is carried */
+    /* Has an errand done, as soon as there is a carrier; NULL: the slot is to carry files itself.
+     */
     void (*carry)(void *context, struct errand *e);
     void *context;
 };

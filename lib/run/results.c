@@ -88,7 +88,7 @@ static void written(struct run *r) {
 void results_begin(struct run *r, struct job *job) {
     job->memo = fresh_begin(r->fresh, job->step, job->attempt,
                             job->host != NULL ? job->host->name : STR(""));
-    if (job->host == NULL)
+    if (job_is_in_place(job))
         fresh_note_outputs(job->memo);
     written(r);
 }
@@ -166,7 +166,7 @@ static void take_dependencies(struct run *r, struct job *job, str_list *deps) {
         buf_visible(&job->reason, buf_view(&why));
     }
     for (size_t i = 0; i < all.n && job->end == JOB_EXITED; i++)
-        if (!is_own(step, all.v[i]) && (job->host == NULL || all.v[i].s[0] != '/'))
+        if (!is_own(step, all.v[i]) && (job_is_in_place(job) || all.v[i].s[0] != '/'))
             *vec_push(deps) = all.v[i];
     if (job->end == JOB_EXITED && name.n != 0)
         unlink(name.s);
@@ -239,7 +239,7 @@ void results_take(struct run *r, struct job *job) {
     if (job_succeeded(job))
         take_dependencies(r, job, &deps);
     bool counts = !run_has_twin(r, job, !job_succeeded(job));
-    if (!job_succeeded(job) && job->host == NULL && !job->step->rule->keep && job->memo != NULL)
+    if (!job_succeeded(job) && job_is_in_place(job) && !job->step->rule->keep && job->memo != NULL)
         remove_touched(job);
     struct hashing *h = mem_zalloc(sizeof *h);
     *h = (struct hashing){.run = r, .id = job->id, .attempt = job->attempt};

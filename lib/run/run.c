@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 #include "run/local.h"
+#include "run/solo.h"
 #include "run/ssh.h"
 #include "run/store.h"
 
@@ -19,7 +20,14 @@ void run_tell(struct run *r, struct diags *diags) {
 }
 
 static struct executor *executor_of(struct run *r, const struct host *host) {
-    return host != NULL ? r->ssh : r->local;
+    if (host == NULL)
+        return r->local;
+    return host->launch != NULL && host->launch->per_step ? r->solo : r->ssh;
+}
+
+static void connect_host(struct run *r, struct host *host) {
+    struct executor *x = executor_of(r, host);
+    x->table->connect(x, host);
 }
 
 static void free_job(struct job *job) {
@@ -176,7 +184,7 @@ static void act(struct run *r, const struct sched_action *a) {
         cancel(r, a);
         break;
     case SCHED_CONNECT:
-        r->ssh->table->connect(r->ssh, r->graph->hosts.v[a->host - 1]);
+        connect_host(r, r->graph->hosts.v[a->host - 1]);
         break;
     case SCHED_RETRY:
         tried(r, a);
@@ -422,6 +430,14 @@ static int64_t expected_time(const struct run *r, const struct step *step) {
     return (int64_t)(host != NULL ? took * r->speeds[host->id] : took);
 }
 
+/* Two runs of a step would write the same files. */
+static bool is_in_place(const struct pool *pool) {
+    for (size_t i = 0; i < pool->n_hosts; i++)
+        if (pool->hosts[i]->launch != NULL && !pool->hosts[i]->launch->stage)
+            return true;
+    return false;
+}
+
 static void add_step(struct run *r, uint32_t place) {
     const struct step *step = r->plan->steps.v[place];
     const struct rule *rule = step->rule;
@@ -461,7 +477,7 @@ static void add_step(struct run *r, uint32_t place) {
         .kind = rule->id,
         .ask = runs(step) && !step->broken && fresh_may_be(r->fresh, step),
         .group = step->id < r->plan->group.n ? r->plan->group.v[step->id] : 0,
-        .speculate = rule->speculate && elsewhere,
+        .speculate = rule->speculate && elsewhere && !is_in_place(pool),
         .once = rule->once,
         .data = data.v,
         .n_data = data.n,
@@ -517,6 +533,7 @@ struct run *run_new(struct loop *loop, struct graph *graph, struct plan *plan, s
                      &(struct ssh_options){.config = options->ssh_config,
                                            .keep_scratch = options->keep_scratch,
                                            .watcher = watcher});
+    r->solo = solo_new(loop, &r->events, watcher, options->keep_scratch);
     r->sched = sched_new(&(struct sched_config){
         .jobs = options->jobs_given ? options->jobs : 0,
         .failures = options->failures,
@@ -589,26 +606,32 @@ void run_hold(struct run *r, bool hold) {
 
 void run_child_ended(struct run *r) {
     local_child_ended(r->local);
+    ssh_child_ended(r->ssh);
+    solo_child_ended(r->solo);
 }
 
 void run_pause(struct run *r) {
     ssh_pause(r->ssh);
+    solo_pause(r->solo);
 }
 
 void run_resume(struct run *r) {
     ssh_resume(r->ssh);
+    solo_resume(r->solo);
 }
 
 bool run_close(struct run *r) {
     loop_timer_clear(r->loop, &r->sync);
-    bool local = r->local->table->close(r->local), ssh = r->ssh->table->close(r->ssh);
-    return local && ssh && !r->syncing;
+    bool local = r->local->table->close(r->local), ssh = r->ssh->table->close(r->ssh),
+         solo = r->solo->table->close(r->solo);
+    return local && ssh && solo && !r->syncing;
 }
 
 void run_free(struct run *r) {
     if (r == NULL)
         return;
     r->ssh->table->free(r->ssh);
+    r->solo->table->free(r->solo);
     r->local->table->free(r->local);
     loop_timer_clear(r->loop, &r->wake);
     loop_timer_clear(r->loop, &r->sync);

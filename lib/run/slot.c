@@ -17,6 +17,7 @@ enum {
     WORDS_MAX = 200,                 /* of that, or of the keeper, in a message */
     ROOT_MAX = 1024,                 /* the name of its directory there */
     MARK_MAX = 16 * 1024,            /* nothing that the keeper says of a step is longer */
+    IN_VAIN = 1024 * 1024,           /* as much may be sent though nobody reads it */
 };
 #define READY_DEADLINE (30 * SECOND)
 
@@ -39,6 +40,9 @@ struct slot {
     struct buf to_send;
     size_t sent;
     bool eof_due, eof_sent;
+    bool putting;              /* what runs is given a standard input */
+    struct slot_source source; /* read NULL: there is none, or no more */
+    uint64_t promised;         /* bytes of it that are still to be sent */
     struct buf scratch;
     int status;         /* of the step that has ended */
     struct buf refusal; /* why it could not be started, or was ended there; empty: neither */
@@ -74,7 +78,7 @@ static void break_slot(struct slot *s, const char *reason) {
 
 /* --- sending --- */
 
-static bool send_some(struct slot *s) {
+static bool flush(struct slot *s) {
     bool moved = false;
     size_t n;
     while (s->sent < s->to_send.n &&
@@ -85,6 +89,31 @@ static bool send_some(struct slot *s) {
     if (s->sent == s->to_send.n && s->sent != 0) {
         buf_clear(&s->to_send);
         s->sent = 0;
+    }
+    return moved;
+}
+
+/* What is promised is sent, with zeros in the place of what is not there after all. */
+static void draw(struct slot *s) {
+    size_t n = s->promised < READ ? (size_t)s->promised : READ, got = 0;
+    buf_reserve(&s->to_send, n);
+    char *bytes = s->to_send.s + s->to_send.n;
+    while (s->source.read != NULL && got < n) {
+        size_t more = s->source.read(s->source.context, bytes + got, n - got);
+        if (more == 0)
+            s->source.read = NULL;
+        got += more;
+    }
+    memset(bytes + got, 0, n - got);
+    s->to_send.n += n;
+    s->promised -= n;
+}
+
+static bool send_some(struct slot *s) {
+    bool moved = flush(s);
+    for (int i = 0; i < 16 && s->to_send.n == 0 && s->promised != 0; i++) {
+        draw(s);
+        moved = flush(s) || moved;
     }
     if (s->eof_due && !s->eof_sent && s->to_send.n == 0)
         s->eof_sent = channel_finish(s->channel);
@@ -188,6 +217,22 @@ static void sift(struct slot *s, enum stream stream) {
         make_no_sense(s);
 }
 
+/* What is still to be sent of what a script was given is not read by it any more: much of it is not
+ * sent in vain. */
+static bool end_put(struct slot *s) {
+    s->source.read = NULL;
+    if (s->promised > IN_VAIN) {
+        break_slot(s, "what was sent there was not read");
+        return false;
+    }
+    while (s->promised != 0)
+        draw(s);
+    buf_printf(&s->to_send, "go %s", s->nonce);
+    request(s, "");
+    s->putting = false;
+    return true;
+}
+
 static void check_ended(struct slot *s) {
     if (s->state != RUNNING)
         return;
@@ -196,6 +241,8 @@ static void check_ended(struct slot *s) {
         return;
     }
     if (s->taps[0].at != AFTER || s->taps[1].at != AFTER)
+        return;
+    if (s->putting && !end_put(s))
         return;
     became(s, IDLE);
     if (s->refusal.n != 0)
@@ -426,7 +473,8 @@ struct slot *slot_open(struct loop *loop, struct way *w, const struct slot_optio
     s->deadline = (struct timer){.expired = too_late, .arg = s};
     s->buffer = mem_alloc(READ);
     make_nonce(s->id);
-    loop_timer(loop, &s->deadline, loop_now(loop) + READY_DEADLINE);
+    if (!options->patient)
+        loop_timer(loop, &s->deadline, loop_now(loop) + READY_DEADLINE);
     s->channel = channel_open(w, CHANNEL_SHELL, (struct party){advance, s});
     return s;
 }
@@ -448,9 +496,8 @@ struct str slot_scratch(const struct slot *s) {
     return buf_view(&s->scratch);
 }
 
-void slot_run(struct slot *s, struct str where, struct str script, const str_list *variables,
-              bool detach) {
-    make_nonce(s->nonce);
+static void start(struct slot *s, struct str where, struct str script, const str_list *variables,
+                  bool detach) {
     for (int i = 0; i < 2; i++) {
         s->taps[i].at = BEFORE;
         buf_clear(&s->taps[i].held);
@@ -458,18 +505,35 @@ void slot_run(struct slot *s, struct str where, struct str script, const str_lis
     buf_clear(&s->refusal);
     became(s, RUNNING);
     struct buf *b = &s->to_send;
-    buf_printf(b, "run %s", s->nonce);
+    buf_puts(b, s->nonce);
     add_word(b, where);
     buf_puts(b, script.n > SCRIPT_ARGUMENT_MAX ? " f" : " c");
     buf_puts(b, detach ? "d" : "");
     add_word(b, script);
-    for (size_t i = 0; i < variables->n; i++)
+    for (size_t i = 0; variables != NULL && i < variables->n; i++)
         add_word(b, variables->v[i]);
     request(s, "");
 }
 
+void slot_run(struct slot *s, struct str where, struct str script, const str_list *variables,
+              bool detach) {
+    make_nonce(s->nonce);
+    buf_puts(&s->to_send, "run ");
+    start(s, where, script, variables, detach);
+}
+
+void slot_put(struct slot *s, struct str where, struct str script, uint64_t bytes,
+              const struct slot_source *source) {
+    make_nonce(s->nonce);
+    buf_printf(&s->to_send, "put %llu ", (unsigned long long)bytes);
+    start(s, where, script, NULL, false);
+    s->putting = true;
+    s->source = *source;
+    s->promised = bytes;
+}
+
 void slot_signal(struct slot *s, bool at_once) {
-    if (s->state == RUNNING)
+    if (s->state == RUNNING && !s->putting)
         request(s, at_once ? "kill" : "term");
 }
 
@@ -499,12 +563,12 @@ void slot_ask_facts(struct slot *s) {
 }
 
 void slot_ping(struct slot *s) {
-    if ((s->state == IDLE || s->state == RUNNING) && s->to_send.n == 0)
+    if ((s->state == IDLE || s->state == RUNNING) && s->to_send.n == 0 && !s->putting)
         request(s, "ping");
 }
 
 void slot_pause(struct slot *s) {
-    if (s->state == IDLE || s->state == RUNNING)
+    if ((s->state == IDLE || s->state == RUNNING) && !s->putting)
         request(s, "hold");
 }
 

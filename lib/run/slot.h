@@ -35,6 +35,7 @@ struct slot_options {
     /* A keeper that hears nothing for so many seconds takes this side for gone, and ends what runs:
      * it is to have a word (slot_ping) three times in these. */
     unsigned silence;
+    bool patient; /* it may take as long as it likes to be ready */
 };
 
 /* Opens a slot on a way that is ready. */
@@ -46,10 +47,21 @@ void slot_free(struct slot *s);
 struct str slot_scratch(const struct slot *s); /* below it the slot's scratch directories stand;
                                                   known when it is ready */
 /* Starts a script in a directory (a scratch directory below slot_scratch is made if it is not
- * there), with variables NAME=VALUE added to the environment there. The slot must be idle.
- * detach: what it leaves running when it has succeeded stays; the slot is to be freed then. */
+ * there), with variables NAME=VALUE (NULL: none) added to the environment there. The slot must be
+ * idle. detach: what it leaves running when it has succeeded stays; the slot is to be freed then.
+ */
 void slot_run(struct slot *s, struct str where, struct str script, const str_list *variables,
               bool detach);
+/* Gives what a script reads: at most n bytes, at least one; 0: there are none any more, though more
+ * were promised. */
+struct slot_source {
+    void *context;
+    size_t (*read)(void *context, char *bytes, size_t n);
+};
+/* The same for a script that reads exactly that many bytes of standard input. Nothing can end it
+ * but slot_give_up. */
+void slot_put(struct slot *s, struct str where, struct str script, uint64_t bytes,
+              const struct slot_source *source);
 void slot_signal(struct slot *s, bool at_once); /* TERM, or KILL, to what runs; `ended` follows */
 /* The keeper does not answer: `broken` follows. */
 void slot_give_up(struct slot *s, const char *reason);

@@ -1,16 +1,20 @@
 #include "run/ssh.h"
 
 #include "base/mem.h"
+#include "base/shell.h"
 #include "run/connection.h"
+#include "run/files.h"
+#include "run/launcher.h"
 #include "run/remote.h"
 #include "run/ssh_asker.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_SESSIONS = 10 };     /* per connection, sshd's default; a refusal teaches better */
-enum { CARRY_PATIENCE = 4 };    /* disks may be silent for so much longer than hosts */
-#define LINK_PAUSE (2 * SECOND) /* after a further connection to a host was refused */
+enum { MAX_SESSIONS = 10 };       /* per connection, sshd's default; a refusal teaches better */
+enum { CARRY_PATIENCE = 4 };      /* disks may be silent for so much longer than hosts */
+enum { MAX_PROCESSES = 1 << 20 }; /* of a launcher: no bound of ours */
+#define LINK_PAUSE (2 * SECOND)   /* after a further connection to a host was refused */
 
 /* A slot and who is on it. */
 struct seat {
@@ -35,6 +39,7 @@ struct ride {
 struct link {
     struct ssh_host *host;
     struct way *way;
+    str_list words; /* of a launcher */
     VEC(struct seat *) seats;
     struct carrier *carrier;
     struct way *files;       /* for the carrier, if `way` takes no more channels; else NULL */
@@ -53,6 +58,7 @@ struct ssh_host {
     size_t n_waiting, seats_opening;
     size_t max_channels;    /* of a connection, as far as is known */
     int64_t no_link_before; /* when a further connection may be tried again */
+    int64_t no_seat_before; /* likewise, after a shell was gone before it was ready */
     struct timer link_pause;
     struct store *store; /* what is kept there of what was sent */
 };
@@ -64,6 +70,7 @@ struct ssh {
     struct ssh_options options;
     struct ssh_shared *shared;
     struct ssh_asker *asker;
+    struct children *children;
     VEC(struct ssh_host *) hosts; /* by host id; NULL: not used so far */
     VEC(struct seat *) buried;    /* to be freed when nobody is in the middle of using them */
     VEC(struct carrier *) buried_carriers;
@@ -117,6 +124,10 @@ static void ride_over(void *arg, struct remote *r);
 
 static void carry(void *context, struct errand *e);
 
+static bool is_in_place(const struct host *host) {
+    return host->launch != NULL && !host->launch->stage;
+}
+
 static void board(struct seat *seat, struct ride *ride) {
     struct ssh *x = ride->host->ssh;
     seat->ride = ride;
@@ -128,7 +139,8 @@ static void board(struct seat *seat, struct ride *ride) {
         .empty = &seat->empty,
         .keep_scratch = x->options.keep_scratch,
         .sums = x->sums,
-        .carry = carry,
+        .in_place = is_in_place(ride->host->host),
+        .carry = ride->host->host->launch == NULL ? carry : NULL,
         .context = seat->link,
     };
     ride->remote = remote_start(ride->job, &berth, ride_over, ride);
@@ -214,17 +226,27 @@ static void seat_refused(void *context, struct slot *slot) {
         grow(link->host);
 }
 
+/* Until when no more are opened there. */
+static int64_t pause_growth(struct ssh_host *h) {
+    int64_t until = loop_now(h->ssh->loop) + LINK_PAUSE;
+    loop_timer(h->ssh->loop, &h->link_pause, until);
+    return until;
+}
+
 static void seat_broken(void *context, struct slot *slot, const char *reason) {
     (void)slot;
     struct seat *seat = context;
     struct ssh_host *h = seat->link->host;
     struct ride *ride = seat->ride;
     struct link *link = seat->link;
+    bool came = seat->ready;
     bury_seat(seat);
-    if (!h->up) {
+    if (!h->up || (!came && h->links.n == 1 && link->seats.n == 0)) {
         way_drop(link->way, reason);
         return;
     }
+    if (!came)
+        h->no_seat_before = pause_growth(h);
     if (ride != NULL) {
         ride->seat = NULL;
         remote_broken(ride->remote, reason);
@@ -357,6 +379,7 @@ static void drop_link(struct link *link) {
     way_close(link->way);
     if (link->files != NULL)
         way_close(link->files);
+    files_free_names(&link->words);
     vec_free(&link->seats);
     struct ssh_host *h = link->host;
     for (size_t i = 0; i < h->links.n; i++)
@@ -411,8 +434,7 @@ static void link_lost(void *context, struct way *w, bool for_good, const char *r
             lose_host(h, for_good, why.s);
     } else {
         /* The others go on; whoever was on this one is told that it is lost. */
-        h->no_link_before = loop_now(x->loop) + LINK_PAUSE;
-        loop_timer(x->loop, &h->link_pause, h->no_link_before);
+        h->no_link_before = pause_growth(h);
         for (size_t i = 0; i < n; i++) {
             struct job *job = rides[i]->job;
             free_ride(rides[i]);
@@ -446,7 +468,13 @@ static void open_link(struct ssh_host *h) {
     link->max_channels = h->max_channels;
     struct way_events events = {link, link_ready, link_lost};
     *vec_push(&h->links) = link;
-    link->way = connection_open(h->ssh->shared, &h->target, &events);
+    if (h->host->launch == NULL) {
+        link->way = connection_open(h->ssh->shared, &h->target, &events);
+    } else {
+        link->max_channels = MAX_PROCESSES;
+        graph_launch(h->host, NULL, &link->words);
+        link->way = launcher_open(h->ssh->loop, h->ssh->children, &link->words, &events);
+    }
 }
 
 /* How many seats a connection may have: one of its channels is for carrying files. */
@@ -460,16 +488,17 @@ static size_t seats_allowed(const struct link *link) {
 static void grow(struct ssh_host *h) {
     if (!h->up || h->ssh->closing)
         return;
+    int64_t now = loop_now(h->ssh->loop);
     size_t coming = 0; /* seats, with connections that are being opened */
     for (size_t i = 0; i < h->links.n; i++) {
         struct link *link = h->links.v[i];
         coming += way_is_ready(link->way) ? 0 : seats_allowed(link);
         while (h->n_waiting > h->seats_opening && way_is_ready(link->way) &&
-               link->seats.n < seats_allowed(link))
+               link->seats.n < seats_allowed(link) && now >= h->no_seat_before)
             open_seat(link);
     }
-    while (h->n_waiting > h->seats_opening + coming &&
-           loop_now(h->ssh->loop) >= h->no_link_before) {
+    while (h->n_waiting > h->seats_opening + coming && now >= h->no_link_before &&
+           now >= h->no_seat_before) {
         open_link(h);
         coming += seats_allowed(h->links.v[h->links.n - 1]);
     }
@@ -521,11 +550,12 @@ static void connect_host(struct executor *base, struct host *host) {
     struct ssh_host *h = host_of(x, host);
     if (h->asking || h->links.n != 0 || x->closing)
         return;
-    if (!x->begun)
+    if (host->launch == NULL && !x->begun)
         libssh2_init(0);
-    x->begun = true;
-    h->asking = !h->configured;
-    if (h->configured)
+    bool known = h->configured || host->launch != NULL;
+    x->begun = x->begun || host->launch == NULL;
+    h->asking = !known;
+    if (known)
         open_link(h);
     else
         ssh_asker_ask(x->asker, host, &h->target, configured, h);
@@ -620,7 +650,11 @@ static bool close_all(struct executor *base) {
         }
     }
     x->closing = true;
-    return closed;
+    return closed && children_ended(x->children);
+}
+
+void ssh_child_ended(struct executor *base) {
+    children_look(((struct ssh *)base)->children);
 }
 
 static void free_all(struct executor *base) {
@@ -650,6 +684,7 @@ static void free_all(struct executor *base) {
         free(h);
     }
     sweep(x);
+    children_free(x->children);
     loop_timer_clear(x->loop, &x->sweep);
     loop_timer_clear(x->loop, &x->ping);
     vec_free(&x->hosts);
@@ -673,6 +708,7 @@ struct executor *ssh_new(struct loop *loop, const struct executor_events *events
     x->contents = contents_new(loop);
     x->sums = sums_new(loop);
     x->asker = ssh_asker_new(loop, options->watcher, options->config);
+    x->children = children_new(loop, options->watcher);
     x->sweep = (struct timer){.expired = sweep, .arg = x};
     x->ping = (struct timer){.expired = ping_all, .arg = x};
     loop_timer(loop, &x->ping, loop_now(loop) + SLOT_PING * SECOND);
@@ -697,18 +733,35 @@ static const struct ssh_host *known_host(struct executor *base, const struct hos
     return host->id < x->hosts.n ? x->hosts.v[host->id] : NULL;
 }
 
+static void describe_launch(const struct host *host, struct buf *way_in) {
+    str_list words = {0};
+    graph_launch(host, NULL, &words);
+    for (size_t i = 0; i < words.n; i++) {
+        if (i != 0)
+            buf_putc(way_in, ' ');
+        shell_quote(way_in, words.v[i]);
+    }
+    files_free_names(&words);
+}
+
+static void describe_target(const struct ssh_target *t, struct buf *way_in) {
+    bool colon = strchr(t->address, ':') != NULL;
+    buf_printf(way_in, colon ? "ssh %s@[%s]:%u" : "ssh %s@%s:%u", t->user, t->address, t->port);
+    if (t->proxy_jump != NULL)
+        buf_printf(way_in, " via %s", t->proxy_jump);
+    else if (t->proxy_command != NULL)
+        buf_printf(way_in, " by %s", t->proxy_command);
+}
+
 void ssh_describe(struct executor *base, const struct host *host, struct buf *way_in,
                   struct buf *key, struct buf *scratch) {
     const struct ssh_host *h = known_host(base, host);
-    if (h == NULL || h->target.address == NULL)
+    if (h != NULL && host->launch != NULL)
+        describe_launch(host, way_in);
+    else if (h != NULL && h->target.address != NULL)
+        describe_target(&h->target, way_in);
+    if (h == NULL)
         return;
-    bool colon = strchr(h->target.address, ':') != NULL;
-    buf_printf(way_in, colon ? "ssh %s@[%s]:%u" : "ssh %s@%s:%u", h->target.user, h->target.address,
-               h->target.port);
-    if (h->target.proxy_jump != NULL)
-        buf_printf(way_in, " via %s", h->target.proxy_jump);
-    else if (h->target.proxy_command != NULL)
-        buf_printf(way_in, " by %s", h->target.proxy_command);
     if (h->links.n != 0)
         way_key(h->links.v[0]->way, key);
     struct str slots = h->idle != NULL ? slot_scratch(h->idle->slot) : STR("");

@@ -48,5 +48,7 @@ void ssh_ask_facts(struct executor *x, const struct host *host);
  */
 void ssh_pause(struct executor *x);
 void ssh_resume(struct executor *x);
+/* SIGCHLD came. */
+void ssh_child_ended(struct executor *x);
 
 #endif

@@ -1,0 +1,19 @@
+/* Steps on hosts whose launcher is told what a step needs, such as `srun -c{{cpus}}`: each has a
+ * process of the launcher, and the shell at its end, for itself. What starts them bounds and places
+ * them: such a host is up from the start, and has as many cores as anybody wants. */
+#ifndef FORAY_RUN_SOLO_H
+#define FORAY_RUN_SOLO_H
+
+#include "run/executor.h"
+#include "run/loop.h"
+#include "run/watcher.h"
+
+struct executor *solo_new(struct loop *loop, const struct executor_events *events,
+                          const struct watcher *watcher, bool keep_scratch);
+/* As ssh_pause and ssh_resume. */
+void solo_pause(struct executor *x);
+void solo_resume(struct executor *x);
+/* SIGCHLD came. */
+void solo_child_ended(struct executor *x);
+
+#endif

@@ -2,7 +2,7 @@
 
 #include "base/mem.h"
 #include "cmd/options.h"
-#include "run/keyring.h"
+#include "way/keyring.h"
 
 #include <stdarg.h>
 #include <stdio.h>

@@ -3,6 +3,7 @@
 
 #include "base/diag.h"
 #include "base/mem.h"
+#include "carry/temporary.h"
 #include "cmd/options.h"
 #include "cmd/session.h"
 #include "cmd/state.h"
@@ -10,7 +11,6 @@
 #include "plan/seal.h"
 #include "read/yaml.h"
 #include "run/run.h"
-#include "run/temporary.h"
 #include "view/plain.h"
 #include "view/why.h"
 

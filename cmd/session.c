@@ -1,7 +1,7 @@
 #include "cmd/session.h"
 
 #include "base/duration.h"
-#include "run/signals.h"
+#include "loop/signals.h"
 
 #include <errno.h>
 #include <poll.h>

@@ -50,3 +50,38 @@ int io_read_file(const char *name, size_t most, struct buf *out) {
     close(fd);
     return error;
 }
+
+/* path: with a NUL in place of the slash at `last`. */
+static int make_missing(char *path, const char *last) {
+    for (char *at = path + 1; at <= last; at++) {
+        if (*at != '/' && at != last)
+            continue;
+        *at = '\0';
+        if (mkdir(path, 0777) != 0 && errno != EEXIST)
+            return errno;
+        if (at != last)
+            *at = '/';
+    }
+    return 0;
+}
+
+/* Most often all of them stand: looked at from the end, then made from where one is missing. */
+static int make_directories(char *path, char *last) {
+    struct stat st;
+    *last = '\0';
+    if (mkdir(path, 0777) == 0 || errno == EEXIST)
+        return 0;
+    if (errno == ENOENT)
+        return make_missing(path, last);
+    int error = errno;
+    return stat(path, &st) == 0 ? 0 : error; /* on a file system that cannot be written */
+}
+
+int io_make_parents(struct str name) {
+    struct buf path = {0};
+    buf_str(&path, name);
+    char *slash = bytes_last(path.s, '/', path.n);
+    int error = slash != NULL && slash != path.s ? make_directories(path.s, slash) : 0;
+    buf_free(&path);
+    return error;
+}

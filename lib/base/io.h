@@ -12,4 +12,7 @@ int io_read_all(int fd, size_t most, struct buf *out);
 /* The same of a file with that name, a plain one: EINVAL for others. */
 int io_read_file(const char *name, size_t most, struct buf *out);
 
+/* Makes the directories above a name, where they are not there. 0 or errno. */
+int io_make_parents(struct str name);
+
 #endif

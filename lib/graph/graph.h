@@ -145,7 +145,7 @@ struct copy {
                      that name stands there */
     bool part;    /* send: only `length` bytes of the file, from `start` on */
     uint64_t start, length;
-    struct str seed; /* send: see run/cargo.h; empty: none */
+    struct str seed; /* send: see carry/cargo.h; empty: none */
     struct str from, to;
     struct place at;
 };

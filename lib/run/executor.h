@@ -1,29 +1,21 @@
-/* What runs steps: this machine (local.h) and ssh hosts (ssh.h), behind one table of functions. */
+/* What runs steps: this machine (local.h) and ssh hosts (hosts.h), behind one table of functions.
+ */
 #ifndef FORAY_RUN_EXECUTOR_H
 #define FORAY_RUN_EXECUTOR_H
 
+#include "base/stream.h"
 #include "base/strlist.h"
+#include "carry/tally.h"
 #include "graph/graph.h"
 
 #include <stdbool.h>
 #include <stdint.h>
-
-/* How long what is asked to end (TERM) may take before it is ended (KILL). */
-#define GRACE (2 * INT64_C(1000000000))
-
-enum stream { STREAM_OUT, STREAM_ERR };
 
 enum job_end {
     JOB_EXITED,   /* status is the exit status */
     JOB_SIGNALED, /* status is the signal */
     JOB_FAILED,   /* it could not be started, or did not make what it promised: reason says what */
     JOB_LOST,     /* its host or a transfer failed: reason says how */
-};
-
-/* What has been carried so far for a try; of what is fetched, `expected` grows as it is found. */
-struct tally {
-    uint64_t files, bytes, expected;
-    uint64_t spared; /* of the bytes: they were there already */
 };
 
 /* One try of one step. */
@@ -67,7 +59,7 @@ struct executor_events {
     /* The host keeps what this file contains: it need not be sent there again. NULL, like the next
      * one, where nothing asks for it. */
     void (*host_holds)(void *context, struct host *host, struct str file);
-    /* What ssh_ask_facts asked for. */
+    /* What hosts_ask_facts asked for. */
     void (*host_facts)(void *context, struct host *host, uint64_t memory, uint64_t disk);
     /* A person is being asked something on the terminal: nothing else is to be written there. NULL
      * where nothing is. */

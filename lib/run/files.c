@@ -1,6 +1,7 @@
 #include "run/files.h"
 
 #include "base/arena.h"
+#include "base/io.h"
 #include "base/map.h"
 #include "base/mem.h"
 
@@ -11,35 +12,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-int files_make_parents(struct str name) {
-    struct buf path = {0};
-    int error = 0;
-    buf_str(&path, name);
-    char *slash = bytes_last(path.s, '/', path.n);
-    if (slash != NULL && slash != path.s) {
-        /* Most often all of them stand: look from the end, then make from where one is missing. */
-        *slash = '\0';
-        if (mkdir(path.s, 0777) != 0 && errno == ENOENT) {
-            for (char *at = path.s + 1; at <= slash && error == 0; at++) {
-                if (*at != '/' && at != slash)
-                    continue;
-                *at = '\0';
-                if (mkdir(path.s, 0777) != 0 && errno != EEXIST)
-                    error = errno;
-                if (at != slash)
-                    *at = '/';
-            }
-        } else if (errno != EEXIST && errno != 0) {
-            struct stat st;
-            int failure = errno;
-            if (stat(path.s, &st) != 0)
-                error = failure;
-        }
-    }
-    buf_free(&path);
-    return error;
-}
 
 /* Of "parts/p.*", "parts/p.". */
 static struct str literal_part(const struct pattern *pattern) {
@@ -52,8 +24,7 @@ int files_make_directories_for_outputs(const struct step *step, const char **fai
             i < step->n_out ? step->out[i]->name : literal_part(&step->patterns[i - step->n_out]);
         if (name.n == 0 || memchr(name.s, '/', name.n) == NULL)
             continue;
-        errno = 0;
-        int error = files_make_parents(name);
+        int error = io_make_parents(name);
         if (error != 0) {
             *failed = "cannot make the directory of an output";
             return error;

@@ -9,7 +9,6 @@
 /* Makes the directories that the step's outputs stand in. 0, or errno with the name of what could
  * not be made. */
 int files_make_directories_for_outputs(const struct step *step, const char **failed);
-int files_make_parents(struct str name); /* 0 or errno */
 
 /* After a step that succeeded here: turns its end into a failure if an output it declares is not
  * there. What its patterns stand for is in job->made. */

@@ -1,9 +1,9 @@
 #include "run/join.h"
 
 #include "base/io.h"
-#include "run/cargo.h"
+#include "carry/cargo.h"
+#include "carry/temporary.h"
 #include "run/files.h"
-#include "run/temporary.h"
 
 #include <dirent.h>
 #include <errno.h>

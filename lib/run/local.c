@@ -4,9 +4,9 @@
 #include "base/mem.h"
 #include "base/shell.h"
 #include "base/strlist.h"
-#include "run/console.h"
+#include "loop/console.h"
+#include "loop/spawn.h"
 #include "run/files.h"
-#include "run/spawn.h"
 
 #include <errno.h>
 #include <fcntl.h>

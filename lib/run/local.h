@@ -2,9 +2,9 @@
 #ifndef FORAY_RUN_LOCAL_H
 #define FORAY_RUN_LOCAL_H
 
+#include "loop/loop.h"
+#include "loop/watcher.h"
 #include "run/executor.h"
-#include "run/loop.h"
-#include "run/watcher.h"
 
 /* events and watcher must outlive it. */
 struct executor *local_new(struct loop *loop, const struct executor_events *events,

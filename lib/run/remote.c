@@ -2,8 +2,9 @@
 
 #include "base/mem.h"
 #include "base/shell.h"
+#include "carry/stage.h"
+#include "loop/watcher.h"
 #include "run/files.h"
-#include "run/stage.h"
 
 #include <errno.h>
 #include <fnmatch.h>

@@ -3,8 +3,8 @@
 #ifndef FORAY_RUN_REMOTE_H
 #define FORAY_RUN_REMOTE_H
 
-#include "run/carry.h"
-#include "run/slot.h"
+#include "carry/carry.h"
+#include "way/slot.h"
 
 /* Where it runs: a slot, and what carries its files on the same connection. */
 struct berth {

@@ -1,10 +1,10 @@
 #include "run/run_state.h"
 
 #include "base/mem.h"
+#include "carry/store.h"
+#include "run/hosts.h"
 #include "run/local.h"
 #include "run/solo.h"
-#include "run/ssh.h"
-#include "run/store.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -22,7 +22,7 @@ void run_tell(struct run *r, struct diags *diags) {
 static struct executor *executor_of(struct run *r, const struct host *host) {
     if (host == NULL)
         return r->local;
-    return host->launch != NULL && host->launch->per_step ? r->solo : r->ssh;
+    return host->launch != NULL && host->launch->per_step ? r->solo : r->hosts;
 }
 
 static void connect_host(struct run *r, struct host *host) {
@@ -529,10 +529,10 @@ struct run *run_new(struct loop *loop, struct graph *graph, struct plan *plan, s
     r->wake = (struct timer){.expired = woken, .arg = r};
     r->watcher = watcher;
     r->local = local_new(loop, &r->events, watcher);
-    r->ssh = ssh_new(loop, &r->events,
-                     &(struct ssh_options){.config = options->ssh_config,
-                                           .keep_scratch = options->keep_scratch,
-                                           .watcher = watcher});
+    r->hosts = hosts_new(loop, &r->events,
+                         &(struct hosts_options){.config = options->ssh_config,
+                                                 .keep_scratch = options->keep_scratch,
+                                                 .watcher = watcher});
     r->solo = solo_new(loop, &r->events, watcher, options->keep_scratch);
     r->sched = sched_new(&(struct sched_config){
         .jobs = options->jobs_given ? options->jobs : 0,
@@ -601,36 +601,36 @@ void run_abandon(struct run *r) {
 }
 
 void run_hold(struct run *r, bool hold) {
-    ssh_hold(r->ssh, hold);
+    hosts_hold(r->hosts, hold);
 }
 
 void run_child_ended(struct run *r) {
     local_child_ended(r->local);
-    ssh_child_ended(r->ssh);
+    hosts_child_ended(r->hosts);
     solo_child_ended(r->solo);
 }
 
 void run_pause(struct run *r) {
-    ssh_pause(r->ssh);
+    hosts_pause(r->hosts);
     solo_pause(r->solo);
 }
 
 void run_resume(struct run *r) {
-    ssh_resume(r->ssh);
+    hosts_resume(r->hosts);
     solo_resume(r->solo);
 }
 
 bool run_close(struct run *r) {
     loop_timer_clear(r->loop, &r->sync);
-    bool local = r->local->table->close(r->local), ssh = r->ssh->table->close(r->ssh),
+    bool local = r->local->table->close(r->local), hosts = r->hosts->table->close(r->hosts),
          solo = r->solo->table->close(r->solo);
-    return local && ssh && solo && !r->syncing;
+    return local && hosts && solo && !r->syncing;
 }
 
 void run_free(struct run *r) {
     if (r == NULL)
         return;
-    r->ssh->table->free(r->ssh);
+    r->hosts->table->free(r->hosts);
     r->solo->table->free(r->solo);
     r->local->table->free(r->local);
     loop_timer_clear(r->loop, &r->wake);

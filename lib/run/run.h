@@ -3,11 +3,11 @@
 #ifndef FORAY_RUN_RUN_H
 #define FORAY_RUN_RUN_H
 
+#include "loop/loop.h"
+#include "loop/watcher.h"
 #include "plan/fresh.h"
 #include "plan/plan.h"
 #include "run/executor.h"
-#include "run/loop.h"
-#include "run/watcher.h"
 #include "sched/sched.h"
 
 struct run_options {

@@ -2,8 +2,8 @@
 
 #include "base/mem.h"
 #include "run/files.h"
-#include "run/launcher.h"
 #include "run/remote.h"
+#include "way/launcher.h"
 
 #include <stdlib.h>
 

@@ -4,13 +4,13 @@
 #ifndef FORAY_RUN_SOLO_H
 #define FORAY_RUN_SOLO_H
 
+#include "loop/loop.h"
+#include "loop/watcher.h"
 #include "run/executor.h"
-#include "run/loop.h"
-#include "run/watcher.h"
 
 struct executor *solo_new(struct loop *loop, const struct executor_events *events,
                           const struct watcher *watcher, bool keep_scratch);
-/* As ssh_pause and ssh_resume. */
+/* As hosts_pause and hosts_resume. */
 void solo_pause(struct executor *x);
 void solo_resume(struct executor *x);
 /* SIGCHLD came. */

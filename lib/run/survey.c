@@ -2,7 +2,7 @@
 
 #include "base/mem.h"
 #include "base/vec.h"
-#include "run/ssh.h"
+#include "run/hosts.h"
 
 #include <stdlib.h>
 #include <time.h>
@@ -16,7 +16,7 @@ enum {
 
 struct survey {
     struct loop *loop;
-    struct executor *ssh;
+    struct executor *hosts;
     struct executor_events events;
     struct host_facts *facts;
     size_t n;
@@ -39,14 +39,14 @@ static struct host_facts *facts_of(struct survey *s, const struct host *host) {
 static void ping(struct survey *s, struct host_facts *f) {
     f->phase = FACTS_PINGED;
     f->asked = clock_now();
-    ssh_ask_load(s->ssh, f->host);
+    hosts_ask_load(s->hosts, f->host);
 }
 
 static void describe(struct survey *s, struct host_facts *f) {
     buf_clear(&f->way_in);
     buf_clear(&f->key);
     buf_clear(&f->scratch);
-    ssh_describe(s->ssh, f->host, &f->way_in, &f->key, &f->scratch);
+    hosts_describe(s->hosts, f->host, &f->way_in, &f->key, &f->scratch);
 }
 
 /* All are known or lost: now nothing else is done here, and round trips can be measured. */
@@ -93,7 +93,7 @@ static void on_up(void *context, struct host *host, uint32_t cores, uint64_t mem
     f->memory = memory != 0 ? memory : UINT64_MAX;
     f->phase = FACTS_ASKED;
     describe(s, f);
-    ssh_ask_facts(s->ssh, host);
+    hosts_ask_facts(s->hosts, host);
     loop_timer(s->loop, &s->deadline, loop_now(s->loop) + ANSWER_TIME);
 }
 
@@ -159,9 +159,9 @@ struct survey *survey_new(struct loop *loop, const struct watcher *watcher,
                                          on_load, NULL,      on_facts, NULL};
     s->deadline = (struct timer){.expired = too_late, .arg = s};
     s->facts = mem_zalloc((n + 1) * sizeof *s->facts);
-    s->ssh = ssh_new(
+    s->hosts = hosts_new(
         loop, &s->events,
-        &(struct ssh_options){.config = ssh_config, .no_samples = true, .watcher = watcher});
+        &(struct hosts_options){.config = ssh_config, .no_samples = true, .watcher = watcher});
     for (size_t i = 0; i < n; i++) {
         s->facts[i] = (struct host_facts){.host = hosts[i],
                                           .load = -1,
@@ -173,7 +173,7 @@ struct survey *survey_new(struct loop *loop, const struct watcher *watcher,
         s->by_id.v[hosts[i]->id] = (uint32_t)i;
     }
     for (size_t i = 0; i < n; i++)
-        s->ssh->table->connect(s->ssh, hosts[i]);
+        s->hosts->table->connect(s->hosts, hosts[i]);
     return s;
 }
 
@@ -187,12 +187,12 @@ const struct host_facts *survey_facts(const struct survey *s) {
 
 bool survey_close(struct survey *s) {
     loop_timer_clear(s->loop, &s->deadline);
-    return s->ssh->table->close(s->ssh);
+    return s->hosts->table->close(s->hosts);
 }
 
 void survey_free(struct survey *s) {
     loop_timer_clear(s->loop, &s->deadline);
-    s->ssh->table->free(s->ssh);
+    s->hosts->table->free(s->hosts);
     for (size_t i = 0; i < s->n; i++) {
         buf_free(&s->facts[i].way_in);
         buf_free(&s->facts[i].key);

@@ -3,8 +3,8 @@
 #define FORAY_RUN_SURVEY_H
 
 #include "graph/graph.h"
-#include "run/loop.h"
-#include "run/watcher.h"
+#include "loop/loop.h"
+#include "loop/watcher.h"
 
 /* Numbers are UINT64_MAX where they are not known. */
 struct host_facts {

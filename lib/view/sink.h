@@ -4,8 +4,8 @@
 #define FORAY_VIEW_SINK_H
 
 #include "base/str.h"
+#include "loop/loop.h"
 #include "run/executor.h"
-#include "run/loop.h"
 
 struct sink;
 

@@ -1,7 +1,7 @@
 /* Any bytes as an agent's answer: what is read lies inside it, and comes out again as it was. */
-#include "run/agent.h"
+#include "way/agent.h"
 #include "base/mem.h"
-#include "run/wire.h"
+#include "way/wire.h"
 
 #include <stdlib.h>
 

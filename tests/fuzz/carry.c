@@ -1,9 +1,9 @@
 /* A host that answers what it likes: whatever it says, the errand ends, nothing is written beside
  * what was asked for, and no temporary file stays. The input chooses the answer to each request. */
-#include "run/carry.h"
+#include "carry/carry.h"
 #include "base/mem.h"
 #include "base/vec.h"
-#include "run/temporary.h"
+#include "carry/temporary.h"
 
 #include <fcntl.h>
 #include <ftw.h>

@@ -1,7 +1,7 @@
 /* Any bytes as a file of a key: a public half that is found is one, and is that of the bytes. */
-#include "run/key_file.h"
+#include "way/key_file.h"
 #include "base/mem.h"
-#include "run/wire.h"
+#include "way/wire.h"
 
 #include <stdint.h>
 #include <stdlib.h>

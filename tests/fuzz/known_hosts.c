@@ -1,8 +1,8 @@
 /* Any bytes as a known_hosts file: what is found are keys that stand in it, and a line in its
  * plainest form is found. */
-#include "run/known_hosts.h"
+#include "way/known_hosts.h"
 #include "base/mem.h"
-#include "run/base64.h"
+#include "way/base64.h"
 
 #include <stdlib.h>
 

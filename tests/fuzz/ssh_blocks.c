@@ -1,6 +1,6 @@
 /* Any bytes as what ssh says, its configuration, and its answer: one text each, ended by NUL. For
  * the host that was asked for its own answer comes out again. */
-#include "run/ssh_blocks.h"
+#include "way/ssh_blocks.h"
 #include "base/mem.h"
 
 #include <stdint.h>

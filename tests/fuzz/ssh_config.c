@@ -1,7 +1,7 @@
 /* Any bytes as the answer of `ssh -G`: what is taken from it can be used, and leads to words for a
  * proxy that hold no more than was said. */
 #include "base/mem.h"
-#include "run/proxy_words.h"
+#include "way/proxy_words.h"
 
 #include <stdlib.h>
 

@@ -1,6 +1,6 @@
 /* Which lines of an ssh configuration count: fixed texts, and random ones beside the ssh of this
  * machine. */
-#include "run/ssh_blocks.h"
+#include "way/ssh_blocks.h"
 #include "base/io.h"
 #include "base/mem.h"
 #include "unit.h"

@@ -1,6 +1,6 @@
 /* Streams of tar: what is written is read again, in whatever pieces it comes; what others write is
  * read; what is none is refused. */
-#include "run/tar.h"
+#include "carry/tar.h"
 #include "base/mem.h"
 #include "unit.h"
 

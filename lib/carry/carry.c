@@ -1,0 +1,325 @@
+#include "carry/carry_state.h"
+
+#include "base/mem.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static bool room(void *context);
+static void broken(void *context, bool refused, const char *reason);
+
+static void rung(void *arg) {
+    sftp_kick(((struct carrier *)arg)->sftp);
+}
+
+struct carrier *carrier_open(struct loop *loop, struct way *w, struct store *store,
+                             int64_t patience, const struct carrier_events *events) {
+    struct carrier *k = mem_zalloc(sizeof *k);
+    *k = (struct carrier){.loop = loop, .events = *events, .store = store};
+    k->listener = (struct listener){.ring = rung, .arg = k};
+    k->last = &k->first;
+    k->sftp = sftp_open(loop, w, patience, &(struct sftp_events){k, room, broken});
+    if (store != NULL)
+        contents_listen(store_contents(store), &k->listener);
+    return k;
+}
+
+/* --- syncing and renaming, aside --- */
+
+static void synced(void *arg, int error, struct str failed) {
+    struct load *l = arg;
+    l->state = OVER;
+    if (error != 0)
+        load_trouble_with(l, CARRY_REFUSED, "cannot keep", failed, strerror(error));
+    sftp_kick(l->carrier->sftp);
+}
+
+static void start_sync(struct load *l) {
+    l->state = SYNCING;
+    landing_sync(l->landing, !l->sync_each, synced, l);
+}
+
+/* --- parcels --- */
+
+struct parcel *parcel_new(struct load *l, size_t item) {
+    struct parcel *p = mem_zalloc(sizeof *p);
+    *p = (struct parcel){.load = l, .item = item, .place = l->parcels.n, .fd = -1};
+    *vec_push(&l->parcels) = p;
+    l->busy++;
+    return p;
+}
+
+void parcel_free(struct parcel *p) {
+    struct load *l = p->load;
+    struct parcel *last = l->parcels.v[--l->parcels.n];
+    l->parcels.v[p->place] = last;
+    last->place = p->place;
+    l->busy--;
+    if (p->fd >= 0)
+        close(p->fd);
+    keep_drop(p);
+    fetch_free_pieces(p);
+    if (p->temporary.n != 0 && l->errand->kind == ERRAND_FETCH)
+        unlink(p->temporary.s);
+    buf_free(&p->handle);
+    buf_free(&p->path);
+    buf_free(&p->temporary);
+    buf_free(&p->source);
+    free(p);
+}
+
+struct marks carry_marks(const struct sftp_attributes *a, uint32_t mode) {
+    return (struct marks){.mode = ((a->has & SFTP_HAS_MODE) != 0 ? a->mode : mode) & 0777,
+                          .accessed = (int64_t)a->accessed,
+                          .modified = (int64_t)a->modified};
+}
+
+void carry_ignore(void *arg, const struct sftp_answer *answer) {
+    (void)arg;
+    (void)answer;
+}
+
+/* --- loads --- */
+
+void load_trouble(struct load *l, enum carried verdict, const char *fmt, ...) {
+    if (l->stopping)
+        return;
+    l->stopping = true;
+    l->verdict = verdict;
+    va_list ap;
+    va_start(ap, fmt);
+    buf_vprintf(&l->why, fmt, ap);
+    va_end(ap);
+}
+
+void load_trouble_with(struct load *l, enum carried verdict, const char *what, struct str name,
+                       const char *why) {
+    struct buf shown = {0};
+    buf_visible(&shown, name);
+    load_trouble(l, verdict, "%s %s: %s", what, shown.s, why);
+    buf_free(&shown);
+}
+
+void load_path(const struct load *l, struct str name, struct buf *path) {
+    struct str where = l->errand->where;
+    buf_clear(path);
+    if (name.n == 0 || name.s[0] != '/') {
+        buf_str(path, where);
+        if (where.n != 0 && where.s[where.n - 1] != '/')
+            buf_putc(path, '/');
+    }
+    buf_str(path, name);
+}
+
+static void free_load(struct load *l) {
+    while (l->parcels.n != 0)
+        parcel_free(l->parcels.v[0]);
+    vec_free(&l->parcels);
+    landing_free(l->landing);
+    for (size_t i = 0; i < l->looks.n; i++)
+        look_free(l->looks.v[i]);
+    vec_free(&l->looks);
+    for (size_t i = 0; i < l->directories.n; i++)
+        free((char *)l->directories.v[i].path.s);
+    vec_free(&l->directories);
+    for (size_t i = 0; i < l->held.n; i++) {
+        buf_free(&l->held.v[i].path);
+        buf_free(&l->held.v[i].temporary);
+    }
+    vec_free(&l->held);
+    cargo_free(&l->items);
+    buf_free(&l->why);
+    free(l->cargo);
+    free(l);
+}
+
+static void end_load(struct carrier *k, size_t place) {
+    struct load *l = k->loads[place];
+    struct errand *e = l->errand;
+    k->loads[place] = k->loads[--k->n_loads];
+    enum carried how = l->stopping ? l->verdict : CARRIED;
+    struct buf reason = {0};
+    buf_puts(&reason, l->stopping ? l->why.s : "done");
+    if (how == CARRIED && e->kind == ERRAND_FETCH && e->made != NULL)
+        for (size_t i = 0; i < l->items.n; i++)
+            if (l->items.v[i].found && l->items.v[i].kind == CARGO_FILE)
+                *vec_push(e->made) =
+                    (struct str){mem_strdup(l->items.v[i].to.s), l->items.v[i].to.n};
+    free_load(l);
+    e->done(e->arg, how, reason.s);
+    buf_free(&reason);
+}
+
+static bool begin_load(struct carrier *k) {
+    struct errand *e = k->first;
+    k->first = e->next;
+    if (k->first == NULL)
+        k->last = &k->first;
+    struct load *l = mem_zalloc(sizeof *l);
+    *l = (struct load){.carrier = k, .errand = e, .landing = landing_new(k->loop)};
+    l->cargo = mem_array(NULL, e->n_cargo + 1, sizeof *l->cargo);
+    for (size_t i = 0; i < e->n_cargo; i++)
+        l->cargo[i] = (struct errand_cargo){.load = l, .directory = true};
+    e->load = l;
+    k->loads[k->n_loads++] = l;
+    return e->kind == ERRAND_SEND ? send_begin(l) : look_begin(l);
+}
+
+/* What still holds something open there closes it. */
+static void stop_parcels(struct load *l) {
+    for (size_t i = l->parcels.n; i-- > 0;) {
+        struct parcel *p = l->parcels.v[i];
+        if (p->dropped)
+            continue;
+        p->dropped = true;
+        if (l->errand->kind == ERRAND_SEND)
+            send_drop(p);
+        else
+            fetch_drop(p);
+    }
+}
+
+/* Each in its turn a chunk, so that a large one does not hold up the others. */
+static bool move_parcels(struct load *l) {
+    struct sftp *sftp = l->carrier->sftp;
+    bool sending = l->errand->kind == ERRAND_SEND, moved = false, more = true;
+    while (l->item < l->items.n && l->parcels.n < PARCELS_MAX && !l->stopping &&
+           sftp_room(sftp) != 0)
+        moved = (sending ? send_begin_parcel(l) : fetch_begin_parcel(l)) || moved;
+    while (more && !l->stopping && sftp_room(sftp) != 0) {
+        more = false;
+        for (size_t i = l->parcels.n; i-- > 0 && sftp_room(sftp) != 0;)
+            if (l->parcels.v[i]->state == WAITING)
+                more = keep_wait(l->parcels.v[i]) || more;
+            else if (l->parcels.v[i]->state == MOVING)
+                more = (sending ? send_more(l->parcels.v[i]) : fetch_more(l->parcels.v[i])) || more;
+        moved = moved || more;
+    }
+    return moved;
+}
+
+/* Everything is there, or here. */
+static void settle(struct load *l) {
+    if (l->errand->kind == ERRAND_SEND)
+        l->state = NAMING;
+    else if (!landing_is_empty(l->landing))
+        start_sync(l);
+    else
+        l->state = OVER;
+}
+
+static void end_carrying(struct load *l) {
+    struct errand *e = l->errand;
+    if (e->proof == NULL || proof_is_empty(e->proof)) {
+        settle(l);
+        return;
+    }
+    l->state = PROVING;
+    if (e->kind == ERRAND_FETCH)
+        proof_read(e->proof);
+    e->came(e->arg);
+}
+
+void errand_go_on(struct errand *e, enum carried how, const char *reason) {
+    struct load *l = e->load;
+    if (how != CARRIED)
+        load_trouble(l, how, "%s", reason);
+    else if (!l->stopping)
+        settle(l);
+    sftp_kick(l->carrier->sftp);
+}
+
+static bool go(struct load *l) {
+    bool moved = false;
+    if (*l->errand->give_up && l->state < SYNCING) {
+        load_trouble(l, CARRY_LOST, "given up");
+        sftp_hurry(l->carrier->sftp);
+    }
+    if (l->stopping) {
+        stop_parcels(l);
+        return send_free_held(l);
+    }
+    if (l->state == PLACING && l->busy == 0)
+        moved = send_place(l);
+    if (l->state == KNOWING && !l->stopping && keep_know(l))
+        l->state = MAKING;
+    if (l->state == MAKING && !l->stopping)
+        moved = directories_make(l) || moved;
+    if (l->state == LOOKING && !l->stopping)
+        moved = look_further(l) || moved;
+    if (l->state == CARRYING && !l->stopping)
+        moved = move_parcels(l) || moved;
+    if (l->state == CARRYING && l->item == l->items.n && l->busy == 0 && !l->stopping)
+        end_carrying(l);
+    if (l->state == NAMING && !l->stopping)
+        moved = send_free_held(l) || moved;
+    if (l->state == MARKING && !l->stopping)
+        moved = directories_mark(l) || moved;
+    return moved;
+}
+
+static bool is_over(const struct load *l) {
+    return l->busy == 0 && l->freed == l->held.n && (l->state == OVER || l->stopping) &&
+           !landing_is_syncing(l->landing);
+}
+
+/* A turn of all errands. */
+static bool room(void *context) {
+    struct carrier *k = context;
+    bool moved = false;
+    while (k->first != NULL && k->n_loads < LOADS_MAX)
+        moved = begin_load(k) || moved;
+    for (size_t i = 0; i < k->n_loads; i++)
+        moved = go(k->loads[(i + k->turn) % k->n_loads]) || moved;
+    k->turn++;
+    for (size_t i = k->n_loads; i-- > 0;)
+        if (is_over(k->loads[i])) {
+            end_load(k, i);
+            moved = true; /* who waited may have a next errand */
+        }
+    return moved;
+}
+
+/* --- the carrier --- */
+
+static void broken(void *context, bool refused, const char *reason) {
+    struct carrier *k = context;
+    while (k->n_loads != 0) {
+        struct load *l = k->loads[k->n_loads - 1];
+        load_trouble(l, CARRY_LOST, "%s", reason);
+        end_load(k, k->n_loads - 1);
+    }
+    k->events.broken(k->events.context, k, refused, reason);
+}
+
+void carrier_free(struct carrier *k) {
+    if (k->store != NULL)
+        contents_unlisten(store_contents(k->store), &k->listener);
+    sftp_free(k->sftp);
+    keep_stop(k);
+    while (k->n_loads != 0)
+        free_load(k->loads[--k->n_loads]);
+    free(k);
+}
+
+void carrier_do(struct carrier *k, struct errand *e) {
+    e->next = NULL;
+    *k->last = e;
+    k->last = &e->next;
+    sftp_kick(k->sftp);
+}
+
+size_t carrier_waiting(const struct carrier *k) {
+    size_t n = k->n_loads;
+    for (const struct errand *e = k->first; e != NULL; e = e->next)
+        n++;
+    return n;
+}
+
+struct errand *carrier_take_back(struct carrier *k) {
+    struct errand *rest = k->first;
+    k->first = NULL;
+    k->last = &k->first;
+    return rest;
+}

@@ -1,0 +1,72 @@
+/* Carries files to a host and back, over SFTP. A carrier does several errands at once, and of each
+ * several files: how far the host is away costs little. */
+#ifndef FORAY_CARRY_CARRY_H
+#define FORAY_CARRY_CARRY_H
+
+#include "carry/cargo.h"
+#include "carry/proof.h"
+#include "carry/store.h"
+#include "carry/tally.h"
+#include "loop/loop.h"
+#include "way/way.h"
+
+struct carrier;
+
+enum carried {
+    CARRIED,
+    CARRY_FAILED,  /* the step's fault: it did not make what it promised, an input is not there any
+                      more */
+    CARRY_REFUSED, /* the host's, or that of the disk here: the same would be refused again */
+    CARRY_LOST,    /* the way's */
+};
+
+struct errand {
+    enum { ERRAND_SEND, ERRAND_FETCH } kind;
+    const struct cargo *cargo; /* names there start in `where` */
+    size_t n_cargo;
+    const struct str *parents; /* SEND: names whose directories must stand there too */
+    size_t n_parents;
+    const struct str *except; /* FETCH: what no pattern stands for */
+    size_t n_except;
+    struct str where;    /* the directory there */
+    bool make_where;     /* SEND: it is a new scratch directory */
+    bool *give_up;       /* set to true: the errand ends at the next chance, as lost */
+    struct tally *tally; /* NULL: nobody counts */
+    void (*done)(void *arg, enum carried how, const char *reason);
+    void *arg;
+    /* NULL, or: what is to be proved to be the same at both ends before it gets its own name. It is
+     * told of the files, under their temporary names; `came` is called when there are some and all
+     * are there, and the errand goes on with errand_go_on. */
+    struct proof *proof;
+    void (*came)(void *arg);
+    struct load *load; /* the carrier's */
+    str_list *made;    /* FETCH: takes the names here of files that patterns stood for; they are the
+                          taker's */
+    struct errand *next; /* the carrier's */
+};
+
+struct carrier_events {
+    void *context;
+    /* It can do no more. refused: the way takes no further channel (MaxSessions). Errands that had
+     * begun are over by then; the others can be taken back. Only good for carrier_free now, not
+     * from within. */
+    void (*broken)(void *context, struct carrier *k, bool refused, const char *reason);
+    /* The host keeps what this file here contains. */
+    void (*holds)(void *context, struct str name);
+};
+
+/* store: of the host, for the carriers of all ways to it; NULL: nothing is kept there. patience: ns
+ * that the other side may owe an answer. */
+struct carrier *carrier_open(struct loop *loop, struct way *w, struct store *store,
+                             int64_t patience, const struct carrier_events *events);
+/* Forgets it and its errands, without a word to those who wait for them. */
+void carrier_free(struct carrier *k);
+void carrier_do(struct carrier *k, struct errand *e); /* e must live until done is called */
+size_t carrier_waiting(const struct carrier *k);      /* errands that are not done */
+/* After e->came was called: with another `how` than CARRIED nothing gets its own name, and it ends
+ * so. */
+void errand_go_on(struct errand *e, enum carried how, const char *reason);
+/* Takes all errands that have not begun. */
+struct errand *carrier_take_back(struct carrier *k);
+
+#endif

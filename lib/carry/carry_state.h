@@ -1,0 +1,172 @@
+/* What a carrier knows; only for carry.c, which does errands, carry_send.c and carry_fetch.c, which
+ * move files, and carry_look.c, which finds out what there is to fetch. */
+#ifndef FORAY_CARRY_CARRY_STATE_H
+#define FORAY_CARRY_CARRY_STATE_H
+
+#include "carry/carry.h"
+#include "carry/landing.h"
+#include "carry/sftp.h"
+#include "carry/store.h"
+
+enum {
+    LOADS_MAX = 16,   /* errands under way at once, per carrier */
+    PARCELS_MAX = 64, /* files under way at once, per errand */
+    LOOKS_MAX = 16,   /* directories that are read at once */
+    SYNC_EACH = 8,    /* with more files than that, none stays open until it is synced */
+};
+
+/* A directory there that is to be made. */
+struct directory {
+    struct load *load;
+    struct str path; /* its full name there; its own */
+    bool sent;       /* it is one of what is sent, and not only above that: */
+    bool preserve;
+    bool made; /* it was not there before */
+    struct marks marks;
+};
+
+struct held {
+    struct load *load;
+    struct buf path, temporary;
+};
+
+/* An errand that is under way. */
+struct load {
+    struct carrier *carrier;
+    struct errand *errand;
+    enum {
+        PLACING, /* SEND: asks whether a directory stands where something goes */
+        KNOWING, /* SEND: waits for what is to be known of the contents of files, and of the store
+                  */
+        MAKING,  /* SEND: directories there */
+        LOOKING, /* FETCH: what there is */
+        CARRYING,
+        PROVING, /* until the errand may go on */
+        NAMING,  /* SEND: what was held gets its own name */
+        MARKING, /* SEND: directories there, when nothing more is put into them */
+        SYNCING,
+        OVER,
+    } state;
+    size_t busy; /* requests, and files and directories that are being looked at or carried */
+    struct errand_cargo {
+        struct load *load;
+        bool directory; /* SEND: one stands where it goes */
+        size_t found;   /* FETCH: so much it stands for */
+    } * cargo;          /* for each of the errand's */
+    cargo_list items;
+    size_t item;                       /* the next one to be carried */
+    VEC(struct directory) directories; /* SEND: to be made, from `directory` on */
+    size_t directory, marked;          /* marked: so many of them, from the last one on, are done */
+    VEC(struct look *) looks;          /* FETCH: directories to be looked through, from `look` on */
+    size_t look, looking;
+    size_t seen; /* names, whether they were wanted or not */
+    VEC(struct parcel *) parcels;
+    VEC(struct held) held; /* SEND: whole under temporary names, till all of them are */
+    size_t freed;          /* so many of them have their own names, or are gone */
+    struct landing *landing;
+    bool sync_each; /* few: each is synced by itself */
+    bool stopping;  /* nothing more begins: it ends as soon as nothing is busy */
+    enum carried verdict;
+    struct buf why;
+};
+
+/* A file or link that is being carried. */
+struct parcel {
+    struct load *load;
+    size_t item, place; /* place: in the load's parcels */
+    enum { BEGUN, WAITING, MOVING, CLOSING, RENAMING, COPYING } state;
+    size_t busy; /* requests */
+    int fd;      /* here; -1: none */
+    struct buf handle, path, temporary;
+    uint64_t size;
+    uint32_t mode;               /* SEND */
+    uint64_t start;              /* SEND: of a part */
+    uint64_t at;                 /* so much was written there, or asked for */
+    struct piece *pieces, *idle; /* FETCH: its reads, and those of them that were answered */
+    bool sparse;                 /* it has holes */
+    struct object *object; /* SEND: it goes into the store, or comes from there; WAITING: until it
+                              is there; NULL: neither */
+    struct buf source;     /* COPYING: the handle of the object */
+    bool taken;            /* COPYING: none of it has gone wrong */
+    struct hash_stream *hash; /* SEND, into the store: of what was sent */
+    bool dropped;             /* it is not carried after all, since its load ends */
+};
+
+/* A directory there that is to be looked through: for what matches the rest of a pattern, or, where
+ * that is empty, for everything. */
+struct look {
+    struct load *load;
+    size_t cargo;       /* the errand's */
+    struct buf dir, to; /* the names as they are asked for; to: of trees */
+    struct str rest;
+    unsigned depth;
+    struct marks marks; /* of the root of a tree they are not known at first */
+    struct buf handle;
+};
+
+struct carrier {
+    struct loop *loop;
+    struct store *store; /* NULL: there is none */
+    struct listener listener;
+    struct listing *listing; /* of the store, under way; NULL: none */
+    struct carrier_events events;
+    struct sftp *sftp;
+    struct errand *first, **last; /* not begun */
+    struct load *loads[LOADS_MAX];
+    size_t n_loads, turn; /* turn: whose it is first in the next round */
+};
+
+/* carry.c */
+/* The first one counts: the errand ends as soon as nothing is busy. */
+void load_trouble(struct load *l, enum carried verdict, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+/* "cannot send NAME: why" */
+void load_trouble_with(struct load *l, enum carried verdict, const char *what, struct str name,
+                       const char *why);
+void load_path(const struct load *l, struct str name, struct buf *path); /* its full name there */
+struct parcel *parcel_new(struct load *l, size_t item);
+void parcel_free(struct parcel *p); /* with what it has half made here */
+/* As the server tells them; mode: where it does not. */
+struct marks carry_marks(const struct sftp_attributes *a, uint32_t mode);
+void carry_ignore(void *arg, const struct sftp_answer *answer);
+
+/* A turn of each; true: something was asked of the server. */
+bool send_begin(struct load *l);
+bool send_place(struct load *l);
+bool send_begin_parcel(struct load *l);
+bool send_more(struct parcel *p);    /* a chunk */
+void send_drop(struct parcel *p);    /* its load ends before it was carried */
+bool send_free_held(struct load *l); /* renames what is held; if the load ends, removes it */
+
+/* carry_send.c, for carry_store.c */
+void send_file(struct parcel *p); /* opens it there, under p->path or p->temporary */
+void send_over(struct parcel *p); /* it is there */
+void send_trouble(struct parcel *p, enum carried verdict, const char *why);
+
+/* carry_store.c */
+/* What of the load's files could be kept there? true: nothing has to be waited for. */
+bool keep_know(struct load *l);
+/* The file is sent into the store, or copied from there; false: it has nothing to do with it. */
+bool keep_begin(struct parcel *p);
+bool keep_wait(struct parcel *p);    /* WAITING: a turn */
+bool keep_stored(struct parcel *p);  /* what was sent stands there under its own name: on to its
+                                        copy;  false: it was no object */
+bool keep_is_true(struct parcel *p); /* what was sent is what its name says */
+void keep_stop(struct carrier *k);
+void keep_drop(struct parcel *p); /* what was to become an object does not */
+
+/* carry_directories.c: of a SEND; the first one when all items are known */
+void directories_list(struct load *l);
+bool directories_make(struct load *l);
+bool directories_mark(struct load *l); /* when all is in them */
+
+bool look_begin(struct load *l);
+bool look_further(struct load *l);
+void look_free(struct look *look);
+
+bool fetch_begin_parcel(struct load *l);
+bool fetch_more(struct parcel *p);
+void fetch_drop(struct parcel *p);
+void fetch_free_pieces(struct parcel *p);
+
+#endif

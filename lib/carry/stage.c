@@ -1,0 +1,263 @@
+#include "carry/stage_state.h"
+
+#include "base/mem.h"
+#include "base/shell.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    SAID = 2048,           /* is kept of what a script complains of */
+    IN_VAIN = 1024 * 1024, /* may still come when nobody wants it any more */
+};
+
+/* --- its end --- */
+
+static void release(struct stage *s) {
+    loop_timer_clear(s->loop, &s->turn);
+    for (size_t i = 0; i < s->legs.n; i++) {
+        vec_free(&s->legs.v[i]->items);
+        map_free(&s->legs.v[i]->places);
+    }
+    vec_free(&s->legs);
+    map_free(&s->bases);
+    if (s->send != NULL)
+        stage_send_free(s->send);
+    if (s->fetch != NULL)
+        stage_fetch_free(s->fetch);
+    buf_free(&s->why);
+    buf_free(&s->said);
+    arena_free(&s->arena);
+    free(s);
+}
+
+void stage_free(struct stage *s) {
+    if (s != NULL)
+        release(s);
+}
+
+static void end(struct stage *s) {
+    struct errand *e = s->errand;
+    enum carried how = s->stopping ? s->verdict : CARRIED;
+    struct buf reason = {0};
+    buf_puts(&reason, s->stopping ? s->why.s : "done");
+    if (how == CARRIED && s->fetch != NULL)
+        stage_fetch_done(s);
+    release(s);
+    e->done(e->arg, how, reason.s);
+    buf_free(&reason);
+}
+
+void stage_trouble(struct stage *s, enum carried verdict, const char *fmt, ...) {
+    if (s->stopping)
+        return;
+    s->stopping = true;
+    s->verdict = verdict;
+    va_list ap;
+    va_start(ap, fmt);
+    buf_vprintf(&s->why, fmt, ap);
+    va_end(ap);
+}
+
+void stage_trouble_with(struct stage *s, enum carried verdict, const char *what, struct str name,
+                        const char *why) {
+    struct buf shown = {0};
+    buf_visible(&shown, name);
+    stage_trouble(s, verdict, "%s %s: %s", what, shown.s, why);
+    buf_free(&shown);
+}
+
+/* Its first line: the last one of a tar says only that it has failed. */
+void stage_trouble_there(struct stage *s, enum carried verdict, const char *what) {
+    struct buf shown = {0};
+    const char *newline = s->said.n != 0 ? memchr(s->said.s, '\n', s->said.n) : NULL;
+    size_t n = newline != NULL ? (size_t)(newline - s->said.s) : s->said.n;
+    buf_visible(&shown, (struct str){s->said.s, n < 200 ? n : 200});
+    if (n != 0)
+        stage_trouble(s, verdict, "%s: %s", what, shown.s);
+    else
+        stage_trouble(s, verdict, "%s", what);
+    buf_free(&shown);
+}
+
+/* --- turns --- */
+
+void stage_go(struct stage *s) {
+    loop_timer(s->loop, &s->turn, loop_now(s->loop));
+}
+
+static void turn(void *arg) {
+    struct stage *s = arg;
+    if (!s->stopping && (s->send != NULL ? stage_send_next(s) : stage_fetch_next(s)))
+        return;
+    if (!s->running)
+        end(s);
+}
+
+struct stage *stage_begin(struct loop *loop, struct slot *slot, struct errand *errand) {
+    struct stage *s = mem_zalloc(sizeof *s);
+    *s = (struct stage){.loop = loop, .slot = slot, .errand = errand};
+    s->turn = (struct timer){.expired = turn, .arg = s};
+    if (errand->kind == ERRAND_SEND)
+        s->send = stage_send_new();
+    else
+        s->fetch = stage_fetch_new(loop);
+    stage_go(s);
+    return s;
+}
+
+void stage_output(struct stage *s, enum stream stream, struct str bytes) {
+    if (stream == STREAM_ERR)
+        buf_add(&s->said, bytes.s, bytes.n < SAID - s->said.n ? bytes.n : SAID - s->said.n);
+    else if (s->stopping)
+        s->in_vain += bytes.n;
+    else if (s->send != NULL)
+        stage_send_take(s, bytes);
+    else
+        stage_fetch_take(s, bytes);
+    if (s->in_vain > IN_VAIN && s->running && !s->killed) {
+        slot_signal(s->slot, true);
+        s->killed = true;
+    }
+}
+
+void stage_ended(struct stage *s, int status) {
+    s->running = false;
+    if (!s->stopping && s->send != NULL)
+        stage_send_ended(s, status);
+    else if (!s->stopping)
+        stage_fetch_ended(s, status);
+    stage_go(s);
+}
+
+void stage_unable(struct stage *s, const char *reason) {
+    s->running = false;
+    stage_trouble(s, CARRY_LOST, "%s", reason);
+    stage_go(s);
+}
+
+void stage_broken(struct stage *s, const char *reason) {
+    s->running = false;
+    s->slot = NULL;
+    if (s->said.n != 0)
+        stage_trouble_there(s, CARRY_LOST, reason);
+    else
+        stage_trouble(s, CARRY_LOST, "%s", reason);
+    stage_go(s);
+}
+
+void stage_give_up(struct stage *s) {
+    stage_trouble(s, CARRY_LOST, "given up");
+    if (s->running)
+        slot_give_up(s->slot, "given up");
+    else
+        stage_go(s);
+}
+
+/* --- legs --- */
+
+bool stage_leaves(struct str name) {
+    bool leaves = name.n != 0 && name.s[0] == '/';
+    for (size_t i = 0; i < name.n && !leaves;) {
+        const char *slash = memchr(name.s + i, '/', name.n - i);
+        size_t n = slash != NULL ? (size_t)(slash - name.s) - i : name.n - i;
+        leaves = str_eq((struct str){name.s + i, n}, STR(".."));
+        i += n + 1;
+    }
+    return leaves;
+}
+
+struct str stage_parent(struct str name) {
+    const char *slash = bytes_last(name.s, '/', name.n);
+    return (struct str){name.s, slash != NULL ? (size_t)(slash - name.s) : 0};
+}
+
+bool stage_clean(struct str name, struct buf *out) {
+    if (stage_leaves(name))
+        return false;
+    size_t start = out->n;
+    for (size_t i = 0; i < name.n;) {
+        const char *slash = memchr(name.s + i, '/', name.n - i);
+        struct str part = {name.s + i, slash != NULL ? (size_t)(slash - name.s) - i : name.n - i};
+        i += part.n + 1;
+        if (part.n == 0 || str_eq(part, STR(".")))
+            continue;
+        if (out->n != start)
+            buf_putc(out, '/');
+        buf_str(out, part);
+    }
+    return true;
+}
+
+/* The leg that takes names of that base and kind; or its place. */
+static void **find_leg(struct stage *s, struct str base, bool preserve) {
+    struct buf key = {0};
+    buf_putc(&key, preserve ? 'p' : '-');
+    buf_str(&key, base);
+    struct map_entry *e = map_at(&s->bases, buf_view(&key));
+    if (e->value == NULL)
+        e->key = arena_str(&s->arena, buf_view(&key));
+    buf_free(&key);
+    return &e->value;
+}
+
+struct leg *stage_leg(struct stage *s, struct str base, struct str name, bool alone, bool preserve,
+                      size_t *place) {
+    struct buf text = {0};
+    if (!stage_clean(name, &text)) {
+        stage_trouble_with(s, CARRY_FAILED, "cannot carry", name, "it is a name that is none");
+        return NULL;
+    }
+    struct str clean = arena_str(&s->arena, buf_view(&text));
+    buf_free(&text);
+    void **known = alone ? NULL : find_leg(s, base, preserve);
+    struct leg *leg = alone ? NULL : *known;
+    if (leg == NULL || (s->fetch != NULL && map_get(&leg->places, clean) != NULL)) {
+        leg = arena_alloc(&s->arena, sizeof *leg);
+        *leg = (struct leg){.base = arena_str(&s->arena, base),
+                            .alone = alone,
+                            .preserve = preserve,
+                            .number = s->legs.n};
+        *vec_push(&s->legs) = leg;
+        if (!alone)
+            *known = leg;
+    }
+    *place = leg->items.n;
+    *vec_push(&leg->items) = clean;
+    *map_put(&leg->places, clean) = (void *)(uintptr_t)leg->items.n;
+    return leg;
+}
+
+/* --- scripts --- */
+
+void stage_word(struct buf *script, struct str prefix, struct str name) {
+    struct buf word = {0};
+    buf_str(&word, prefix);
+    buf_str(&word, name);
+    buf_putc(script, ' ');
+    shell_insert(script, SHELL_BARE, buf_view(&word));
+    buf_free(&word);
+}
+
+void stage_enter(const struct leg *leg, struct buf *script) {
+    if (leg->base.n == 0)
+        return;
+    buf_puts(script, "CDPATH= cd --");
+    stage_word(script, STR(""), leg->base);
+    buf_putc(script, '\n');
+}
+
+void stage_want_tar(struct buf *script) {
+    buf_puts(script, "command -v tar >/dev/null || {\n"
+                     "    echo 'there is no tar: install it, or say `stage: none` where the same "
+                     "files are there' >&2\n"
+                     "    exit 127\n"
+                     "}\n");
+}
+
+void stage_run(struct stage *s, struct buf *script) {
+    buf_clear(&s->said);
+    s->running = true;
+    slot_run(s->slot, s->errand->where, buf_view(script), NULL, false);
+    buf_free(script);
+}

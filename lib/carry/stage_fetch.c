@@ -1,0 +1,186 @@
+/* Files on their way from a host as a stream. First it is asked what there is; nothing comes that
+ * was not asked for then. */
+#include "base/mem.h"
+#include "carry/stage_wanted.h"
+
+#include <string.h>
+#include <unistd.h>
+
+enum {
+    ANSWERS_MAX = 256 * 1024 * 1024, /* bytes of names */
+    WORDS = 32 * 1024,               /* bytes of them that one command is given */
+};
+
+struct fetching *stage_fetch_new(struct loop *loop) {
+    struct fetching *f = mem_zalloc(sizeof *f);
+    f->landing = landing_new(loop);
+    f->fd = -1;
+    return f;
+}
+
+static void drop_file(struct fetching *f) {
+    if (f->fd >= 0)
+        close(f->fd);
+    f->fd = -1;
+    if (f->temporary.n != 0)
+        unlink(f->temporary.s);
+    buf_clear(&f->temporary);
+}
+
+void stage_fetch_free(struct fetching *f) {
+    drop_file(f);
+    for (size_t i = 0; i < f->parts.n; i++)
+        vec_free(&f->parts.v[i].wanted);
+    vec_free(&f->parts);
+    vec_free(&f->wanted);
+    vec_free(&f->counts);
+    vec_free(&f->files);
+    tar_reader_free(f->reader);
+    landing_free(f->landing);
+    map_free(&f->landed);
+    map_free(&f->made);
+    map_free(&f->taken);
+    buf_free(&f->answers);
+    buf_free(&f->clean);
+    buf_free(&f->to);
+    buf_free(&f->temporary);
+    free(f);
+}
+
+/* --- asking for it --- */
+
+/* GNU tar takes backslashes in the names that it is given for escapes, others do not. */
+static void want_plain_names(const struct leg *leg, struct buf *script) {
+    bool any = false;
+    for (size_t i = 0; i < leg->items.n && !any; i++)
+        any = memchr(leg->items.v[i].s, '\\', leg->items.v[i].n) != NULL;
+    buf_puts(script, "q=\n");
+    if (any)
+        buf_puts(script, "if tar --no-unquote --help >/dev/null 2>&1; then q=--no-unquote; fi\n");
+}
+
+/* Links are followed where a file was asked for, and come as links in a directory. */
+static void write_script(const struct leg *leg, struct buf *script) {
+    stage_want_tar(script);
+    stage_enter(leg, script);
+    want_plain_names(leg, script);
+    if (leg->alone) {
+        struct buf root = {0};
+        buf_str(&root, leg->items.v[0]);
+        buf_puts(&root, "/.");
+        buf_puts(script, "tar $q -cf -");
+        stage_word(script, STR("./"), buf_view(&root));
+        buf_free(&root);
+        return;
+    }
+    size_t begun = SIZE_MAX;
+    for (size_t i = 0; i < leg->items.n; i++) {
+        if (begun == SIZE_MAX || script->n - begun > WORDS) {
+            buf_puts(script, begun == SIZE_MAX ? "tar $q -chf -" : "\ntar $q -chf -");
+            begun = script->n;
+        }
+        stage_word(script, STR("./"), leg->items.v[i]);
+    }
+}
+
+/* --- turns --- */
+
+void stage_fetch_take(struct stage *s, struct str bytes) {
+    struct fetching *f = s->fetch;
+    if (f->state != LEGS) {
+        buf_add(&f->answers, bytes.s, bytes.n);
+        if (f->answers.n > ANSWERS_MAX)
+            stage_trouble(s, CARRY_FAILED, "cannot fetch what it made: there are too many files");
+        return;
+    }
+    const char *wrong = tar_read(f->reader, bytes);
+    if (wrong != NULL && *wrong != '\0')
+        stage_trouble(s, CARRY_LOST, "cannot fetch its files: tar there gives %s", wrong);
+}
+
+static void fetch_leg(struct stage *s) {
+    struct fetching *f = s->fetch;
+    const struct leg *leg = s->legs.v[f->leg++];
+    struct buf script = {0};
+    tar_reader_free(f->reader);
+    f->reader =
+        tar_reader_new(&(struct tar_events){s, stage_take_entry, stage_take_bytes, stage_take_end});
+    map_free(&f->landed);
+    f->landed = (struct map){0};
+    write_script(leg, &script);
+    stage_run(s, &script);
+}
+
+static void leg_ended(struct stage *s) {
+    struct fetching *f = s->fetch;
+    const struct part *part = &f->parts.v[f->leg - 1];
+    if (!tar_at_end(f->reader))
+        stage_trouble(s, CARRY_LOST, "cannot fetch its files: what came ends too early");
+    for (size_t i = 0; i < part->wanted.n; i++)
+        if (!f->wanted.v[part->wanted.v[i]].came)
+            stage_trouble_with(s, CARRY_LOST, "cannot fetch", f->wanted.v[part->wanted.v[i]].from,
+                               "it did not come");
+}
+
+static void synced(void *arg, int error, struct str failed) {
+    struct stage *s = arg;
+    s->fetch->state = OVER;
+    if (error != 0)
+        stage_trouble_with(s, CARRY_LOST, "cannot keep", failed, strerror(error));
+    stage_go(s);
+}
+
+bool stage_fetch_next(struct stage *s) {
+    struct fetching *f = s->fetch;
+    struct buf script = {0};
+    switch (f->state) {
+    case LOOK:
+        f->state = PLAN;
+        for (size_t i = 0; i < s->errand->n_cargo; i++)
+            *vec_push(&f->counts) = 0;
+        stage_look_ask(s, &script);
+        stage_run(s, &script);
+        return true;
+    case PLAN:
+        f->state = LEGS;
+        stage_look_plan(s);
+        if (s->stopping)
+            return false;
+        /* fall through */
+    case LEGS:
+        if (f->leg < s->legs.n) {
+            fetch_leg(s);
+            return true;
+        }
+        f->state = SYNC;
+        if (landing_is_empty(f->landing))
+            return false;
+        landing_sync(f->landing, f->many, synced, s);
+        return true;
+    case SYNC:
+    case OVER:
+        break;
+    }
+    return false;
+}
+
+void stage_fetch_ended(struct stage *s, int status) {
+    if (status != 0)
+        stage_trouble_there(s, status == 127 ? CARRY_LOST : CARRY_FAILED,
+                            "cannot fetch files from there");
+    else if (s->fetch->state == LEGS)
+        leg_ended(s);
+}
+
+static void add_made(struct stage *s, struct str name) {
+    *vec_push(s->errand->made) = (struct str){mem_strdup(name.s), name.n};
+}
+
+void stage_fetch_done(struct stage *s) {
+    const struct fetching *f = s->fetch;
+    for (size_t i = 0; i < f->wanted.n && s->errand->made != NULL; i++)
+        if (f->wanted.v[i].found && !f->wanted.v[i].tree)
+            add_made(s, f->wanted.v[i].to);
+    for (size_t i = 0; i < f->files.n && s->errand->made != NULL; i++)
+        add_made(s, f->files.v[i]);
+}

@@ -1,0 +1,198 @@
+/* Before anything is fetched: what there is of what was asked for. */
+#include "base/shell.h"
+#include "carry/stage_wanted.h"
+
+#include <fnmatch.h>
+#include <string.h>
+
+enum { OPEN_FILES = 8 }; /* with more, none stays open until it is synced */
+
+/* --- asking --- */
+
+/* The part of a pattern before the first component that has to be looked for, unescaped; false:
+ * there is none. */
+static bool find_literal(struct str pattern, struct buf *literal) {
+    bool wild = false;
+    while (pattern.n != 0) {
+        if (pattern.s[0] == '/') {
+            buf_putc(literal, '/');
+            pattern = (struct str){pattern.s + 1, pattern.n - 1};
+            continue;
+        }
+        size_t n = cargo_component(pattern, &wild);
+        if (wild)
+            return true;
+        cargo_unescape((struct str){pattern.s, n}, literal);
+        pattern = (struct str){pattern.s + n, pattern.n - n};
+    }
+    return false;
+}
+
+void stage_look_ask(struct stage *s, struct buf *script) {
+    const struct errand *e = s->errand;
+    /* One answer: NUMBER, a blank, f, d or o (something else), the name, and a NUL. */
+    buf_puts(script, "l() {\n"
+                     "    if [ -f \"$2\" ]; then t=f\n"
+                     "    elif [ -d \"$2\" ]; then t=d\n"
+                     "    elif [ -e \"$2\" ]; then t=o\n"
+                     "    else return 0; fi\n"
+                     "    printf '%s %s%s\\0' \"$1\" \"$t\" \"$2\"\n"
+                     "}\n"
+                     "m() { [ -L \"$2\" ] || l \"$@\"; }\n");
+    for (size_t i = 0; i < e->n_cargo; i++) {
+        struct buf literal = {0};
+        bool wild = e->cargo[i].pattern && find_literal(e->cargo[i].from, &literal);
+        if (wild) {
+            buf_puts(script, "for f in ");
+            shell_pattern(script, e->cargo[i].from);
+            buf_printf(script, "; do m %zu \"$f\"; done\n", i);
+        } else {
+            buf_printf(script, "l %zu", i);
+            stage_word(script, STR(""),
+                       e->cargo[i].pattern ? buf_view(&literal) : e->cargo[i].from);
+            buf_putc(script, '\n');
+        }
+        buf_free(&literal);
+    }
+}
+
+static bool is_excepted(const struct errand *e, struct str name) {
+    for (size_t i = 0; i < e->n_except; i++)
+        if (str_eq(e->except[i], name))
+            return true;
+    return false;
+}
+
+/* A host may give any name. */
+static bool is_match(const struct cargo *c, struct str name) {
+    struct buf literal = {0};
+    bool wild = find_literal(c->from, &literal), good = str_starts(name, buf_view(&literal));
+    size_t n = literal.n;
+    buf_free(&literal);
+    if (!wild || !good)
+        return good && n == name.n;
+    while (n < name.n && good) {
+        const char *slash = memchr(name.s + n, '/', name.n - n);
+        size_t part = slash != NULL ? (size_t)(slash - name.s) - n : name.n - n;
+        good = cargo_is_plain((struct str){name.s + n, part});
+        n += part + 1;
+    }
+    return good && n == name.n + 1 && fnmatch(c->from.s, name.s, FNM_PATHNAME | FNM_PERIOD) == 0;
+}
+
+void stage_not_regular(struct stage *s, struct str name) {
+    stage_trouble_with(s, CARRY_FAILED, "cannot fetch", name,
+                       "it is not a regular file, and only those can be carried");
+}
+
+static void take_answer(struct stage *s, size_t cargo, char kind, struct str name) {
+    const struct cargo *c = &s->errand->cargo[cargo];
+    struct fetching *f = s->fetch;
+    bool wild = false;
+    struct buf literal = {0}, to = {0};
+    if (c->pattern)
+        wild = find_literal(c->from, &literal);
+    buf_free(&literal);
+    if (c->pattern ? !is_match(c, name) : !str_eq(name, c->from))
+        return;
+    if (wild && (kind == 'f' ? is_excepted(s->errand, name) : kind != 'd' || !c->tree))
+        return;
+    if (!wild && f->counts.v[cargo] != 0)
+        return;
+    if (kind != 'f' && !(kind == 'd' && c->tree)) {
+        stage_not_regular(s, name);
+        return;
+    }
+    if (f->wanted.n == CARGO_MOST) {
+        stage_trouble_with(s, CARRY_FAILED, "cannot fetch", c->from, "there are too many files");
+        return;
+    }
+    f->counts.v[cargo]++;
+    cargo_place(c, name, &to);
+    *vec_push(&f->wanted) = (struct wanted){.from = arena_str(&s->arena, name),
+                                            .to = arena_str(&s->arena, buf_view(&to)),
+                                            .cargo = cargo,
+                                            .tree = kind == 'd',
+                                            .found = c->pattern || c->tree};
+    buf_free(&to);
+}
+
+static void take_answers(struct stage *s) {
+    struct fetching *f = s->fetch;
+    struct str rest = buf_view(&f->answers);
+    while (rest.n != 0 && !s->stopping) {
+        const char *nul = memchr(rest.s, '\0', rest.n);
+        char *end;
+        if (nul == NULL)
+            break;
+        unsigned long cargo = strtoul(rest.s, &end, 10);
+        if (end == rest.s || *end != ' ' || end[1] == '\0' || end[2] == '\0' ||
+            cargo >= s->errand->n_cargo) {
+            stage_trouble(s, CARRY_LOST, "its shell gives an answer that is none");
+            return;
+        }
+        take_answer(s, cargo, end[1], (struct str){end + 2, (size_t)(nul - end) - 2});
+        rest = (struct str){nul + 1, rest.n - (size_t)(nul - rest.s) - 1};
+    }
+}
+
+static void tell_missing(struct stage *s) {
+    const struct errand *e = s->errand;
+    for (size_t i = 0; i < e->n_cargo; i++) {
+        const struct cargo *c = &e->cargo[i];
+        struct buf name = {0}, literal = {0};
+        bool wild = c->pattern && find_literal(c->from, &literal);
+        const char *said = wild && c->to.n == 0  ? "it made nothing that matches "
+                           : wild                ? "nothing there matches "
+                           : c->from.s[0] != '/' ? "it did not make "
+                                                 : "";
+        buf_visible(&name, c->from);
+        if (s->fetch->counts.v[i] == 0 && !c->optional)
+            stage_trouble(s, CARRY_FAILED, "%s%s%s", said, name.s,
+                          *said == '\0' ? " is not there" : "");
+        buf_free(&name);
+        buf_free(&literal);
+    }
+}
+
+/* --- what comes of it --- */
+
+static struct part *part_of(struct stage *s, const struct leg *leg) {
+    while (s->fetch->parts.n <= leg->number)
+        (void)vec_push(&s->fetch->parts);
+    return &s->fetch->parts.v[leg->number];
+}
+
+/* Where the part of a name begins that a stream can hold: behind the first slash, or the last `..`.
+ */
+static size_t find_base(struct str name) {
+    size_t base = 0;
+    while (base < name.n && name.s[base] == '/')
+        base++;
+    for (size_t i = base; i < name.n;) {
+        const char *slash = memchr(name.s + i, '/', name.n - i);
+        size_t n = slash != NULL ? (size_t)(slash - name.s) - i : name.n - i;
+        i += n + 1;
+        if (str_eq((struct str){name.s + i - n - 1, n}, STR("..")))
+            base = i < name.n ? i : name.n;
+    }
+    return base;
+}
+
+void stage_look_plan(struct stage *s) {
+    struct fetching *f = s->fetch;
+    take_answers(s);
+    if (!s->stopping)
+        tell_missing(s);
+    f->many = f->wanted.n > OPEN_FILES;
+    for (size_t i = 0; i < f->wanted.n && !s->stopping; i++) {
+        struct str name = f->wanted.v[i].from;
+        size_t base = find_base(name), place;
+        struct leg *leg =
+            stage_leg(s, (struct str){name.s, base}, (struct str){name.s + base, name.n - base},
+                      f->wanted.v[i].tree, s->errand->cargo[f->wanted.v[i].cargo].preserve, &place);
+        if (leg != NULL)
+            *vec_push(&part_of(s, leg)->wanted) = i;
+        f->many = f->many || f->wanted.v[i].tree;
+    }
+}

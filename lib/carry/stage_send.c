@@ -1,0 +1,217 @@
+/* Files on their way to a host as a stream. In a scratch directory tar writes them under their
+ * names, since nobody looks at them before all are there; elsewhere into a hut, a directory beside,
+ * from where they are renamed when all are whole. */
+#include "base/mem.h"
+#include "carry/stage_plan.h"
+#include "carry/tar.h"
+#include "carry/temporary.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+struct sending *stage_send_new(void) {
+    struct sending *send = mem_zalloc(sizeof *send);
+    send->fd = -1;
+    send->now = time(NULL);
+    return send;
+}
+
+void stage_send_free(struct sending *send) {
+    for (size_t i = 0; i < send->parts.n; i++) {
+        vec_free(&send->parts.v[i].files);
+        vec_free(&send->parts.v[i].directories);
+        map_free(&send->parts.v[i].known);
+    }
+    vec_free(&send->parts);
+    vec_free(&send->directory);
+    vec_free(&send->expanded);
+    cargo_free(&send->items);
+    buf_free(&send->hut);
+    buf_free(&send->block);
+    if (send->fd >= 0)
+        close(send->fd);
+    free(send);
+}
+
+/* --- the stream --- */
+
+static void put_header(struct sending *send, const struct planned *p, struct buf *out) {
+    struct buf name = {0};
+    if (send->hut.n != 0)
+        buf_puts(&name, "f/");
+    buf_str(&name, p->name);
+    tar_add_header(
+        out, &(struct tar_entry){.kind = p->item->kind == CARGO_LINK ? TAR_SYMLINK : TAR_FILE,
+                                 .name = buf_view(&name),
+                                 .link = p->link,
+                                 .mode = p->marks.mode | (send->hut.n != 0 ? 0 : 0200),
+                                 .modified = p->item->preserve ? p->marks.modified : send->now,
+                                 .size = p->size});
+    buf_free(&name);
+}
+
+static void put_mark(struct sending *send, struct buf *out) {
+    if (send->hut.n != 0)
+        tar_add_header(
+            out, &(struct tar_entry){.name = STR(SEND_MARK), .mode = 0600, .modified = send->now});
+}
+
+static uint64_t length_of_stream(struct sending *send, const struct part *part) {
+    struct buf block = {0};
+    uint64_t n = 0;
+    for (size_t i = 0; i < part->files.n; i++) {
+        buf_clear(&block);
+        put_header(send, &part->files.v[i], &block);
+        n += block.n + part->files.v[i].size + tar_padding(part->files.v[i].size);
+    }
+    buf_clear(&block);
+    put_mark(send, &block);
+    tar_add_end(&block);
+    n += block.n;
+    buf_free(&block);
+    return n;
+}
+
+/* Nothing that is opened here may keep us waiting, or be another file a moment later. */
+static bool open_file(struct stage *s, const struct planned *p) {
+    struct stat st;
+    struct sending *send = s->send;
+    send->fd = open(p->item->from.s, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    send->at = p->item->part ? p->item->start : 0;
+    send->left = p->size;
+    if (send->fd < 0)
+        stage_trouble_with(s, CARRY_FAILED, "cannot send", p->item->from, strerror(errno));
+    else if (fstat(send->fd, &st) != 0 || !S_ISREG(st.st_mode) ||
+             (p->item->part ? (uint64_t)st.st_size < send->at + p->size
+                            : (uint64_t)st.st_size != p->size))
+        stage_trouble_with(s, CARRY_FAILED, "cannot send", p->item->from,
+                           "it changed while it was carried");
+    return !s->stopping;
+}
+
+/* The next entry, in the block. */
+static bool next_entry(struct stage *s, const struct part *part) {
+    struct sending *send = s->send;
+    buf_clear(&send->block);
+    send->block_at = 0;
+    if (send->fd >= 0) { /* the one before is done */
+        const struct planned *p = &part->files.v[send->file - 1];
+        static const char zeros[TAR_BLOCK];
+        close(send->fd);
+        send->fd = -1;
+        buf_add(&send->block, zeros, tar_padding(p->size));
+        if (s->errand->tally != NULL)
+            s->errand->tally->files++;
+    }
+    if (send->file < part->files.n) {
+        const struct planned *p = &part->files.v[send->file++];
+        put_header(send, p, &send->block);
+        return p->item->kind == CARGO_LINK || open_file(s, p);
+    }
+    if (send->ending)
+        return false;
+    put_mark(send, &send->block);
+    tar_add_end(&send->block);
+    send->ending = true;
+    return true;
+}
+
+static size_t read_file(struct stage *s, const struct part *part, char *bytes, size_t n) {
+    struct sending *send = s->send;
+    ssize_t got;
+    if (n > send->left)
+        n = (size_t)send->left;
+    do
+        got = pread(send->fd, bytes, n, (off_t)send->at);
+    while (got < 0 && errno == EINTR);
+    if (got <= 0) {
+        stage_trouble_with(s, CARRY_FAILED, "cannot send", part->files.v[send->file - 1].item->from,
+                           got < 0 ? strerror(errno) : "it changed while it was carried");
+        return 0;
+    }
+    send->at += (uint64_t)got;
+    send->left -= (uint64_t)got;
+    if (s->errand->tally != NULL)
+        s->errand->tally->bytes += (uint64_t)got;
+    return (size_t)got;
+}
+
+/* A slot_source. */
+static size_t read_stream(void *context, char *bytes, size_t n) {
+    struct stage *s = context;
+    struct sending *send = s->send;
+    const struct part *part = &send->parts.v[send->leg - 1];
+    if (s->stopping)
+        return 0;
+    if (send->block_at == send->block.n && send->left != 0)
+        return read_file(s, part, bytes, n);
+    if (send->block_at == send->block.n && !next_entry(s, part))
+        return 0;
+    if (n > send->block.n - send->block_at)
+        n = send->block.n - send->block_at;
+    memcpy(bytes, send->block.s + send->block_at, n);
+    send->block_at += n;
+    return n;
+}
+
+/* --- turns --- */
+
+static void choose_hut(struct stage *s, const struct leg *leg) {
+    buf_clear(&s->send->hut);
+    if (!s->errand->make_where || leg->base.n != 0)
+        temporary_name(STR(""), &s->send->hut);
+}
+
+static bool send_leg(struct stage *s) {
+    struct sending *send = s->send;
+    const struct leg *leg = s->legs.v[send->leg];
+    struct part *part = stage_plan_part(s, leg);
+    struct buf script = {0};
+    send->leg++;
+    choose_hut(s, leg);
+    stage_unpack(s, leg, part, &script);
+    if (part->files.n == 0) {
+        bool any = script.n != 0;
+        if (any)
+            stage_run(s, &script);
+        buf_free(&script);
+        return any;
+    }
+    send->file = 0;
+    send->left = 0;
+    send->ending = false;
+    buf_clear(&send->block);
+    send->block_at = 0;
+    buf_clear(&s->said);
+    s->running = true;
+    slot_put(s->slot, s->errand->where, buf_view(&script), length_of_stream(send, part),
+             &(struct slot_source){s, read_stream});
+    buf_free(&script);
+    return true;
+}
+
+bool stage_send_next(struct stage *s) {
+    struct sending *send = s->send;
+    if (send->state == PLACE) {
+        send->state = PLAN;
+        if (stage_plan_ask(s))
+            return true;
+    }
+    if (send->state == PLAN) {
+        send->state = LEGS;
+        stage_plan_make(s);
+    }
+    while (send->leg < s->legs.n && !s->stopping)
+        if (send_leg(s))
+            return true;
+    return false;
+}
+
+void stage_send_ended(struct stage *s, int status) {
+    if (status != 0)
+        stage_trouble_there(s, CARRY_LOST, "cannot send files there");
+}

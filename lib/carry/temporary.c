@@ -1,0 +1,114 @@
+#include "carry/temporary.h"
+
+#include "base/io.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char prefix[] = ".foray-", suffix[] = ".tmp";
+enum { DIGITS = 16 };
+
+/* One run at a time is in a process; its files are made in many places. */
+static struct buf list_path; /* empty: none is written */
+static int list = -1;        /* the names, with a NUL behind each; made with the first one */
+
+/* --- what is left of the last run --- */
+
+/* Nothing else goes, whatever stands in the list. */
+bool temporary_is(struct str name) {
+    size_t n = sizeof prefix - 1 + DIGITS + sizeof suffix - 1;
+    const char *slash = bytes_last(name.s, '/', name.n);
+    const char *base = slash != NULL ? slash + 1 : name.s;
+    return name.n - (size_t)(base - name.s) == n && strncmp(base, prefix, sizeof prefix - 1) == 0 &&
+           strcmp(base + n - (sizeof suffix - 1), suffix) == 0;
+}
+
+static void remove_left(const char *path) {
+    struct buf names = {0};
+    if (io_read_file(path, SIZE_MAX / 2, &names) != 0) {
+        buf_free(&names);
+        return; /* most often there is none */
+    }
+    for (size_t at = 0, end; at < names.n; at = end + 1) {
+        const char *nul = memchr(names.s + at, '\0', names.n - at);
+        if (nul == NULL)
+            break; /* cut: it was not made either */
+        end = (size_t)(nul - names.s);
+        if (temporary_is((struct str){names.s + at, end - at}))
+            unlink(names.s + at);
+    }
+    unlink(path);
+    buf_free(&names);
+}
+
+void temporary_begin(const char *dir) {
+    buf_clear(&list_path);
+    buf_printf(&list_path, "%s/temporary", dir);
+    remove_left(list_path.s);
+}
+
+void temporary_end(void) {
+    if (list >= 0) {
+        close(list);
+        unlink(list_path.s);
+    }
+    list = -1;
+    buf_free(&list_path);
+}
+
+/* Before the file itself is made. */
+static void write_down(const struct buf *name) {
+    if (list < 0 && list_path.n != 0)
+        list = open(list_path.s, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    if (list >= 0)
+        io_write_all(list, (struct str){name->s, name->n + 1});
+}
+
+/* --- making them --- */
+
+/* Not made from the name, which may have all the 255 bytes that a name may have. */
+void temporary_name(struct str name, struct buf *temporary) {
+    const char *slash = bytes_last(name.s, '/', name.n);
+    size_t dir = slash != NULL ? (size_t)(slash - name.s) + 1 : 0;
+    uint64_t number;
+    if (getentropy(&number, sizeof number) != 0)
+        abort(); /* never fails for so few bytes on a system that has it */
+    buf_clear(temporary);
+    buf_str(temporary, (struct str){name.s, dir});
+    buf_printf(temporary, "%s%0*llx%s", prefix, DIGITS, (unsigned long long)number, suffix);
+}
+
+static void find_name(struct str name, struct buf *temporary) {
+    temporary_name(name, temporary);
+    write_down(temporary);
+}
+
+int temporary_link(struct str name, const char *target, struct buf *temporary) {
+    int error = io_make_parents(name);
+    for (int tries = 0; error == 0 && tries < 100; tries++) {
+        find_name(name, temporary);
+        if (symlink(target, temporary->s) == 0)
+            return 0;
+        if (errno != EEXIST)
+            return errno;
+    }
+    return error != 0 ? error : EEXIST;
+}
+
+int temporary_open(struct str name, mode_t mode, struct buf *temporary) {
+    int error = io_make_parents(name);
+    for (int tries = 0; error == 0 && tries < 100; tries++) {
+        find_name(name, temporary);
+        int fd =
+            open(temporary->s, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode | 0600);
+        if (fd >= 0 || errno != EEXIST)
+            return fd;
+    }
+    errno = error != 0 ? error : EEXIST;
+    return -1;
+}

@@ -1,0 +1,28 @@
+/* Files on their way: under a temporary name beside their own until they are whole. The names are
+ * written down in .foray/temporary as long as a run lasts, so that the next one can remove what is
+ * left of them when foray is killed. */
+#ifndef FORAY_CARRY_TEMPORARY_H
+#define FORAY_CARRY_TEMPORARY_H
+
+#include "base/str.h"
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+/* Removes what is left of the last run in this directory; from now on names are written down in
+ * DIR/temporary. The caller holds the lock of DIR. That this fails does no harm. */
+void temporary_begin(const char *dir);
+void temporary_end(void); /* none is left */
+
+/* Opens a new file beside `name`, to be renamed to it when it is whole; makes the directories
+ * above. The descriptor, and the temporary name; -1 with errno (the name is then of no use). */
+int temporary_open(struct str name, mode_t mode, struct buf *temporary);
+
+/* A name beside `name` that nothing has, for a file on another machine. */
+void temporary_name(struct str name, struct buf *temporary);
+bool temporary_is(struct str name); /* whether a name is such a one */
+
+/* Makes a symbolic link beside `name`, likewise. 0 or errno. */
+int temporary_link(struct str name, const char *target, struct buf *temporary);
+
+#endif

@@ -1,0 +1,207 @@
+#include "run/hosts_state.h"
+
+#include "base/mem.h"
+#include "run/files.h"
+#include "way/connection.h"
+#include "way/launcher.h"
+
+#include <stdlib.h>
+
+enum { CARRY_PATIENCE = 4 };      /* disks may be silent for so much longer than hosts */
+enum { MAX_PROCESSES = 1 << 20 }; /* of a launcher: no bound of ours */
+#define LINK_PAUSE (2 * SECOND)   /* after a further connection to a host was refused */
+
+/* It takes no more than so many, and neither will others to this host. */
+void link_learn_channels(struct link *link, size_t n) {
+    link->max_channels = n;
+    if (n != 0 && n < link->site->max_channels)
+        link->site->max_channels = n;
+}
+
+/* Until when no more are opened there. */
+int64_t site_pause_growth(struct site *h) {
+    int64_t until = loop_now(h->hosts->loop) + LINK_PAUSE;
+    loop_timer(h->hosts->loop, &h->link_pause, until);
+    return until;
+}
+
+/* --- carriers --- */
+
+static void open_files(struct link *link);
+
+static void carrier_broken(void *context, struct carrier *k, bool refused, const char *reason) {
+    struct link *link = context;
+    struct hosts *x = link->site->hosts;
+    link->carrier = NULL;
+    bool elsewhere = refused && link->files == NULL && link->seats.n != 0;
+    if (elsewhere)
+        link_learn_channels(link, link->seats.n);
+    struct errand *e = carrier_take_back(k);
+    *vec_push(&x->buried_carriers) = k;
+    loop_timer(x->loop, &x->sweep, loop_now(x->loop));
+    if (elsewhere)
+        open_files(link);
+    while (e != NULL) {
+        struct errand *next = e->next;
+        if (elsewhere)
+            link_carry(link, e);
+        else
+            e->done(e->arg, CARRY_LOST, reason);
+        e = next;
+    }
+}
+
+static void carrier_holds(void *context, struct str name) {
+    struct site *h = ((struct link *)context)->site;
+    h->hosts->events->host_holds(h->hosts->events->context, h->host, name);
+}
+
+/* A link has one, as soon as it has something to carry. */
+void link_carry(void *context, struct errand *e) {
+    struct link *link = context;
+    struct way *way = link->files != NULL ? link->files : link->way;
+    if (!way_is_ready(way)) {
+        e->next = link->to_carry;
+        link->to_carry = e;
+        return;
+    }
+    if (link->carrier == NULL)
+        link->carrier = carrier_open(link->site->hosts->loop, way, link->site->store,
+                                     CARRY_PATIENCE * link->site->target.silence,
+                                     &(struct carrier_events){link, carrier_broken, carrier_holds});
+    carrier_do(link->carrier, e);
+}
+
+static void files_ready(void *context, struct way *w) {
+    (void)w;
+    struct link *link = context;
+    struct errand *e = link->to_carry;
+    link->to_carry = NULL;
+    while (e != NULL) {
+        struct errand *next = e->next;
+        link_carry(link, e);
+        e = next;
+    }
+}
+
+/* --- connections --- */
+
+void link_drop(struct link *link) {
+    if (link->carrier != NULL)
+        carrier_free(link->carrier);
+    while (link->seats.n != 0)
+        seat_bury(link->seats.v[link->seats.n - 1]);
+    hosts_sweep(
+        link->site->hosts); /* no connection is in the middle of a round when it is dropped */
+    way_close(link->way);
+    if (link->files != NULL)
+        way_close(link->files);
+    files_free_names(&link->words);
+    vec_free(&link->seats);
+    struct site *h = link->site;
+    for (size_t i = 0; i < h->links.n; i++)
+        if (h->links.v[i] == link)
+            h->links.v[i] = h->links.v[--h->links.n];
+    free(link);
+}
+
+/* The rides of a connection that is gone. Their errands go with its carriers. */
+void link_collect_rides(struct link *link, struct ride ***rides, size_t *n) {
+    VEC(struct ride *) found = {0};
+    for (size_t i = 0; i < link->seats.n; i++)
+        if (link->seats.v[i]->ride != NULL) {
+            link->seats.v[i]->ride->seat = NULL;
+            *vec_push(&found) = link->seats.v[i]->ride;
+            link->seats.v[i]->ride = NULL;
+        }
+    *rides = found.v;
+    *n = found.n;
+}
+
+static void link_lost(void *context, struct way *w, bool for_good, const char *reason) {
+    (void)w;
+    struct link *link = context;
+    struct site *h = link->site;
+    struct hosts *x = h->hosts;
+    struct buf why = {0};
+    struct ride **rides;
+    size_t n;
+    buf_puts(&why, reason);
+    link_collect_rides(link, &rides, &n);
+    link_drop(link);
+    if (h->links.n == 0 || !h->up) {
+        for (size_t i = 0; i < n; i++)
+            ride_free(rides[i]);
+        if (!x->closing)
+            site_lose(h, for_good, why.s);
+    } else {
+        /* The others go on; whoever was on this one is told that it is lost. */
+        h->no_link_before = site_pause_growth(h);
+        for (size_t i = 0; i < n; i++) {
+            struct job *job = rides[i]->job;
+            ride_free(rides[i]);
+            job->end = JOB_LOST;
+            buf_str(&job->reason, buf_view(&why));
+            x->events->ended(x->events->context, job);
+        }
+    }
+    free(rides);
+    buf_free(&why);
+}
+
+static void link_ready(void *context, struct way *w) {
+    (void)w;
+    struct link *link = context;
+    seat_open(link);
+    if (link->site->up)
+        site_grow(link->site);
+}
+
+/* Its own connection is full of slots: another one, which comes and goes with it. */
+static void open_files(struct link *link) {
+    struct site *h = link->site;
+    struct way_events events = {link, files_ready, link_lost};
+    link->files = connection_open(h->hosts->shared, &h->target, &events);
+}
+
+void link_open(struct site *h) {
+    struct link *link = mem_zalloc(sizeof *link);
+    link->site = h;
+    link->max_channels = h->max_channels;
+    struct way_events events = {link, link_ready, link_lost};
+    *vec_push(&h->links) = link;
+    if (h->host->launch == NULL) {
+        link->way = connection_open(h->hosts->shared, &h->target, &events);
+    } else {
+        link->max_channels = MAX_PROCESSES;
+        graph_launch(h->host, NULL, &link->words);
+        link->way = launcher_open(h->hosts->loop, h->hosts->children, &link->words, &events);
+    }
+}
+
+/* How many seats a connection may have: one of its channels is for carrying files. */
+static size_t seats_allowed(const struct link *link) {
+    if (link->files != NULL)
+        return link->max_channels;
+    return link->max_channels > 1 ? link->max_channels - 1 : 1;
+}
+
+/* More jobs wait than seats are being opened: opens more. */
+void site_grow(struct site *h) {
+    if (!h->up || h->hosts->closing)
+        return;
+    int64_t now = loop_now(h->hosts->loop);
+    size_t coming = 0; /* seats, with connections that are being opened */
+    for (size_t i = 0; i < h->links.n; i++) {
+        struct link *link = h->links.v[i];
+        coming += way_is_ready(link->way) ? 0 : seats_allowed(link);
+        while (h->n_waiting > h->seats_opening && way_is_ready(link->way) &&
+               link->seats.n < seats_allowed(link) && now >= h->no_seat_before)
+            seat_open(link);
+    }
+    while (h->n_waiting > h->seats_opening + coming && now >= h->no_link_before &&
+           now >= h->no_seat_before) {
+        link_open(h);
+        coming += seats_allowed(h->links.v[h->links.n - 1]);
+    }
+}

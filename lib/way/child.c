@@ -1,0 +1,288 @@
+#include "way/child.h"
+
+#include "base/mem.h"
+#include "loop/spawn.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* How long one may take to tidy up when its standard input has ended, before TERM; and how long its
+ * output is still read when it has ended but something it left holds its pipes. */
+#define TIDYING (10 * SECOND)
+#define DRAIN (250 * MILLISECOND)
+
+enum { ROUNDS = 64 }; /* of its party, before the others in the loop have their turn */
+
+struct child {
+    struct channel base;
+    struct children *all;
+    struct child *next, **link;
+    struct party party;
+    pid_t pid; /* and process group, and session */
+    struct watch in, out, err;
+    struct watch exit; /* a pidfd; fd < 0 where there is none */
+    bool exited;       /* and is reaped */
+    bool freed;        /* nobody has the channel any more */
+    bool pumping;
+    bool asked; /* TERM was sent */
+    struct timer kick, harder;
+};
+
+struct children {
+    struct loop *loop;
+    const struct watcher *watcher;
+    struct child *first;
+};
+
+static void close_end(struct child *c, struct watch *w) {
+    if (w->fd < 0)
+        return;
+    loop_unwatch(c->all->loop, w);
+    close(w->fd);
+    w->fd = -1;
+}
+
+static void forget(struct child *c) {
+    close_end(c, &c->in);
+    close_end(c, &c->out);
+    close_end(c, &c->err);
+    close_end(c, &c->exit);
+    loop_timer_clear(c->all->loop, &c->kick);
+    loop_timer_clear(c->all->loop, &c->harder);
+    *c->link = c->next;
+    if (c->next != NULL)
+        c->next->link = c->link;
+    free(c);
+}
+
+/* --- its party's turns --- */
+
+static void pump(struct child *c) {
+    int rounds = 0;
+    if (c->pumping)
+        return;
+    c->pumping = true;
+    while (!c->freed && rounds < ROUNDS && c->party.advance(c->party.arg))
+        rounds++;
+    c->pumping = false;
+    if (rounds == ROUNDS)
+        loop_timer(c->all->loop, &c->kick, loop_now(c->all->loop));
+}
+
+static void kicked(void *arg) {
+    struct child *c = arg;
+    if (c->freed && c->exited)
+        forget(c);
+    else
+        pump(c);
+}
+
+static void kick(struct channel *base) {
+    struct child *c = (struct child *)base;
+    loop_timer(c->all->loop, &c->kick, loop_now(c->all->loop));
+}
+
+static void stream_ready(void *arg, short revents) {
+    (void)revents;
+    pump(arg);
+}
+
+/* --- streams --- */
+
+static enum channel_state state(struct channel *base) {
+    (void)base;
+    return CHANNEL_OPEN;
+}
+
+static ssize_t read_some(struct channel *base, enum stream stream, void *bytes, size_t n) {
+    struct child *c = (struct child *)base;
+    struct watch *w = stream == STREAM_OUT ? &c->out : &c->err;
+    if (w->fd < 0)
+        return 0;
+    ssize_t got = read(w->fd, bytes, n);
+    if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR))
+        close_end(c, w);
+    return got > 0 ? got : 0;
+}
+
+static size_t write_some(struct channel *base, const void *bytes, size_t n) {
+    struct child *c = (struct child *)base;
+    if (c->in.fd < 0 || n == 0)
+        return 0;
+    ssize_t taken = write(c->in.fd, bytes, n);
+    if (taken < 0 && errno != EAGAIN && errno != EINTR)
+        close_end(c, &c->in); /* it reads no more; that it has ended shows when reading */
+    else
+        c->in.events = taken < (ssize_t)n ? POLLOUT : 0;
+    return taken > 0 ? (size_t)taken : 0;
+}
+
+static bool finish(struct channel *base) {
+    struct child *c = (struct child *)base;
+    close_end(c, &c->in);
+    return true;
+}
+
+static bool ended(struct channel *base) {
+    struct child *c = (struct child *)base;
+    return c->out.fd < 0 && c->err.fd < 0;
+}
+
+/* --- its end --- */
+
+static void harder(void *arg) {
+    struct child *c = arg;
+    int64_t now = loop_now(c->all->loop);
+    if (c->exited) { /* somebody else holds its pipes: not waited for */
+        close_end(c, &c->out);
+        close_end(c, &c->err);
+        pump(c);
+    } else if (!c->asked) {
+        c->asked = true;
+        kill(-c->pid, SIGTERM);
+        kill(-c->pid, SIGCONT);
+        loop_timer(c->all->loop, &c->harder, now + GRACE);
+    } else {
+        kill(-c->pid, SIGKILL);
+    }
+}
+
+static void reap(struct child *c) {
+    struct loop *loop = c->all->loop;
+    kill(-c->pid, SIGTERM); /* what is left of its group */
+    watcher_remove(c->all->watcher, c->pid);
+    while (waitpid(c->pid, NULL, 0) < 0 && errno == EINTR)
+        ;
+    c->exited = true;
+    if (c->freed) {
+        forget(c);
+        return;
+    }
+    close_end(c, &c->exit);
+    close_end(c, &c->in);
+    loop_timer(loop, &c->harder, loop_now(loop) + DRAIN);
+    kick(&c->base);
+}
+
+static void exit_ready(void *arg, short revents) {
+    (void)revents;
+    reap(arg);
+}
+
+void children_look(struct children *all) {
+    for (struct child *c = all->first, *next; c != NULL; c = next) {
+        siginfo_t info = {0};
+        next = c->next;
+        if (c->exit.fd < 0 && !c->exited &&
+            waitid(P_PID, (id_t)c->pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+            info.si_pid == c->pid)
+            reap(c);
+    }
+}
+
+static void free_channel(struct channel *base) {
+    struct child *c = (struct child *)base;
+    struct loop *loop = c->all->loop;
+    c->freed = true;
+    close_end(c, &c->in);
+    close_end(c, &c->out);
+    close_end(c, &c->err);
+    if (c->exited)
+        kick(base); /* not from within: its party may be in the middle of a turn */
+    else
+        loop_timer(loop, &c->harder, loop_now(loop) + TIDYING);
+}
+
+static const struct channel_table table = {state, read_some, write_some,  finish,
+                                           ended, kick,      free_channel};
+
+/* --- its start --- */
+
+static void close_pair(const int ends[2]) {
+    close(ends[0]);
+    close(ends[1]);
+}
+
+static int start(struct child *c, char *const *argv) {
+    int in[2], out[2], err[2], error;
+    if ((error = spawn_pipe(in, 1)) != 0)
+        return error;
+    if ((error = spawn_pipe(out, 0)) != 0) {
+        close_pair(in);
+        return error;
+    }
+    if ((error = spawn_pipe(err, 0)) != 0) {
+        close_pair(in);
+        close_pair(out);
+        return error;
+    }
+    error = spawn(&c->pid, &(struct birth){.watcher = c->all->watcher,
+                                           .program = argv[0],
+                                           .argv = argv,
+                                           .in = in[0],
+                                           .out = out[1],
+                                           .err = err[1],
+                                           .session = true,
+                                           .lifeline = true});
+    close(in[0]);
+    close(out[1]);
+    close(err[1]);
+    c->in = (struct watch){.fd = in[1], .events = 0, .ready = stream_ready, .arg = c};
+    c->out = (struct watch){.fd = out[0], .events = POLLIN, .ready = stream_ready, .arg = c};
+    c->err = (struct watch){.fd = err[0], .events = POLLIN, .ready = stream_ready, .arg = c};
+    if (error != 0) {
+        close_end(c, &c->in);
+        close_end(c, &c->out);
+        close_end(c, &c->err);
+    }
+    return error;
+}
+
+struct channel *child_open(struct children *all, char *const *argv, struct party party) {
+    struct child *c = mem_zalloc(sizeof *c);
+    *c = (struct child){.base = {&table}, .all = all, .party = party};
+    int error = start(c, argv);
+    if (error != 0) {
+        free(c);
+        errno = error;
+        return NULL;
+    }
+    c->link = &all->first;
+    c->next = all->first;
+    if (c->next != NULL)
+        c->next->link = &c->next;
+    all->first = c;
+    c->kick = (struct timer){.expired = kicked, .arg = c};
+    c->harder = (struct timer){.expired = harder, .arg = c};
+    c->exit =
+        (struct watch){.fd = spawn_pidfd(c->pid), .events = POLLIN, .ready = exit_ready, .arg = c};
+    loop_watch(all->loop, &c->in);
+    loop_watch(all->loop, &c->out);
+    loop_watch(all->loop, &c->err);
+    if (c->exit.fd >= 0)
+        loop_watch(all->loop, &c->exit);
+    kick(&c->base);
+    return &c->base;
+}
+
+/* --- all of them --- */
+
+struct children *children_new(struct loop *loop, const struct watcher *watcher) {
+    struct children *all = mem_zalloc(sizeof *all);
+    *all = (struct children){.loop = loop, .watcher = watcher};
+    return all;
+}
+
+void children_free(struct children *all) {
+    while (all->first != NULL)
+        forget(all->first);
+    free(all);
+}
+
+bool children_ended(const struct children *all) {
+    return all->first == NULL;
+}

@@ -1,0 +1,25 @@
+/* Channels that are processes here, with pipes for their three streams: what a command that runs
+ * commands elsewhere is at this end. */
+#ifndef FORAY_WAY_CHILD_H
+#define FORAY_WAY_CHILD_H
+
+#include "loop/loop.h"
+#include "loop/watcher.h"
+#include "way/way.h"
+
+/* All of them, until they have ended: that takes its time when nobody has the channel any more. */
+struct children;
+
+struct children *children_new(struct loop *loop, const struct watcher *watcher);
+/* Their channels must have been freed. Those that have not ended are left to the watcher. */
+void children_free(struct children *all);
+bool children_ended(const struct children *all);
+/* SIGCHLD came. */
+void children_look(struct children *all);
+
+/* Starts argv (ends in NULL; looked for in PATH), as a session of its own without a terminal. Its
+ * standard input is its lifeline: when the channel is freed that ends, and what does not end
+ * then is ended. NULL, with errno, if it could not be started. */
+struct channel *child_open(struct children *all, char *const *argv, struct party party);
+
+#endif

@@ -8,6 +8,8 @@
 #include "way/ssh_methods.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -46,6 +48,7 @@ struct connection {
     VEC(struct member *) members; /* NULL: has left; tidied after a round */
     const struct member *opener;
     bool pumping;
+    bool served; /* it runs something for us */
     char *in; /* received, not yet asked for by libssh2: from in_at to in_n */
     size_t in_at, in_n;
     uint64_t received; /* bytes that libssh2 has taken */
@@ -163,6 +166,18 @@ static bool is_held(const struct connection *c) {
     return c->shared->held && c->state == READY;
 }
 
+/* Until it runs something sshd lets a small packet wait for the acknowledgement of the one before
+ * it, which the kernel here would put off by 40 ms. Linux forgets each time that it was told. */
+static void acknowledge(const struct connection *c) {
+#ifdef TCP_QUICKACK
+    int on = 1;
+    if (!c->served)
+        setsockopt(c->socket.fd, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof on);
+#else
+    (void)c;
+#endif
+}
+
 static ssize_t give_received(libssh2_socket_t fd, void *bytes, size_t n, int flags,
                              void **abstract) {
     struct connection *c = *abstract;
@@ -192,6 +207,7 @@ static ssize_t give_received(libssh2_socket_t fd, void *bytes, size_t n, int fla
         c->in_at = 0;
         c->in_n = (size_t)got;
         c->last_sign = loop_now(c->loop);
+        acknowledge(c);
     }
     if (n > c->in_n - c->in_at)
         n = c->in_n - c->in_at;
@@ -644,6 +660,7 @@ bool connection_may_open(struct connection *c, const struct member *m) {
 void connection_opened(struct connection *c, const struct member *m) {
     if (c->opener == m)
         c->opener = NULL;
+    c->served = true;
 }
 
 void connection_kick(struct connection *c) {

@@ -47,6 +47,7 @@ struct site {
     struct host *host;
     struct ssh_target target;
     bool asking, configured, up; /* asking: for its configuration */
+    bool perl_works;             /* there, as a seat has found */
     VEC(struct link *) links;
     struct seat *idle;
     struct ride *waiting, **last_waiting;

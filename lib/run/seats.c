@@ -98,11 +98,12 @@ static void ride_over(void *arg, struct remote *r) {
 
 static void seat_ready(void *context, struct slot *slot, uint32_t cores, uint64_t memory,
                        double load) {
-    (void)slot;
     struct seat *seat = context;
     struct site *h = seat->link->site;
     struct hosts *x = h->hosts;
     seat->ready = true;
+    seat->empty = slot_first_directory(slot);
+    h->perl_works = h->perl_works || slot_has_perl(slot);
     h->seats_opening--;
     seat_give_back(seat);
     if (!h->up) {
@@ -197,6 +198,7 @@ void seat_open(struct link *link) {
     struct slot_options options = {
         .count_cores = !h->up,
         .keep_scratch = h->hosts->options.keep_scratch,
+        .perl_works = h->perl_works,
         .silence = silence > SLOT_SILENCE ? (unsigned)silence : SLOT_SILENCE,
     };
     seat->slot = slot_open(h->hosts->loop, link->way, &options, &events);

@@ -110,6 +110,7 @@ static void ready(void *context, struct slot *slot, uint32_t cores, uint64_t mem
     if (ride->job == NULL)
         return;
     const struct launch *launch = ride->job->host->launch;
+    ride->empty = slot_first_directory(slot);
     struct berth berth = {
         .slot = slot,
         .loop = ride->solo->loop,

@@ -49,7 +49,7 @@ struct connection {
     const struct member *opener;
     bool pumping;
     bool served; /* it runs something for us */
-    char *in; /* received, not yet asked for by libssh2: from in_at to in_n */
+    char *in;    /* received, not yet asked for by libssh2: from in_at to in_n */
     size_t in_at, in_n;
     uint64_t received; /* bytes that libssh2 has taken */
     bool dry;    /* in this round the socket had no more: it is not asked again by every channel */

@@ -23,7 +23,7 @@
 #   \036NONCE - REASON      likewise: the host could not start it, or has ended it
 #   \036NONCE !             likewise: who waited for it was killed
 #   \036NONCE.              on standard error: it has ended
-#   \036ID ready CORES MEMORY LOAD ROOT (MEMORY in KiB; 0: not known), \036ID load LOAD
+#   \036ID ready CORES MEMORY LOAD ADOPTS ROOT (MEMORY in KiB; 0: not known; ADOPTS 1 or 0), \036ID load LOAD
 #   \036ID facts MEMORY DISK (both in KiB; -: not known)
 #   \036ID no REASON        no step can be started here
 #   \036ID bye              it is all over
@@ -43,7 +43,7 @@ _foray_self='' _foray_pid='' _foray_asked='' _foray_hard='' _foray_cut='' _foray
 unset _foray_text
 set -- "$_foray_adopts"
 unset _foray_adopts # which is exported
-_foray_adopts=$1
+_foray_adopts=$1 _foray_perl=${1:-0}
 trap '' HUP PIPE TERM USR1 USR2
 
 _foray_load() {
@@ -451,16 +451,16 @@ if [ -n "$_foray_ask" ]; then
 fi
 exec 4>&2 2>/dev/null
 
-# One byte must fit into it, too.
+# One byte must fit into it, too. The first directory for a step is made with it.
 _foray_why=
 for _foray_v in "${TMPDIR:-/tmp}" /tmp /var/tmp; do
     _foray_root=$_foray_v/foray-$_foray_id
-    if _foray_l=$(mkdir -m 700 -- "$_foray_root" 2>&1); then
+    if _foray_l=$(mkdir -m 700 -- "$_foray_root" "$_foray_root/0" 2>&1); then
         printf . >"$_foray_root/script" && break
         _foray_l="there is no room in $_foray_v"
         rm -rf -- "$_foray_root"
     fi
-    _foray_why=${_foray_why:-$_foray_l}
+    _foray_why=${_foray_why:-${_foray_l%%"$_foray_nl"*}}
     _foray_root=
 done
 [ -n "$_foray_root" ] || _foray_give_up "it has no place for a scratch directory: $_foray_why; TMPDIR there can name one"
@@ -468,7 +468,7 @@ done
 trap _foray_end ALRM
 _foray_heard
 _foray_load
-printf '\036%s ready %s %s %s %s\n' "$_foray_id" "$_foray_cores" "$_foray_mem" "$_foray_l" "$_foray_root"
+printf '\036%s ready %s %s %s %s %s\n' "$_foray_id" "$_foray_cores" "$_foray_mem" "$_foray_l" "$_foray_perl" "$_foray_root"
 while IFS= read -r _foray_line; do
     [ "$_foray_line" != end ] || break
     # shellcheck disable=SC2119

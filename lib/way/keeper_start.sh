@@ -1,9 +1,10 @@
 # What a slot's shell runs first: it becomes keeper.sh, whose text is in _foray_text. Where Linux and perl are there, it
 # is made one that adopts the orphans among its descendants: whatever a step does to get away from its parents, session
-# and process group, it is a child of the keeper then. There is no other way to do that from plain sh.
+# and process group, it is a child of the keeper then. There is no other way to do that from plain sh. That perl works is
+# tried first, where no other slot has done so (_foray_sure).
 # shellcheck shell=sh disable=SC2154 # that comes from outside
 _foray_adopts=
-if { [ -r "/proc/$$/task/$$/children" ] && command -v perl && perl -e 1; } </dev/null >/dev/null 2>&1; then
+if { [ -r "/proc/$$/task/$$/children" ] && command -v perl && { [ -n "$_foray_sure" ] || perl -e 1; }; } </dev/null >/dev/null 2>&1; then
     export _foray_text
     # PR_SET_CHILD_SUBREAPER is 36. The number of prctl itself is the machine's, which the header of a program names.
     # shellcheck disable=SC2016 # perl's own variables

@@ -49,6 +49,7 @@ struct slot {
     struct buf noise;   /* the last line that came on standard output before it was ready */
     bool deserted;      /* who waited for its end there was killed */
     bool clean;
+    bool adopts;
     double load;
     struct timer deadline;
     char *buffer;
@@ -279,7 +280,7 @@ static uint64_t parse_kib(const char *text) {
 
 /* A line of the keeper's own, after its mark. */
 static void take_word(struct slot *s, const char *said) {
-    unsigned cores;
+    unsigned cores, adopts;
     unsigned long long memory; /* KiB */
     char load[32], disk[32];
     int at = 0;
@@ -289,10 +290,12 @@ static void take_word(struct slot *s, const char *said) {
         break_slot(s, reason.s);
         buf_free(&reason);
     } else if (s->state == WAITING &&
-               sscanf(said, " ready %u %llu %31s %n", &cores, &memory, load, &at) == 3 && at > 0 &&
-               said[at] == '/' && strlen(said + at) <= ROOT_MAX) {
+               sscanf(said, " ready %u %llu %31s %1u %n", &cores, &memory, load, &adopts, &at) ==
+                   4 &&
+               at > 0 && said[at] == '/' && strlen(said + at) <= ROOT_MAX) {
         buf_clear(&s->scratch);
         buf_puts(&s->scratch, said + at);
+        s->adopts = adopts != 0;
         became(s, IDLE);
         loop_timer_clear(s->loop, &s->deadline);
         s->events.ready(s->events.context, s, cores, memory < UINT64_MAX / 1024 ? memory * 1024 : 0,
@@ -437,7 +440,7 @@ static bool open_channel(struct slot *s) {
                s->options.count_cores ? "1" : "", s->options.keep_scratch ? "1" : "",
                s->options.silence / 3);
     buf_puts(&text, keeper_script);
-    buf_puts(&s->to_send, "_foray_text=");
+    buf_printf(&s->to_send, "_foray_sure=%s _foray_text=", s->options.perl_works ? "1" : "");
     shell_quote(&s->to_send, buf_view(&text));
     buf_puts(&s->to_send, "\n");
     buf_puts(&s->to_send, keeper_start_script);
@@ -494,6 +497,17 @@ void slot_free(struct slot *s) {
 
 struct str slot_scratch(const struct slot *s) {
     return buf_view(&s->scratch);
+}
+
+char *slot_first_directory(const struct slot *s) {
+    struct buf name = {0};
+    buf_str(&name, buf_view(&s->scratch));
+    buf_puts(&name, "/0");
+    return name.s;
+}
+
+bool slot_has_perl(const struct slot *s) {
+    return s->adopts;
 }
 
 static void start(struct slot *s, struct str where, struct str script, const str_list *variables,

@@ -32,6 +32,7 @@ struct slot_events {
 struct slot_options {
     bool count_cores; /* ask for them too, which costs a moment */
     bool keep_scratch;
+    bool perl_works; /* as another slot there has found: slot_has_perl */
     /* A keeper that hears nothing for so many seconds takes this side for gone, and ends what runs:
      * it is to have a word (slot_ping) three times in these. */
     unsigned silence;
@@ -44,8 +45,11 @@ struct slot *slot_open(struct loop *loop, struct way *w, const struct slot_optio
 /* Forgets it, whatever it does; the other side ends what runs. */
 void slot_free(struct slot *s);
 
-struct str slot_scratch(const struct slot *s); /* below it the slot's scratch directories stand;
-                                                  known when it is ready */
+struct str slot_scratch(const struct slot *s);    /* below it the slot's scratch directories stand;
+                                                     known when it is ready */
+char *slot_first_directory(const struct slot *s); /* one that is there and empty when it is ready;
+                                                     the caller's */
+bool slot_has_perl(const struct slot *s);         /* known likewise; false: it may have one */
 /* Starts a script in a directory (a scratch directory below slot_scratch is made if it is not
  * there), with variables NAME=VALUE (NULL: none) added to the environment there. The slot must be
  * idle. detach: what it leaves running when it has succeeded stays; the slot is to be freed then.

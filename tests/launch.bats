@@ -13,16 +13,18 @@ setup() {
     cd "$BATS_TEST_TMPDIR" || return
     chmod 755 .
     use_fleet
+    export TMPDIR=$BATS_FILE_TMPDIR/tmp # where what runs here has its scratch directories
+    mkdir -p -m 1777 "$TMPDIR"
 }
 
-no_scratch() { [ -z "$(find /tmp "$FORAY_FLEET"/hosts/*/tmp -mindepth 1 -maxdepth 1 -name 'foray-????????????????????????????????')" ]; }
+no_scratch() { [ -z "$(find "$TMPDIR" "$FORAY_FLEET"/hosts/*/tmp -mindepth 1 -maxdepth 1 -name 'foray-????????????????????????????????')" ]; }
 
 # The launchers that are tried: a line each, the words of `launch`.
 launchers() {
     echo 'env'
     echo 'sh, -c, "exec \"$@\"", sh'
     [ "$(id -u)" != 0 ] || {
-        echo 'sudo, -n, -u, nobody'
+        echo "sudo, -n, -u, nobody, env, TMPDIR=$TMPDIR"
         echo 'setpriv, --reuid=nobody, --regid=nogroup, --clear-groups'
         echo 'unshare, --mount, --propagation, private, sh, -c, "mount -t tmpfs tmpfs /tmp; exec \"$@\"", sh'
     }

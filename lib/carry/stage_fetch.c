@@ -172,15 +172,11 @@ void stage_fetch_ended(struct stage *s, int status) {
         leg_ended(s);
 }
 
-static void add_made(struct stage *s, struct str name) {
-    *vec_push(s->errand->made) = (struct str){mem_strdup(name.s), name.n};
-}
-
 void stage_fetch_done(struct stage *s) {
     const struct fetching *f = s->fetch;
     for (size_t i = 0; i < f->wanted.n && s->errand->made != NULL; i++)
         if (f->wanted.v[i].found && !f->wanted.v[i].tree)
-            add_made(s, f->wanted.v[i].to);
+            str_list_add(s->errand->made, f->wanted.v[i].to);
     for (size_t i = 0; i < f->files.n && s->errand->made != NULL; i++)
-        add_made(s, f->files.v[i]);
+        str_list_add(s->errand->made, f->files.v[i]);
 }

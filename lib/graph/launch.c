@@ -38,7 +38,7 @@ void graph_launch(const struct host *host, const struct step *step, str_list *wo
         if (l.unknown)
             buf_free(&word);
         else
-            *vec_push(words) = (struct str){word.s, word.n};
+            str_list_take(words, &word);
     }
     buf_free(&l.text);
 }

@@ -58,8 +58,3 @@ void job_variables(const struct job *job, struct str prefix, str_list *out) {
     graph_environment(job->graph, job->step, host_of(job), prefix, add_variable, out);
 }
 
-void job_variables_free(str_list *variables) {
-    for (size_t i = 0; i < variables->n; i++)
-        free((char *)variables->v[i].s);
-    vec_free(variables);
-}

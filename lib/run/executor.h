@@ -55,6 +55,9 @@ struct executor_events {
     /* The host cannot be used (for_good: not in this run); what ran there is lost: no `ended` comes
      * for it, and the executor has let go of those jobs. */
     void (*host_lost)(void *context, struct host *host, bool for_good, const char *reason);
+    /* The host is reached by the ssh program, since the library cannot; told once. NULL: nobody
+     * wants to know. */
+    void (*host_by_program)(void *context, struct host *host, const char *reason);
     void (*host_load)(void *context, struct host *host, double load);
     /* The host keeps what this file contains: it need not be sent there again. NULL, like the next
      * one, where nothing asks for it. */
@@ -105,6 +108,5 @@ void job_script(const struct job *job, struct str prefix, struct buf *out);
  * leads from there to the files. */
 void job_script_in_place(const struct job *job, struct buf *prefix, struct buf *script);
 void job_variables(const struct job *job, struct str prefix, str_list *out);
-void job_variables_free(str_list *variables);
 
 #endif

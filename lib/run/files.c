@@ -33,12 +33,6 @@ int files_make_directories_for_outputs(const struct step *step, const char **fai
     return 0;
 }
 
-void files_free_names(str_list *names) {
-    for (size_t i = 0; i < names->n; i++)
-        free((char *)names->v[i].s);
-    vec_free(names);
-}
-
 static bool is_input(const struct step *step, struct str name) {
     for (size_t i = 0; i < step->n_in; i++)
         if (str_eq(step->in[i]->name, name))
@@ -107,7 +101,7 @@ static void take(void *context, struct str name, const struct stat *st) {
     if (is_input(m->step, name))
         return;
     str_list *list = is_as_before(m->before, name, st) ? &m->untouched : &m->touched;
-    *vec_push(list) = (struct str){mem_strdup(name.s), name.n};
+    str_list_add(list, name);
 }
 
 bool files_match_made(const struct step *step, const struct found *before, str_list *made,
@@ -121,8 +115,8 @@ bool files_match_made(const struct step *step, const struct found *before, str_l
         for (size_t k = 0; k < taken->n; k++)
             *vec_push(made) = taken->v[k];
         taken->n = 0;
-        files_free_names(&m.touched);
-        files_free_names(&m.untouched);
+        str_list_free(&m.touched);
+        str_list_free(&m.untouched);
         if (good)
             continue;
         buf_puts(reason, "it made nothing that matches ");
@@ -138,8 +132,8 @@ void files_touched(const struct job *job, str_list *names) {
         match(&job->step->patterns[i], take, &m);
         for (size_t k = 0; k < m.touched.n; k++)
             *vec_push(names) = arena_str(&job->graph->arena, m.touched.v[k]);
-        files_free_names(&m.touched);
-        files_free_names(&m.untouched);
+        str_list_free(&m.touched);
+        str_list_free(&m.untouched);
     }
 }
 

@@ -24,7 +24,6 @@ void files_free_found(struct found *before);
  * to free. false, with a reason, if one stands for nothing and may not. */
 bool files_match_made(const struct step *step, const struct found *before, str_list *made,
                       struct buf *reason);
-void files_free_names(str_list *names);
 
 /* What leads from directory dir (as seen from here) back here, with a slash at its end: "../../",
  * or this directory's absolute name where dir is absolute or climbs by "..". */

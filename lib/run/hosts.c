@@ -57,24 +57,35 @@ static struct site *site_of(struct hosts *x, struct host *host) {
     return h;
 }
 
+void site_use_program(struct site *h, const char *reason) {
+    const struct executor_events *e = h->hosts->events;
+    h->by_program = true;
+    buf_clear(&h->beyond);
+    buf_puts(&h->beyond, reason);
+    if (e->host_by_program != NULL)
+        e->host_by_program(e->context, h->host, reason);
+    link_open(h);
+}
+
 static void configured(void *arg, const char *error) {
     struct site *h = arg;
-    h->asking = false;
     struct buf why = {0};
-    if (error != NULL)
-        buf_puts(&why, error);
-    else if (h->target.needs_ssh != NULL)
-        buf_printf(&why, "its ssh configuration says %s, which only the ssh program knows",
-                   h->target.needs_ssh);
-    if (why.n != 0) {
+    h->asking = false;
+    if (error != NULL) {
         ssh_target_free(&h->target);
-        site_lose(h, true, why.s);
-        buf_free(&why);
+        site_lose(h, true, error);
         return;
     }
     h->configured = true;
     h->host->address = str_of(h->target.address);
-    link_open(h);
+    if (h->target.needs_ssh == NULL) {
+        link_open(h);
+        return;
+    }
+    buf_printf(&why, "its ssh configuration says %s, which only the ssh program knows",
+               h->target.needs_ssh);
+    site_use_program(h, why.s);
+    buf_free(&why);
 }
 
 static void connect_host(struct executor *base, struct host *host) {
@@ -167,6 +178,21 @@ void hosts_resume(struct executor *base) {
     ping_all(x);
 }
 
+/* Whatever still runs there is over with them. */
+static void drop_links(struct hosts *x) {
+    for (size_t i = 0; i < x->sites.n; i++)
+        while (x->sites.v[i] != NULL && x->sites.v[i]->links.n != 0) {
+            struct link *link = x->sites.v[i]->links.v[0];
+            struct ride **rides;
+            size_t n;
+            link_collect_rides(link, &rides, &n);
+            link_drop(link);
+            for (size_t r = 0; r < n; r++)
+                ride_free(rides[r]);
+            free(rides);
+        }
+}
+
 static bool close_all(struct executor *base) {
     struct hosts *x = (struct hosts *)base;
     bool closed = true;
@@ -182,6 +208,8 @@ static bool close_all(struct executor *base) {
         }
     }
     x->closing = true;
+    if (closed)
+        drop_links(x);
     return closed && children_ended(x->children);
 }
 
@@ -193,22 +221,15 @@ static void free_all(struct executor *base) {
     struct hosts *x = (struct hosts *)base;
     x->closing = true;
     ssh_asker_free(x->asker);
+    drop_links(x);
     for (size_t i = 0; i < x->sites.n; i++) {
         struct site *h = x->sites.v[i];
         if (h == NULL)
             continue;
         for (struct ride *ride; (ride = site_take_waiting(h)) != NULL;)
             ride_free(ride);
-        while (h->links.n != 0) {
-            struct ride **rides;
-            size_t n;
-            link_collect_rides(h->links.v[0], &rides, &n);
-            link_drop(h->links.v[0]);
-            for (size_t r = 0; r < n; r++)
-                ride_free(rides[r]);
-            free(rides);
-        }
         loop_timer_clear(x->loop, &h->link_pause);
+        buf_free(&h->beyond);
         vec_free(&h->links);
         h->host->address = (struct str){0};
         ssh_target_free(&h->target);
@@ -273,7 +294,7 @@ static void describe_launch(const struct host *host, struct buf *way_in) {
             buf_putc(way_in, ' ');
         shell_quote(way_in, words.v[i]);
     }
-    files_free_names(&words);
+    str_list_free(&words);
 }
 
 static void describe_target(const struct ssh_target *t, struct buf *way_in) {
@@ -292,6 +313,8 @@ void hosts_describe(struct executor *base, const struct host *host, struct buf *
         describe_launch(host, way_in);
     else if (h != NULL && h->target.address != NULL)
         describe_target(&h->target, way_in);
+    if (h != NULL && h->by_program)
+        buf_puts(way_in, " (the ssh program)");
     if (h == NULL)
         return;
     if (h->links.n != 0)

@@ -34,7 +34,6 @@ struct ride {
 struct link {
     struct site *site;
     struct way *way;
-    str_list words; /* of a launcher */
     VEC(struct seat *) seats;
     struct carrier *carrier;
     struct way *files;       /* for the carrier, if `way` takes no more channels; else NULL */
@@ -48,6 +47,8 @@ struct site {
     struct ssh_target target;
     bool asking, configured, up; /* asking: for its configuration */
     bool perl_works;             /* there, as a seat has found */
+    bool by_program;             /* it is reached by the ssh program */
+    struct buf beyond;           /* since: what libssh2 cannot do */
     VEC(struct link *) links;
     struct seat *idle;
     struct ride *waiting, **last_waiting;
@@ -84,6 +85,8 @@ struct ride *site_take_waiting(struct site *h); /* the next one that waits for a
 /* The host as a whole cannot be used: lets go of all jobs there. */
 void site_lose(struct site *h, bool for_good, const char *reason);
 void ride_free(struct ride *ride);
+/* From now on it is reached by the ssh program, for that reason. */
+void site_use_program(struct site *h, const char *reason);
 
 /* --- links.c --- */
 

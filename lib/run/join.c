@@ -72,7 +72,7 @@ static int append_all(struct joining *j, struct str name) {
     int error = list_files(name, &names);
     for (size_t i = 0; i < names.n && error == 0; i++)
         error = append(j, names.v[i]);
-    files_free_names(&names);
+    str_list_free(&names);
     return error;
 }
 
@@ -121,7 +121,7 @@ void join_remove(struct str directory, const str_list *names) {
             rmdir(name.s);
         else
             unlink(name.s);
-        files_free_names(&files);
+        str_list_free(&files);
     }
     buf_clear(&name);
     buf_str(&name, directory);

@@ -4,6 +4,7 @@
 #include "run/files.h"
 #include "way/connection.h"
 #include "way/launcher.h"
+#include "way/ssh_program.h"
 
 #include <stdlib.h>
 
@@ -96,7 +97,6 @@ void link_drop(struct link *link) {
     way_close(link->way);
     if (link->files != NULL)
         way_close(link->files);
-    files_free_names(&link->words);
     vec_free(&link->seats);
     struct site *h = link->site;
     for (size_t i = 0; i < h->links.n; i++)
@@ -119,17 +119,21 @@ void link_collect_rides(struct link *link, struct ride ***rides, size_t *n) {
 }
 
 static void link_lost(void *context, struct way *w, bool for_good, const char *reason) {
-    (void)w;
     struct link *link = context;
     struct site *h = link->site;
     struct hosts *x = h->hosts;
     struct buf why = {0};
     struct ride **rides;
     size_t n;
+    if (h->by_program)
+        buf_printf(&why, "%s; the ssh program says: ", h->beyond.s);
     buf_puts(&why, reason);
+    bool beyond = h->host->launch == NULL && !h->by_program && !h->up && connection_needs_ssh(w);
     link_collect_rides(link, &rides, &n);
     link_drop(link);
-    if (h->links.n == 0 || !h->up) {
+    if (beyond && n == 0 && h->links.n == 0 && !x->closing) {
+        site_use_program(h, why.s);
+    } else if (h->links.n == 0 || !h->up) {
         for (size_t i = 0; i < n; i++)
             ride_free(rides[i]);
         if (!x->closing)
@@ -157,11 +161,23 @@ static void link_ready(void *context, struct way *w) {
         site_grow(link->site);
 }
 
+static struct way *open_way(struct site *h, const struct way_events *events) {
+    struct hosts *x = h->hosts;
+    struct launching words = {0};
+    if (h->by_program)
+        return ssh_program_open(x->loop, x->children, h->host, &h->target, events);
+    if (h->host->launch == NULL)
+        return connection_open(x->shared, &h->target, events);
+    graph_launch(h->host, NULL, &words.shell);
+    str_list_add(&words.shell, STR("sh"));
+    return launcher_open(x->loop, x->children, &words, events);
+}
+
 /* Its own connection is full of slots: another one, which comes and goes with it. */
 static void open_files(struct link *link) {
     struct site *h = link->site;
     struct way_events events = {link, files_ready, link_lost};
-    link->files = connection_open(h->hosts->shared, &h->target, &events);
+    link->files = open_way(h, &events);
 }
 
 void link_open(struct site *h) {
@@ -170,13 +186,9 @@ void link_open(struct site *h) {
     link->max_channels = h->max_channels;
     struct way_events events = {link, link_ready, link_lost};
     *vec_push(&h->links) = link;
-    if (h->host->launch == NULL) {
-        link->way = connection_open(h->hosts->shared, &h->target, &events);
-    } else {
+    if (h->host->launch != NULL)
         link->max_channels = MAX_PROCESSES;
-        graph_launch(h->host, NULL, &link->words);
-        link->way = launcher_open(h->hosts->loop, h->hosts->children, &link->words, &events);
-    }
+    link->way = open_way(h, &events);
 }
 
 /* How many seats a connection may have: one of its channels is for carrying files. */

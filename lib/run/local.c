@@ -288,7 +288,7 @@ static void start(struct executor *base, struct job *job) {
                                                .out = console ? SPAWN_OURS : out[1],
                                                .err = console ? SPAWN_OURS : err[1]});
     free(envp);
-    job_variables_free(&own);
+    str_list_free(&own);
     buf_free(&prefix);
     buf_free(&script);
     if (!console) {

@@ -81,7 +81,7 @@ static void run(struct remote *r) {
     r->state = RUNNING;
     slot_run(r->berth.slot, buf_view(&r->where), buf_view(&script), &variables,
              r->job->step->rule->detach);
-    job_variables_free(&variables);
+    str_list_free(&variables);
     buf_free(&prefix);
     buf_free(&script);
 }
@@ -413,7 +413,7 @@ void remote_free(struct remote *r) {
     stage_free(r->stage);
     vec_free(&r->cargo);
     vec_free(&r->names);
-    files_free_names(&r->made);
+    str_list_free(&r->made);
     buf_free(&r->where);
     buf_free(&r->deps);
     buf_free(&r->broken);

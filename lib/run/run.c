@@ -33,7 +33,7 @@ static void connect_host(struct run *r, struct host *host) {
 static void free_job(struct job *job) {
     buf_free(&job->reason);
     buf_free(&job->written);
-    files_free_names(&job->made);
+    str_list_free(&job->made);
     files_free_found(job->before);
     fresh_drop(job->memo);
     vec_free(&job->removed);
@@ -274,6 +274,11 @@ static void on_host_up(void *context, struct host *host, uint32_t cores, uint64_
     run_pump(r);
 }
 
+static void on_host_by_program(void *context, struct host *host, const char *reason) {
+    struct run *r = context;
+    r->view->host_by_program(r->view->context, host, reason);
+}
+
 static void on_host_lost(void *context, struct host *host, bool for_good, const char *reason) {
     struct run *r = context;
     VEC(struct job *) lost = {0};
@@ -500,7 +505,7 @@ static void take_left_out(struct run *r) {
         struct buf reason = {0};
         if (files_match_made(step, NULL, &found, &reason))
             graph_settle(r->graph, step, found.v, found.n, &reason);
-        files_free_names(&found);
+        str_list_free(&found);
         buf_free(&reason);
         grow(r, step, true);
     }
@@ -523,9 +528,16 @@ struct run *run_new(struct loop *loop, struct graph *graph, struct plan *plan, s
                       .fresh = fresh,
                       .options = *options,
                       .view = view};
-    r->events = (struct executor_events){
-        r,    on_output, on_ended, on_host_up, on_host_lost, on_host_load, on_host_holds,
-        NULL, on_asking};
+    r->events = (struct executor_events){r,
+                                         on_output,
+                                         on_ended,
+                                         on_host_up,
+                                         on_host_lost,
+                                         on_host_by_program,
+                                         on_host_load,
+                                         on_host_holds,
+                                         NULL,
+                                         on_asking};
     r->wake = (struct timer){.expired = woken, .arg = r};
     r->watcher = watcher;
     r->local = local_new(loop, &r->events, watcher);

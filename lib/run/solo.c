@@ -32,7 +32,6 @@ struct ride {
     struct solo *solo;
     struct ride *next, **link;
     struct job *job;
-    str_list words;
     struct way *way;
     struct slot *slot;     /* NULL: not yet */
     struct remote *remote; /* NULL: its shell is not ready */
@@ -63,7 +62,6 @@ static void free_ride(struct ride *ride) {
     if (ride->slot != NULL)
         slot_free(ride->slot);
     way_close(ride->way);
-    files_free_names(&ride->words);
     free(ride->empty);
     free(ride);
 }
@@ -223,9 +221,11 @@ static void start(struct executor *base, struct job *job) {
     *ride = (struct ride){.solo = x, .job = job};
     job->executing = ride;
     link_ride(ride, &x->rides);
-    graph_launch(job->host, job->step, &ride->words);
+    struct launching words = {0};
+    graph_launch(job->host, job->step, &words.shell);
+    str_list_add(&words.shell, STR("sh"));
     struct way_events events = {ride, way_ready, way_lost};
-    ride->way = launcher_open(x->loop, x->children, &ride->words, &events);
+    ride->way = launcher_open(x->loop, x->children, &words, &events);
 }
 
 static void cancel(struct executor *base, struct job *job, bool at_once) {

@@ -155,8 +155,8 @@ struct survey *survey_new(struct loop *loop, const struct watcher *watcher,
                           struct host *const *hosts, size_t n, const char *ssh_config) {
     struct survey *s = mem_zalloc(sizeof *s);
     *s = (struct survey){.loop = loop, .n = n, .left = n};
-    s->events = (struct executor_events){s,       on_output, on_ended, on_up, on_lost,
-                                         on_load, NULL,      on_facts, NULL};
+    s->events = (struct executor_events){s,    on_output, on_ended, on_up,    on_lost,
+                                         NULL, on_load,   NULL,     on_facts, NULL};
     s->deadline = (struct timer){.expired = too_late, .arg = s};
     s->facts = mem_zalloc((n + 1) * sizeof *s->facts);
     s->hosts = hosts_new(

@@ -29,6 +29,7 @@ struct child {
     bool freed;        /* nobody has the channel any more */
     bool pumping;
     bool asked; /* TERM was sent */
+    bool lifeline;
     struct timer kick, harder;
 };
 
@@ -194,7 +195,7 @@ static void free_channel(struct channel *base) {
     if (c->exited)
         kick(base); /* not from within: its party may be in the middle of a turn */
     else
-        loop_timer(loop, &c->harder, loop_now(loop) + TIDYING);
+        loop_timer(loop, &c->harder, loop_now(loop) + (c->lifeline ? TIDYING : 0));
 }
 
 static const struct channel_table table = {state, read_some, write_some,  finish,
@@ -227,7 +228,7 @@ static int start(struct child *c, char *const *argv) {
                                            .out = out[1],
                                            .err = err[1],
                                            .session = true,
-                                           .lifeline = true});
+                                           .lifeline = c->lifeline});
     close(in[0]);
     close(out[1]);
     close(err[1]);
@@ -242,10 +243,21 @@ static int start(struct child *c, char *const *argv) {
     return error;
 }
 
-struct channel *child_open(struct children *all, char *const *argv, struct party party) {
+static int start_words(struct child *c, const str_list *words) {
+    VEC(char *) argv = {0};
+    for (size_t i = 0; i < words->n; i++)
+        *vec_push(&argv) = (char *)words->v[i].s;
+    *vec_push(&argv) = NULL;
+    int error = start(c, argv.v);
+    vec_free(&argv);
+    return error;
+}
+
+struct channel *child_open(struct children *all, const str_list *words, bool lifeline,
+                           struct party party) {
     struct child *c = mem_zalloc(sizeof *c);
-    *c = (struct child){.base = {&table}, .all = all, .party = party};
-    int error = start(c, argv);
+    *c = (struct child){.base = {&table}, .all = all, .party = party, .lifeline = lifeline};
+    int error = start_words(c, words);
     if (error != 0) {
         free(c);
         errno = error;

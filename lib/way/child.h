@@ -3,6 +3,7 @@
 #ifndef FORAY_WAY_CHILD_H
 #define FORAY_WAY_CHILD_H
 
+#include "base/strlist.h"
 #include "loop/loop.h"
 #include "loop/watcher.h"
 #include "way/way.h"
@@ -17,9 +18,10 @@ bool children_ended(const struct children *all);
 /* SIGCHLD came. */
 void children_look(struct children *all);
 
-/* Starts argv (ends in NULL; looked for in PATH), as a session of its own without a terminal. Its
- * standard input is its lifeline: when the channel is freed that ends, and what does not end
- * then is ended. NULL, with errno, if it could not be started. */
-struct channel *child_open(struct children *all, char *const *argv, struct party party);
+/* Starts words (looked for in PATH), as a session of its own without a terminal. When the channel
+ * is freed it is ended; lifeline: its standard input is one, which ends it, and what does not end
+ * then is ended a while later. NULL, with errno, if it could not be started. */
+struct channel *child_open(struct children *all, const str_list *words, bool lifeline,
+                           struct party party);
 
 #endif

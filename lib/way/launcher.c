@@ -6,16 +6,24 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum {
+    SAID_MOST = 16 * 1024, /* bytes of what a command says that are kept */
+    LAST_WORDS = 300,      /* of these, at most so many are told */
+};
+
 struct launcher {
     struct way base;
     struct loop *loop;
     struct children *children;
     struct way_events events;
-    VEC(char *) shell; /* NULL at its end */
+    struct launching words;
+    struct channel *first; /* NULL: there is none, or it has ended */
+    struct buf said;       /* by it */
+    bool spoken;
     enum { OPENING, READY, DEAD } state;
     bool for_good;
     struct buf reason;
-    struct timer news;
+    struct timer news, late;
 };
 
 static void fail(struct launcher *l, bool for_good, const char *fmt, ...)
@@ -33,7 +41,6 @@ static void fail(struct launcher *l, bool for_good, const char *fmt, ...) {
     loop_timer(l->loop, &l->news, loop_now(l->loop));
 }
 
-/* That there is such a command shows with the first channel. */
 static void tell(void *arg) {
     struct launcher *l = arg;
     if (l->state == DEAD) {
@@ -43,6 +50,60 @@ static void tell(void *arg) {
         l->events.ready(l->events.context, &l->base);
     }
 }
+
+/* --- the command that keeps the way --- */
+
+/* The end of what it said, on one line. */
+static struct str last_words(struct launcher *l) {
+    for (size_t i = 0; i < l->said.n; i++)
+        if (l->said.s[i] == '\n' || l->said.s[i] == '\r')
+            l->said.s[i] = ' ';
+    struct str said = buf_view(&l->said);
+    while (said.n != 0 && said.s[said.n - 1] == ' ')
+        said.n--;
+    if (said.n > LAST_WORDS)
+        said = (struct str){said.s + said.n - LAST_WORDS, LAST_WORDS};
+    return said;
+}
+
+static void first_ended(struct launcher *l) {
+    struct buf why = {0};
+    channel_free(l->first);
+    l->first = NULL;
+    buf_visible(&why, last_words(l));
+    if (why.n == 0)
+        buf_printf(&why, "`%s` ended", l->words.first.v[0].s);
+    fail(l, l->words.is_final(why.s), "%s", why.s);
+    buf_free(&why);
+}
+
+static bool hear_first(void *arg) {
+    struct launcher *l = arg;
+    char bytes[1024];
+    ssize_t n = channel_read(l->first, STREAM_OUT, bytes, sizeof bytes);
+    if (n > 0 && !l->spoken) {
+        l->spoken = true;
+        loop_timer_clear(l->loop, &l->late);
+        loop_timer(l->loop, &l->news, loop_now(l->loop));
+    }
+    ssize_t said = channel_read(l->first, STREAM_ERR, bytes, sizeof bytes);
+    if (said > 0) {
+        if (l->said.n > SAID_MOST)
+            buf_clear(&l->said);
+        buf_add(&l->said, bytes, (size_t)said);
+    }
+    if (n <= 0 && said <= 0 && channel_ended(l->first)) {
+        first_ended(l);
+        return false;
+    }
+    return n > 0 || said > 0;
+}
+
+static void too_late(void *arg) {
+    fail(arg, false, "it was not ready in time");
+}
+
+/* --- channels --- */
 
 /* A channel of a way that is lost: nothing comes of it. */
 static enum channel_state never_open(struct channel *c) {
@@ -61,17 +122,25 @@ static void free_none(struct channel *c) {
 static const struct channel_table none = {
     .state = never_open, .kick = kick_none, .free = free_none};
 
-static struct channel *open_channel(struct way *base, enum channel_kind kind, struct party party) {
-    struct launcher *l = (struct launcher *)base;
-    (void)kind; /* files go through shells: carriers are not opened on this way */
-    struct channel *c = child_open(l->children, l->shell.v, party);
+static struct channel *begin(struct launcher *l, const str_list *words, bool lifeline,
+                             struct party party) {
+    struct channel *c = child_open(l->children, words, lifeline, party);
     if (c != NULL)
         return c;
     struct buf name = {0};
-    buf_visible(&name, str_of(l->shell.v[0]));
+    buf_visible(&name, words->v[0]);
     fail(l, errno == ENOENT || errno == EACCES || errno == ENOEXEC, "cannot run `%s`: %s", name.s,
          strerror(errno));
     buf_free(&name);
+    return NULL;
+}
+
+static struct channel *open_channel(struct way *base, enum channel_kind kind, struct party party) {
+    struct launcher *l = (struct launcher *)base;
+    struct channel *c =
+        begin(l, kind == CHANNEL_SFTP ? &l->words.sftp : &l->words.shell, true, party);
+    if (c != NULL)
+        return c;
     c = mem_zalloc(sizeof *c);
     c->table = &none;
     return c;
@@ -87,8 +156,11 @@ static void drop(struct way *base, const char *reason) {
 
 static void close_way(struct way *base) {
     struct launcher *l = (struct launcher *)base;
+    channel_free(l->first);
     loop_timer_clear(l->loop, &l->news);
-    vec_free(&l->shell);
+    loop_timer_clear(l->loop, &l->late);
+    launching_free(&l->words);
+    buf_free(&l->said);
     buf_free(&l->reason);
     free(l);
 }
@@ -100,16 +172,28 @@ static void no_key(const struct way *base, struct buf *out) {
 
 static const struct way_table table = {open_channel, is_ready, drop, close_way, no_key};
 
-struct way *launcher_open(struct loop *loop, struct children *children, const str_list *words,
+struct way *launcher_open(struct loop *loop, struct children *children, struct launching *words,
                           const struct way_events *events) {
-    static char sh[] = "sh";
     struct launcher *l = mem_zalloc(sizeof *l);
-    *l = (struct launcher){.base = {&table}, .loop = loop, .children = children, .events = *events};
-    for (size_t i = 0; i < words->n; i++)
-        *vec_push(&l->shell) = (char *)words->v[i].s;
-    *vec_push(&l->shell) = sh;
-    *vec_push(&l->shell) = NULL;
+    *l = (struct launcher){.base = {&table},
+                           .loop = loop,
+                           .children = children,
+                           .events = *events,
+                           .words = *words};
+    *words = (struct launching){0};
     l->news = (struct timer){.expired = tell, .arg = l};
-    loop_timer(loop, &l->news, loop_now(loop));
+    l->late = (struct timer){.expired = too_late, .arg = l};
+    if (l->words.first.n == 0) { /* that there is such a command shows with the first channel */
+        loop_timer(loop, &l->news, loop_now(loop));
+    } else {
+        l->first = begin(l, &l->words.first, false, (struct party){hear_first, l});
+        loop_timer(loop, &l->late, loop_now(loop) + l->words.patience);
+    }
     return &l->base;
+}
+
+void launching_free(struct launching *words) {
+    str_list_free(&words->shell);
+    str_list_free(&words->sftp);
+    str_list_free(&words->first);
 }

@@ -278,9 +278,8 @@ static struct call *call_of(struct ssh_asker *a, const struct host *host, const 
     for (size_t i = 0; i < words.n; i++) {
         if (i + 1 != words.n)
             buf_add(&key, words.v[i].s, words.v[i].n + 1);
-        free((char *)words.v[i].s);
     }
-    vec_free(&words);
+    str_list_free(&words);
     struct call *c = map_get(&a->calls, buf_view(&key));
     if (c == NULL) {
         c = mem_zalloc(sizeof *c);

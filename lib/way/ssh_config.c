@@ -152,17 +152,6 @@ static void put_for_ssh(struct buf *out, struct str path, bool quoted) {
     free((char *)plain.s);
 }
 
-static void add_word(str_list *words, struct buf *word) {
-    *vec_push(words) = (struct str){word->s, word->n};
-    *word = (struct buf){0};
-}
-
-static void add_text(str_list *words, struct str text) {
-    struct buf b = {0};
-    buf_str(&b, text);
-    add_word(words, &b);
-}
-
 /* ssh looks in the home directory that the password file names; foray, as it promises, in $HOME. */
 char *ssh_config_file(const struct host *host, const char *config) {
     const struct passwd *pw = getpwuid(getuid());
@@ -185,32 +174,32 @@ void ssh_config_words(const struct host *host, const char *config, str_list *wor
     struct buf b = {0};
     char *own = ssh_config_file(host, config);
     if (own != NULL) {
-        add_text(words, STR("-F"));
-        add_text(words, str_of(own));
+        str_list_add(words, STR("-F"));
+        str_list_add(words, str_of(own));
     }
     free(own);
     if (user.n != 0) {
-        add_text(words, STR("-l"));
-        add_text(words, user);
+        str_list_add(words, STR("-l"));
+        str_list_add(words, user);
     }
     if (port != 0) {
         buf_printf(&b, "-p%u", port);
-        add_word(words, &b);
+        str_list_take(words, &b);
     }
     if (s->identity.n != 0) {
-        add_text(words, STR("-i"));
+        str_list_add(words, STR("-i"));
         put_for_ssh(&b, s->identity, false);
-        add_word(words, &b);
-        add_text(words, STR("-oIdentitiesOnly=yes"));
+        str_list_take(words, &b);
+        str_list_add(words, STR("-oIdentitiesOnly=yes"));
     }
     if (s->known_hosts.n != 0) {
         buf_puts(&b, "-oUserKnownHostsFile=\"");
         put_for_ssh(&b, s->known_hosts, true);
         buf_putc(&b, '"');
-        add_word(words, &b);
+        str_list_take(words, &b);
     }
-    add_text(words, STR("--"));
-    add_text(words, host->target);
+    str_list_add(words, STR("--"));
+    str_list_add(words, host->target);
 }
 
 static int spawn_ssh(struct ssh_config_query *q, int out, int err) {
@@ -234,9 +223,7 @@ static int spawn_ssh(struct ssh_config_query *q, int out, int err) {
                                                .session = true});
     if (error != 0)
         q->pid = 0;
-    for (size_t i = 0; i < words.n; i++)
-        free((char *)words.v[i].s);
-    vec_free(&words);
+    str_list_free(&words);
     vec_free(&argv);
     return error;
 }

@@ -94,12 +94,6 @@ static void add_paths(struct ssh_target *t, str_list *list, struct str line) {
     }
 }
 
-static void free_paths(str_list *list) {
-    for (size_t i = 0; i < list->n; i++)
-        free((char *)list->v[i].s);
-    vec_free(list);
-}
-
 /* --- the keys --- */
 
 static void host_name(struct reading *r, struct str value) {
@@ -417,8 +411,8 @@ void ssh_target_free(struct ssh_target *t) {
                      t->host_keys,  t->key_exchanges, t->preferred,     t->agent};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         free(texts[i]);
-    free_paths(&t->known_hosts);
-    free_paths(&t->revoked);
-    free_paths(&t->identities);
+    str_list_free(&t->known_hosts);
+    str_list_free(&t->revoked);
+    str_list_free(&t->identities);
     *t = (struct ssh_target){0};
 }

@@ -57,4 +57,3 @@ static void add_variable(void *context, struct str name, struct str value) {
 void job_variables(const struct job *job, struct str prefix, str_list *out) {
     graph_environment(job->graph, job->step, host_of(job), prefix, add_variable, out);
 }
-

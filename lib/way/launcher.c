@@ -175,11 +175,8 @@ static const struct way_table table = {open_channel, is_ready, drop, close_way, 
 struct way *launcher_open(struct loop *loop, struct children *children, struct launching *words,
                           const struct way_events *events) {
     struct launcher *l = mem_zalloc(sizeof *l);
-    *l = (struct launcher){.base = {&table},
-                           .loop = loop,
-                           .children = children,
-                           .events = *events,
-                           .words = *words};
+    *l = (struct launcher){
+        .base = {&table}, .loop = loop, .children = children, .events = *events, .words = *words};
     *words = (struct launching){0};
     l->news = (struct timer){.expired = tell, .arg = l};
     l->late = (struct timer){.expired = too_late, .arg = l};

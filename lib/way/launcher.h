@@ -1,4 +1,5 @@
-/* A way to a host by commands, such as `docker exec -i NAME`: every channel is a process of its own.
+/* A way to a host by commands, such as `docker exec -i NAME`: every channel is a process of its
+ * own.
  */
 #ifndef FORAY_WAY_LAUNCHER_H
 #define FORAY_WAY_LAUNCHER_H

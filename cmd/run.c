@@ -226,6 +226,10 @@ static int run_input(void *context, struct input *in, struct state *state) {
     /* Steps that are left out may let the graph grow. */
     bool grows = in->graph.growth != NULL && in->plan.left_out.n != 0;
     if (run_steps(&in->plan) == 0 && !grows) {
+        if (state->journal != NULL) { /* left by one that was killed when all was done */
+            temporary_begin(STATE_DIRECTORY);
+            temporary_end();
+        }
         seal(args, in, state, fresh_steps);
         return nothing_to_do(args, fresh_steps);
     }

@@ -88,7 +88,7 @@ undisturbed() {
     layers "$UNDISTURBED"
     forget_starts
     local began=${EPOCHREALTIME/[.,]/}
-    (cd "$UNDISTURBED" && timeout 60 "$FORAY" -q -j24) || return
+    (cd "$UNDISTURBED" && timeout 120 "$FORAY" -q -j24) || return
     export SPAN=$(((${EPOCHREALTIME/[.,]/} - began) * 11 / 10000))
     [ "$(starts | wc -l)" = 300 ]
 }
@@ -115,7 +115,7 @@ end_somewhere() { # SIGNAL
 # The next run does all that was not done, and nothing else; then there is nothing left to do.
 goes_on() {
     forget_starts
-    timeout 60 "$FORAY" -q -j24 >../out 2>../err || {
+    timeout 120 "$FORAY" -q -j24 >../out 2>../err || {
         echo "status $?"
         cat ../err
         return 1
@@ -130,7 +130,7 @@ goes_on() {
     if grep damaged ../err; then return 1; fi
     diff -r -x .foray "$UNDISTURBED" .
     forget_starts
-    run -0 timeout 60 "$FORAY"
+    run -0 timeout 120 "$FORAY"
     [[ $output == *"all 300 steps are up to date"* ]] && [ -z "$(starts)" ]
 }
 
@@ -195,6 +195,18 @@ goes_on() {
     done
 }
 
+@test "killed when all was done: what it has left goes, though there is nothing to do" {
+    echo 'steps: {a: {out: made, run: "echo made > made"}}' >foray.yaml
+    run -0 "$FORAY"
+    rm -f .foray/fresh
+    touch .foray-0123456789abcdef.tmp .foray-fedcba9876543210.tmp
+    printf '.foray-0123456789abcdef.tmp\0made\0' >.foray/temporary
+    run -0 "$FORAY"
+    [[ $output == *"nothing to do"* ]]
+    [ ! -e .foray-0123456789abcdef.tmp ] && [ ! -e .foray/temporary ]
+    [ -e .foray-fedcba9876543210.tmp ] && [ -e made ]
+}
+
 @test "what runs when foray is killed has ended before the next one begins" {
     cat >foray.yaml <<'Y'
 steps:
@@ -246,7 +258,7 @@ Y
         [ "$(starts | tr '\n' ' ')" = "a[1] a[2] a[3] b[1] b[2] b[3] c " ]
         touch ../go
         forget_starts
-        run -0 timeout 20 "$FORAY" $how
+        run -0 timeout 60 "$FORAY" $how
         if [ $how = --resume ]; then
             [ "$(starts | tr '\n' ' ')" = "c d " ]
         else
@@ -255,7 +267,7 @@ Y
     done
     # nothing is left of a run that ended well
     forget_starts
-    run -0 timeout 20 "$FORAY" --resume
+    run -0 timeout 60 "$FORAY" --resume
     [ "$(starts | tr '\n' ' ')" = "a[1] a[2] a[3] b[1] b[2] b[3] c d " ]
 }
 
@@ -274,7 +286,7 @@ Y
     kill -TERM "$pid"
     ended_with 10 143
     touch ../go.c
-    run -0 timeout 20 "$FORAY" --resume
+    run -0 timeout 60 "$FORAY" --resume
     [ "$(tr -d '\n' <"$LOG")" = cc ]
 }
 
@@ -299,7 +311,7 @@ Y
     wait_until 20 runs_there
     kill -KILL "$pid"
     wait_until 5 gone "$pid"
-    run -0 timeout 60 "$FORAY" nap=0
+    run -0 timeout 120 "$FORAY" nap=0
     [[ $output == *"what it has left running is being ended"* ]]
     [[ $output == *"1 step done"* ]]
 }

@@ -273,6 +273,11 @@ Y
     mkfifo evil/t/pipe
     echo "$tar t" >archive
     hostile 1 'cannot fetch t/pipe: there is something that is no file, directory or link' tree
+    # A directory that becomes a link once it was asked for.
+    ln -s "$PWD/victim" evil/away
+    echo "$tar --transform=s,away,t, away" >archive
+    hostile 1 'cannot fetch t: the host said that it is a directory, and sends something else' tree
+    [ ! -e got ] && [ ! -L got ]
     # No archive, one that ends too early, and some that never do.
     echo "echo nonsense; head -c 1000 /dev/zero" >archive
     hostile 3 'tar there gives something that is no tar archive' file
@@ -282,7 +287,75 @@ Y
     hostile 3 'tar there gives something that is no tar archive' file
     echo "$tar out; cat /dev/zero" >archive
     hostile 3 'tar there gives zeros without an end' file
+    echo "$tar --format=pax out | head -c 1024 >head; while cat head; do :; done" >archive
+    hostile 3 'tar there gives extended headers without an end' file
     [ ! -e out ] && [ -z "$(find . -name '.foray-*')" ]
+}
+
+# A launcher that changes what the shell behind it says, by a sed script; or that from the second script on, which asks
+# what there is, says what a command says, and heeds nothing any more.
+@test "launch: a hostile launcher that lies about what there is" {
+    cat >evil <<'S'
+#!/bin/bash
+export TMPDIR=$PWD/tmp
+case $1 in
+change) exec sed -u "$2" < <(exec sh) ;;
+*)
+    while IFS= read -r line; do
+        printf '%s\n' "$line"
+        case $line in *+) [ $((n += 1)) != 2 ] || eval "$2" ;; esac
+    done < <(exec sh)
+    ;;
+esac
+S
+    chmod 755 evil
+    cat >evil-tar <<'S'
+#!/bin/sh
+exec yes >&"$TO"
+S
+    chmod 755 evil-tar && mkdir path tmp && ln -s ../evil-tar path/tar
+    head -c 3000000 /dev/zero >input
+    by() { # WORD...
+        local words
+        printf -v words ', "%s"' "$@"
+        cat >foray.yaml <<Y
+hosts: {far: {launch: [${words#, }]}}
+steps:
+  file: {on: far, run: "echo good > out", out: out}
+  files: {on: far, run: "echo good > p.1", out: "p.*"}
+  tree: {on: far, run: "mkdir t; echo good > t/x", fetch: {t: got}}
+  put: {on: far, in: input, run: "true"}
+Y
+    }
+    lie() { # STATUS TEXT STEP WORD...
+        rm -rf out p.* got
+        by "${@:4}"
+        (is_sanitized || ulimit -v 1000000 && exec timeout 100 "$FORAY" "$3" >log 2>&1) && status=0 || status=$?
+        [ "$status" = "$1" ] && [[ $(cat log) == *"$2"* ]] || { echo "$status"; head -c 1000 log; return 1; }
+        [ "$1" = 0 ] || [ -z "$(ls | grep -vxE 'evil|evil-tar|path|tmp|input|foray.yaml|log')" ] || { ls; return 1; }
+        [ -z "$(find . -name '.foray-*')" ]
+    }
+    # What such a launcher leaves behind when it is killed is its own business.
+    lie 0 '' file ./evil change 's/nothing/is changed/'
+    [ "$(cat out)" = good ]
+    lie 1 'it did not make out' file ./evil change 's,0 fout,0 f../out,'
+    lie 1 'it did not make out' file ./evil change 's,0 fout,1 fout,;s,1 fout,0 fother,'
+    lie 3 'its shell gives an answer that is none' file ./evil change 's,0 fout,7 fout,'
+    lie 1 'cannot fetch out: it is not a regular file' file ./evil change 's,0 fout,0 dout,'
+    lie 1 'it made nothing that matches p.*' files ./evil change 's,0 fp.1,0 fp.1/../../x,'
+    lie 1 'it made nothing that matches p.*' files ./evil change 's,0 fp.1,0 f/p.1,'
+    lie 1 'it made nothing that matches p.*' files ./evil change 's,0 fp.1,0 dp.1,'
+    lie 1 'p.1 and p.1 would both become p.1' files ./evil change 's,0 fp.1,&\\x00&,'
+    # Without an end: what is said while files are sent, and answers that nobody asked for, for which it would be tried again.
+    lie 3 'it does not end what runs there' put env "PATH=$PWD/path:$PATH" "TMPDIR=$PWD/tmp" TO=1
+    lie 3 'it does not end what runs there' put env "PATH=$PWD/path:$PATH" "TMPDIR=$PWD/tmp" TO=2
+    by ./evil flood 'yes 0 fp | tr \\\\n \\\\0'
+    (is_sanitized || ulimit -v 1000000 && exec "$FORAY" files >log 2>&1 3>&-) &
+    pid=$!
+    wait_until 60 grep -q 'it does not end what runs there' log
+    kill -TERM "$pid"
+    wait "$pid" || [ $? = 143 ]
+    [ -z "$(find . -name '.foray-*')" ]
 }
 
 @test "launch: killed with SIGKILL, foray leaves nothing of a step" {

@@ -7,14 +7,17 @@
 #include <string.h>
 
 enum {
-    SAID = 2048,           /* is kept of what a script complains of */
-    IN_VAIN = 1024 * 1024, /* may still come when nobody wants it any more */
+    SAID = 2048,                   /* is kept of what a script complains of */
+    COMPLAINTS = 64 * 1024 * 1024, /* may come of that: a line for each file is much */
+    IN_VAIN = 1024 * 1024,         /* may come that nobody wants, or wants any more */
 };
+#define LAST_GRACE (5 * SECOND) /* for a script there that was killed */
 
 /* --- its end --- */
 
 static void release(struct stage *s) {
     loop_timer_clear(s->loop, &s->turn);
+    loop_timer_clear(s->loop, &s->harder);
     for (size_t i = 0; i < s->legs.n; i++) {
         vec_free(&s->legs.v[i]->items);
         map_free(&s->legs.v[i]->places);
@@ -94,10 +97,17 @@ static void turn(void *arg) {
         end(s);
 }
 
+/* The slot breaks by it. */
+static void too_slow(void *arg) {
+    struct stage *s = arg;
+    slot_give_up(s->slot, "it does not end what runs there");
+}
+
 struct stage *stage_begin(struct loop *loop, struct slot *slot, struct errand *errand) {
     struct stage *s = mem_zalloc(sizeof *s);
     *s = (struct stage){.loop = loop, .slot = slot, .errand = errand};
     s->turn = (struct timer){.expired = turn, .arg = s};
+    s->harder = (struct timer){.expired = too_slow, .arg = s};
     if (errand->kind == ERRAND_SEND)
         s->send = stage_send_new();
     else
@@ -106,23 +116,37 @@ struct stage *stage_begin(struct loop *loop, struct slot *slot, struct errand *e
     return s;
 }
 
-void stage_output(struct stage *s, enum stream stream, struct str bytes) {
-    if (stream == STREAM_ERR)
-        buf_add(&s->said, bytes.s, bytes.n < SAID - s->said.n ? bytes.n : SAID - s->said.n);
-    else if (s->stopping)
-        s->in_vain += bytes.n;
-    else if (s->send != NULL)
-        stage_send_take(s, bytes);
-    else
-        stage_fetch_take(s, bytes);
-    if (s->in_vain > IN_VAIN && s->running && !s->killed) {
-        slot_signal(s->slot, true);
-        s->killed = true;
+/* It goes on and on. A script that takes a stream has no end but that of the slot. */
+static void kill_script(struct stage *s) {
+    s->killed = true;
+    stage_trouble(s, CARRY_LOST, "the host goes on and on");
+    if (s->send != NULL) {
+        too_slow(s);
+        return;
     }
+    slot_signal(s->slot, true);
+    loop_timer(s->loop, &s->harder, loop_now(s->loop) + LAST_GRACE);
+}
+
+void stage_output(struct stage *s, enum stream stream, struct str bytes) {
+    if (stream == STREAM_ERR) {
+        s->complained += bytes.n;
+        buf_add(&s->said, bytes.s, bytes.n < SAID - s->said.n ? bytes.n : SAID - s->said.n);
+    } else if (s->stopping) {
+        s->in_vain += bytes.n;
+    } else if (s->send != NULL) {
+        s->in_vain += bytes.n;
+        stage_send_take(s, bytes);
+    } else {
+        stage_fetch_take(s, bytes);
+    }
+    if ((s->in_vain > IN_VAIN || s->complained > COMPLAINTS) && s->running && !s->killed)
+        kill_script(s);
 }
 
 void stage_ended(struct stage *s, int status) {
     s->running = false;
+    loop_timer_clear(s->loop, &s->harder);
     if (!s->stopping && s->send != NULL)
         stage_send_ended(s, status);
     else if (!s->stopping)
@@ -132,12 +156,14 @@ void stage_ended(struct stage *s, int status) {
 
 void stage_unable(struct stage *s, const char *reason) {
     s->running = false;
+    loop_timer_clear(s->loop, &s->harder);
     stage_trouble(s, CARRY_LOST, "%s", reason);
     stage_go(s);
 }
 
 void stage_broken(struct stage *s, const char *reason) {
     s->running = false;
+    loop_timer_clear(s->loop, &s->harder);
     s->slot = NULL;
     if (s->said.n != 0)
         stage_trouble_there(s, CARRY_LOST, reason);

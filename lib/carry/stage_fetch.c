@@ -7,8 +7,7 @@
 #include <unistd.h>
 
 enum {
-    ANSWERS_MAX = 256 * 1024 * 1024, /* bytes of names */
-    WORDS = 32 * 1024,               /* bytes of them that one command is given */
+    WORDS = 32 * 1024, /* bytes of names that one command is given */
 };
 
 struct fetching *stage_fetch_new(struct loop *loop) {
@@ -88,9 +87,7 @@ static void write_script(const struct leg *leg, struct buf *script) {
 void stage_fetch_take(struct stage *s, struct str bytes) {
     struct fetching *f = s->fetch;
     if (f->state != LEGS) {
-        buf_add(&f->answers, bytes.s, bytes.n);
-        if (f->answers.n > ANSWERS_MAX)
-            stage_trouble(s, CARRY_FAILED, "cannot fetch what it made: there are too many files");
+        stage_look_take(s, bytes);
         return;
     }
     const char *wrong = tar_read(f->reader, bytes);

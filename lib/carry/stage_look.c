@@ -5,7 +5,11 @@
 #include <fnmatch.h>
 #include <string.h>
 
-enum { OPEN_FILES = 8 }; /* with more, none stays open until it is synced */
+enum {
+    OPEN_FILES = 8,              /* with more, none stays open until it is synced */
+    ANSWER = WANTED_NAME + 32,   /* bytes of one */
+    ANSWERS = 128 * 1024 * 1024, /* bytes of all, also of those that do not match */
+};
 
 /* --- asking --- */
 
@@ -103,7 +107,8 @@ static void take_answer(struct stage *s, size_t cargo, char kind, struct str nam
         stage_not_regular(s, name);
         return;
     }
-    if (f->wanted.n == CARGO_MOST) {
+    f->name_bytes += name.n;
+    if (f->wanted.n == CARGO_MOST || f->name_bytes > WANTED_NAMES) {
         stage_trouble_with(s, CARRY_FAILED, "cannot fetch", c->from, "there are too many files");
         return;
     }
@@ -117,23 +122,38 @@ static void take_answer(struct stage *s, size_t cargo, char kind, struct str nam
     buf_free(&to);
 }
 
-static void take_answers(struct stage *s) {
+/* false: it is none. */
+static bool take_whole(struct stage *s, struct str answer) {
+    char *end;
+    unsigned long cargo = strtoul(answer.s, &end, 10);
+    if (end == answer.s || *end != ' ' || end[1] == '\0' || end[2] == '\0' ||
+        cargo >= s->errand->n_cargo)
+        return false;
+    size_t before = (size_t)(end - answer.s) + 2;
+    take_answer(s, cargo, end[1], (struct str){end + 2, answer.n - before});
+    return true;
+}
+
+void stage_look_take(struct stage *s, struct str bytes) {
     struct fetching *f = s->fetch;
-    struct str rest = buf_view(&f->answers);
-    while (rest.n != 0 && !s->stopping) {
-        const char *nul = memchr(rest.s, '\0', rest.n);
-        char *end;
+    struct buf *held = &f->answers;
+    size_t at = 0;
+    bool good = true;
+    buf_add(held, bytes.s, bytes.n);
+    f->answered += bytes.n;
+    while (good && !s->stopping) {
+        const char *nul = memchr(held->s + at, '\0', held->n - at);
         if (nul == NULL)
             break;
-        unsigned long cargo = strtoul(rest.s, &end, 10);
-        if (end == rest.s || *end != ' ' || end[1] == '\0' || end[2] == '\0' ||
-            cargo >= s->errand->n_cargo) {
-            stage_trouble(s, CARRY_LOST, "its shell gives an answer that is none");
-            return;
-        }
-        take_answer(s, cargo, end[1], (struct str){end + 2, (size_t)(nul - end) - 2});
-        rest = (struct str){nul + 1, rest.n - (size_t)(nul - rest.s) - 1};
+        struct str answer = {held->s + at, (size_t)(nul - held->s) - at};
+        good = answer.n <= ANSWER && take_whole(s, answer);
+        at += answer.n + 1;
     }
+    buf_drop(held, at);
+    if (!good || held->n > ANSWER)
+        stage_trouble(s, CARRY_LOST, "its shell gives an answer that is none");
+    else if (f->answered > ANSWERS)
+        stage_trouble(s, CARRY_FAILED, "cannot fetch what it made: there are too many files");
 }
 
 static void tell_missing(struct stage *s) {
@@ -181,9 +201,7 @@ static size_t find_base(struct str name) {
 
 void stage_look_plan(struct stage *s) {
     struct fetching *f = s->fetch;
-    take_answers(s);
-    if (!s->stopping)
-        tell_missing(s);
+    tell_missing(s);
     f->many = f->wanted.n > OPEN_FILES;
     for (size_t i = 0; i < f->wanted.n && !s->stopping; i++) {
         struct str name = f->wanted.v[i].from;

@@ -24,10 +24,12 @@ struct stage {
     struct errand *errand;
     struct arena arena; /* of texts that live as long as this */
     struct timer turn;
-    bool running;   /* a script there */
-    bool stopping;  /* it ends as soon as nothing runs */
-    bool killed;    /* what runs was */
-    size_t in_vain; /* bytes that came when nobody wanted them any more */
+    bool running;        /* a script there */
+    bool stopping;       /* it ends as soon as nothing runs */
+    bool killed;         /* what runs was */
+    struct timer harder; /* from there to the end of the slot */
+    size_t in_vain;      /* bytes that came when nobody wanted them, or not any more */
+    size_t complained;   /* on standard error */
     enum carried verdict;
     struct buf why;
     struct buf said; /* by what runs, on standard error: its start */

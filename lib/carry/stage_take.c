@@ -8,8 +8,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { LONGEST = 4096 }; /* of names */
-
 static struct wanted *wanted_of_leg(struct fetching *f, size_t i) {
     return &f->wanted.v[f->parts.v[f->leg - 1].wanted.v[i]];
 }
@@ -140,7 +138,7 @@ bool stage_take_end(void *context) {
 /* A link comes as a link, wherever it points to: nothing here goes through it. */
 static bool take_link(struct stage *s, const struct tar_entry *e) {
     struct fetching *f = s->fetch;
-    if (e->link.n == 0 || e->link.n >= LONGEST) {
+    if (e->link.n == 0 || e->link.n >= WANTED_NAME) {
         trouble(s, CARRY_FAILED, "the host gives a link that is none");
         return false;
     }
@@ -186,6 +184,10 @@ static bool take_in_tree(struct stage *s, const struct tar_entry *e) {
     struct fetching *f = s->fetch;
     if (e->kind == TAR_DIRECTORY)
         return make_directory(s, buf_view(&f->to), &f->marks);
+    if (f->clean.n == s->legs.v[f->leg - 1]->items.v[0].n) {
+        trouble(s, CARRY_FAILED, "the host said that it is a directory, and sends something else");
+        return false;
+    }
     if (e->kind == TAR_OTHER) {
         trouble(s, CARRY_FAILED, "there is something that is no file, directory or link");
         return false;
@@ -221,14 +223,15 @@ bool stage_take_entry(void *context, const struct tar_entry *e) {
     struct stage *s = context;
     struct fetching *f = s->fetch;
     buf_clear(&f->clean);
-    bool good = e->name.n <= LONGEST && stage_clean(e->name, &f->clean);
+    bool good = e->name.n <= WANTED_NAME && stage_clean(e->name, &f->clean);
     struct wanted *w = good ? find_wanted(s) : NULL;
     if (w == NULL) {
         stage_trouble_with(s, CARRY_FAILED, "the host sends what was not asked for", e->name,
                            "it is left out");
         return false;
     }
-    if (++f->names > CARGO_MOST)
+    f->name_bytes += e->name.n;
+    if (++f->names > CARGO_MOST || f->name_bytes > WANTED_NAMES)
         trouble(s, CARRY_FAILED, "there are too many files");
     else if (e->kind != TAR_DIRECTORY &&
              (w->tree ? map_get(&f->landed, buf_view(&f->clean)) != NULL : w->came))

@@ -16,7 +16,8 @@ struct wanted {
 
 struct fetching {
     enum { LOOK, PLAN, LEGS, SYNC, OVER } state;
-    struct buf answers;
+    struct buf answers; /* what has come of the next one */
+    size_t answered;    /* bytes of all of them */
     VEC(struct wanted) wanted;
     VEC(size_t) counts;                             /* for each cargo: so much of it is there */
     VEC(struct part { VEC(size_t) wanted; }) parts; /* for each leg: of its names */
@@ -28,6 +29,7 @@ struct fetching {
     struct map made;   /* directories here that stand, by name */
     struct map taken;  /* names here of what has come */
     size_t names;      /* that have come */
+    size_t name_bytes; /* of what was found, or came: they are kept */
     /* The file that comes. */
     struct buf clean, to, temporary;
     struct marks marks;
@@ -39,8 +41,12 @@ struct fetching {
 
 /* stage_look.c */
 void stage_look_ask(struct stage *s, struct buf *script); /* a script that tells what there is */
-void stage_look_plan(struct stage *s);                    /* from what it has told, the legs */
+void stage_look_take(struct stage *s, struct str bytes);  /* what it tells */
+void stage_look_plan(struct stage *s);                    /* then: the legs */
 void stage_not_regular(struct stage *s, struct str name);
+
+/* Nobody has files with so long names, or so many. */
+enum { WANTED_NAME = 4096, WANTED_NAMES = 64 * 1024 * 1024 };
 
 /* stage_take.c: events of the tar reader, whose context is the stage. */
 bool stage_take_entry(void *context, const struct tar_entry *e);

@@ -98,6 +98,7 @@ enum {
     LONGEST = 1024 * 1024, /* extension */
     PIECES = 1024 * 1024,  /* of a file with holes */
     ZEROS = 4096,          /* blocks of them, as they end an archive */
+    EXTENSIONS = 16,       /* before one entry */
 };
 
 /* Where data of a file with holes belongs. */
@@ -109,6 +110,7 @@ struct tar_reader {
     struct tar_events events;
     enum { HEADER, EXTENSION, MAP, CONTENT, PADDING, DEAD } state;
     unsigned zeros;        /* blocks of them */
+    unsigned extensions;   /* for the next entry, so far */
     char extension;        /* what is being read: 'L', 'K', 'x', or another to be passed over */
     struct buf held;       /* of the header, the extension or the map, as far as it has come */
     uint64_t left;         /* of the extension or the content */
@@ -116,8 +118,7 @@ struct tar_reader {
     struct buf name, link; /* said for the next entry by extensions; empty: not said */
     bool has_size, sparse;
     uint64_t size, real_size;
-    bool passing; /* the content is of no interest */
-    uint64_t at;  /* in the content */
+    uint64_t at; /* in the content */
     VEC(struct piece) pieces;
     size_t piece;
     uint64_t count, numbers; /* of the map: how many pieces it says, how many numbers were read */
@@ -256,14 +257,13 @@ static const char *take_extension(struct tar_reader *r) {
 static void forget_extensions(struct tar_reader *r) {
     buf_clear(&r->name);
     buf_clear(&r->link);
+    r->extensions = 0;
     r->has_size = r->sparse = false;
     r->real_size = 0;
 }
 
 static const char *end_content(struct tar_reader *r) {
     r->state = r->padding != 0 ? PADDING : HEADER;
-    if (r->passing)
-        return NULL;
     return r->events.end(r->events.context) ? NULL : stopped;
 }
 
@@ -275,7 +275,8 @@ static const char *begin_content(struct tar_reader *r) {
 }
 
 static const char *begin_entry(struct tar_reader *r, const struct header *h, struct tar_entry *e) {
-    if (r->sparse)
+    bool sparse = r->sparse && e->kind == TAR_FILE;
+    if (sparse)
         e->size = r->real_size;
     if (e->kind == TAR_SYMLINK || e->kind == TAR_HARDLINK) {
         if (r->link.n == 0)
@@ -284,11 +285,9 @@ static const char *begin_entry(struct tar_reader *r, const struct header *h, str
     }
     if (!r->events.entry(r->events.context, e))
         return stopped;
-    r->passing = e->kind != TAR_FILE;
     r->pieces.n = 0;
-    bool sparse = r->sparse && !r->passing;
     forget_extensions(r);
-    if (r->passing && r->left == 0)
+    if (e->kind != TAR_FILE)
         return NULL;
     if (!sparse)
         return begin_content(r);
@@ -353,6 +352,8 @@ static const char *take_header(struct tar_reader *r) {
     if (strchr("LKxg", r->extension) != NULL && r->extension != '\0') {
         if (size > LONGEST)
             return "an extended header that is too long";
+        if (++r->extensions > EXTENSIONS)
+            return "extended headers without an end";
         r->left = size;
         r->padding = tar_padding(size);
         r->state = EXTENSION;
@@ -371,8 +372,8 @@ static const char *take_header(struct tar_reader *r) {
     r->padding = tar_padding(r->left);
     if (e.kind == TAR_FILE)
         e.size = r->left;
-    else if (e.kind == TAR_HARDLINK && r->left != 0)
-        return "a second name with content of its own";
+    else if (r->left != 0)
+        return "content of what is no file";
     return begin_entry(r, &h, &e);
 }
 
@@ -401,12 +402,14 @@ static const char *take_map(struct tar_reader *r) {
 }
 
 static const char *check_map(const struct tar_reader *r) {
-    uint64_t left = r->left;
+    uint64_t left = r->left, end = 0;
     for (size_t i = 0; i < r->pieces.n; i++) {
         const struct piece *p = &r->pieces.v[i];
-        if (p->n > left || p->offset > r->real_size || p->n > r->real_size - p->offset)
+        if (p->n > left || p->offset < end || p->offset > r->real_size ||
+            p->n > r->real_size - p->offset)
             return "a map of holes that does not fit";
         left -= p->n;
+        end = p->offset + p->n;
     }
     return left == 0 ? NULL : "a map of holes that does not fit";
 }
@@ -459,7 +462,7 @@ static const char *read_content(struct tar_reader *r, struct str *bytes) {
     *bytes = (struct str){bytes->s + n, bytes->n - (size_t)n};
     r->at += n;
     r->left -= n;
-    if (!r->passing && !r->events.bytes(r->events.context, offset, some))
+    if (!r->events.bytes(r->events.context, offset, some))
         return stopped;
     return r->left == 0 ? end_content(r) : NULL;
 }

@@ -3,22 +3,9 @@
 #include "carry/carry.h"
 #include "base/mem.h"
 #include "base/vec.h"
-#include "carry/temporary.h"
-
-#include <fcntl.h>
-#include <ftw.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
+#include "pen.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(bool promise) {
-    if (!promise)
-        abort();
-}
 
 /* The other side: a way that has one channel. */
 struct liar {
@@ -210,73 +197,6 @@ static void holds(void *context, struct str name) {
     (void)name;
 }
 
-/* --- what is left --- */
-
-static bool temporaries; /* some are there */
-
-static int visit(const char *path, const struct stat *st, int kind, struct FTW *f) {
-    (void)st;
-    (void)kind;
-    const char *base = path + f->base;
-    temporaries = temporaries || temporary_is(str_of(base));
-    if (f->level == 1 && !temporary_is(str_of(base)))
-        require(strcmp(base, "out") == 0 || strcmp(base, "p") == 0 || strcmp(base, "t") == 0);
-    return 0;
-}
-
-static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *f) {
-    (void)st;
-    (void)kind;
-    return f->level == 0 ? 0 : remove(path);
-}
-
-static char outer[64];
-
-static void leave_nothing(void) {
-    if (chdir(outer) == 0) {
-        rmdir("inner");
-        rmdir(outer);
-    }
-}
-
-/* In a directory of its own in one of its own; in memory, where there is such a place, since what
- * is fetched is synced. Returns where we were. */
-static int enter(void) {
-    int before = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    require(before >= 0);
-    if (outer[0] == '\0') {
-        snprintf(outer, sizeof outer, "%s/fuzz-carry-XXXXXX",
-                 access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
-        require(mkdtemp(outer) != NULL && chdir(outer) == 0 && mkdir("inner", 0700) == 0);
-        atexit(leave_nothing);
-    }
-    require(chdir(outer) == 0 && chdir("inner") == 0);
-    return before;
-}
-
-static void nothing(void *arg) {
-    (void)arg;
-}
-
-static void turn(struct loop *loop, int64_t wait) {
-    struct timer soon = {.expired = nothing};
-    loop_timer(loop, &soon, loop_now(loop) + wait);
-    loop_turn(loop);
-    loop_timer_clear(loop, &soon);
-}
-
-/* What was being synced when it ended may take a moment. */
-static void look_around(struct loop *loop) {
-    for (int tries = 0;; tries++) {
-        temporaries = false;
-        require(nftw(".", visit, 16, FTW_PHYS) == 0);
-        if (!temporaries)
-            return;
-        require(tries < 5000);
-        turn(loop, MILLISECOND);
-    }
-}
-
 static void fetch(struct liar *l, struct loop *loop) {
     struct cargo cargo[] = {{.from = STR("out")},
                             {.from = STR("p/*"), .pattern = true, .optional = true},
@@ -301,7 +221,7 @@ static void fetch(struct liar *l, struct loop *loop) {
         give_up = give_up || turns > 1000; /* it goes on without end, or says nothing */
         if (turns > 2000)
             break;
-        turn(loop, 0);
+        pen_turn(loop, 0);
     }
     carrier_free(k);
     for (size_t i = 0; i < made.n; i++)
@@ -310,18 +230,13 @@ static void fetch(struct liar *l, struct loop *loop) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    int before = enter();
+    int before = pen_enter();
     static struct loop *loop; /* for all of them: a thread may still be at work for the last one */
     if (loop == NULL)
         loop = loop_new();
     struct liar l = {.way = {&way_table}, .channel = {&channel_table}, .data = data, .size = size};
     fetch(&l, loop);
-    look_around(loop);
-    struct stat st;
-    require(stat("..", &st) == 0 && st.st_nlink == 3); /* nothing but this directory is in it */
-    nftw(".", remove_one, 16, FTW_PHYS | FTW_DEPTH);
-    require(fchdir(before) == 0);
-    close(before);
+    pen_check(loop, before);
     buf_free(&l.asked);
     buf_free(&l.answers);
     return 0;

@@ -157,8 +157,8 @@ static const char *read_extended(const char *records) {
 }
 
 TEST(extended_headers) {
-    CHECK_STR(read_extended("14 path=long/\n30 mtime=1234567890.123456789\n"),
-              "directory long/ 644 0 1000000000\n");
+    CHECK_STR(read_extended("14 path=long.\n30 mtime=1234567890.123456789\n"),
+              "file long. 644 4 1000000000: text.\n");
     CHECK_STR(read_extended("12 path=a\nb\n"), "file a\nb 644 4 1000000000: text.\n");
     CHECK_STR(read_extended("10 size=3\n"), "file a 644 3 1000000000: tex.\n");
     CHECK_STR(read_extended("11 comment=\n"), "! an extended header that is none");
@@ -201,6 +201,8 @@ TEST(files_with_holes) {
               "file holes 644 100000 1000000000: ! a map of holes that does not fit");
     CHECK_STR(read_sparse("1\n0\n1\n", "ab"),
               "file holes 644 100000 1000000000: ! a map of holes that does not fit");
+    CHECK_STR(read_sparse("2\n50\n3\n52\n1\n", "abcd"),
+              "file holes 644 100000 1000000000: ! a map of holes that does not fit");
     CHECK_STR(read_sparse("9999999\n", ""),
               "file holes 644 100000 1000000000: ! a map of holes that is too long");
     CHECK_STR(read_sparse("3\n1\n", ""),
@@ -214,7 +216,7 @@ TEST(other_kinds_of_entry) {
     add_kind(&out, '3', "device", STR(""));
     add_kind(&out, 'g', "global", STR("ignored"));
     add_kind(&out, '1', "second", STR(""));
-    add_kind(&out, 'Z', "unknown", STR("passed over"));
+    add_kind(&out, 'Z', "unknown", STR(""));
     add_kind(&out, '\0', "old/", STR(""));
     add_file(&out, STR("a"), STR("x"));
     tar_add_end(&out);
@@ -226,7 +228,14 @@ TEST(other_kinds_of_entry) {
     CHECK_STR(read_in(buf_view(&out), 512), "! an entry of an unknown kind");
     buf_clear(&out);
     add_kind(&out, '1', "second", STR("own"));
-    CHECK_STR(read_in(buf_view(&out), 512), "! a second name with content of its own");
+    CHECK_STR(read_in(buf_view(&out), 512), "! content of what is no file");
+    buf_clear(&out);
+    add_kind(&out, '5', "directory", STR("text"));
+    CHECK_STR(read_in(buf_view(&out), 512), "! content of what is no file");
+    buf_clear(&out);
+    for (int i = 0; i < 20; i++)
+        add_kind(&out, 'g', "global", STR("ignored"));
+    CHECK_STR(read_in(buf_view(&out), 512), "! extended headers without an end");
     buf_free(&out);
 }
 

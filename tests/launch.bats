@@ -3,21 +3,24 @@ load helper
 
 setup_file() {
     load helper
+    # Scratch directories that are of this file's tests only, where whoever they run as can make them.
+    TMPDIR=$(mktemp -d /tmp/launch-XXXXXX)
+    chmod 1777 "$TMPDIR"
+    export TMPDIR
     fleet_up 2
 }
 teardown_file() {
     load helper
     fleet_down
+    rm -rf "$TMPDIR"
 }
 setup() {
     cd "$BATS_TEST_TMPDIR" || return
     chmod 755 .
     use_fleet
-    export TMPDIR=$BATS_FILE_TMPDIR/tmp # where what runs here has its scratch directories
-    mkdir -p -m 1777 "$TMPDIR"
 }
 
-no_scratch() { [ -z "$(find "$TMPDIR" "$FORAY_FLEET"/hosts/*/tmp -mindepth 1 -maxdepth 1 -name 'foray-????????????????????????????????')" ]; }
+no_scratch() { [ -z "$(find "$TMPDIR" "$FORAY_FLEET"/hosts/*/tmp -mindepth 1 -maxdepth 1 -name 'foray-*')" ]; }
 
 # The launchers that are tried: a line each, the words of `launch`.
 launchers() {
@@ -245,7 +248,7 @@ steps:
   tree: {on: far, run: "mkdir t; echo good > t/x", fetch: {t: got}}
 Y
     rm -rf got out
-    run "-$1" timeout 60 "$FORAY" "$3"
+    run "-$1" timeout 120 "$FORAY" "$3"
     [[ $output == *"$2"* ]] || { echo "$output"; return 1; }
 }
 
@@ -267,7 +270,7 @@ Y
     hostile 3 'cannot keep got/link: Is a directory' tree
     rm -rf got && mkdir got && ln -s "$PWD/victim" got/sub
     echo "$tar t/sub/y" >archive
-    run -3 timeout 60 "$FORAY" tree
+    run -3 timeout 120 "$FORAY" tree
     [[ $output == *'cannot fetch t/sub/y: Not a directory'* ]]
     [ -z "$(ls victim)" ]
     mkfifo evil/t/pipe
@@ -362,42 +365,43 @@ Y
     n=0
     while IFS= read -r words; do
         n=$((n + 1))
+        long=98$$.$n # seconds that nobody else sleeps
         cat >foray.yaml <<Y
 hosts: {far: {launch: [$words], slots: 3}}
-steps: {t: {each: [1, 2, 3], on: far, run: "trap '' TERM; sleep 98.$n & (sleep 98.$n; sleep 98.$n) & sleep 98.$n; sleep 98.$n"}}
+steps: {t: {each: [1, 2, 3], on: far, run: "trap '' TERM; sleep $long & (sleep $long; sleep $long) & sleep $long; sleep $long"}}
 Y
         in_background
-        wait_until 20 bash -c "[ \"\$(pgrep -fc '^sleep 98\.$n')\" -ge 9 ]"
+        wait_until 20 eval '[ "$(pgrep -fxc "sleep ${long/./\\.}")" -ge 9 ]'
         kill -KILL "$pid"
-        wait_until 6 bash -c "! pgrep -f '^sleep 98\.$n'"
+        wait_until 6 eval '! pgrep -fx "sleep ${long/./\\.}"'
         wait "$pid" || true
     done < <(launchers)
     wait_until 6 no_scratch
 }
 
 @test "launch: Ctrl-C and time-outs end what runs, also where TERM is ignored" {
-    echo "{hosts: {far: {launch: [env]}}, steps: {t: {on: far, run: 'trap \"\" TERM; sleep 99.1 & while :; do sleep 99.2; done'}}}" >foray.yaml
+    local long=99$$ # seconds that nobody else sleeps
+    echo "{hosts: {far: {launch: [env]}}, steps: {t: {on: far, run: 'trap \"\" TERM; sleep $long.1 & while :; do sleep $long.2; done'}}}" >foray.yaml
     env --default-signal=INT "$FORAY" >out 2>err 3>&- &
     pid=$!
-    wait_until 15 pgrep -f '^sleep 99\.2'
+    wait_until 15 pgrep -fx "sleep $long\.2"
     kill -INT "$pid"
     ended_with 10 130
-    wait_until 5 bash -c "! pgrep -f '^sleep 99\.[12]'"
-    echo "{hosts: {far: {launch: [env, 'X={{cpus}}'], slots: 2}}, steps: {t: {on: far, timeout: 0.5, run: 'sleep 99.3 & sleep 99.4'}}}" >foray.yaml
-    run -1 timeout 30 "$FORAY"
+    wait_until 5 eval '! pgrep -fx "sleep $long\.[12]"'
+    echo "{hosts: {far: {launch: [env, 'X={{cpus}}'], slots: 2}}, steps: {t: {on: far, timeout: 0.5, run: 'sleep $long.3 & sleep $long.4'}}}" >foray.yaml
+    run -1 timeout 60 "$FORAY"
     [[ $output == *"time limit"* ]]
-    wait_until 5 bash -c "! pgrep -f '^sleep 99\.[34]'"
+    wait_until 5 eval '! pgrep -fx "sleep $long\.[34]"'
 }
 
 @test "launch: a launcher that is killed: the step goes on elsewhere, nothing is left" {
     cat >foray.yaml <<Y
-hosts: {far: {hosts: [a, b], launch: [sh, -c, 'exec "\$@"', "launcher-{{host}}"], slots: 1}}
+hosts: {far: {hosts: [a, b], launch: [sh, -c, '"\$@"; exit', "launcher-{{host}}"], slots: 1}}
 steps: {t: {each: [1, 2], on: far, out: "{{item}}", run: "touch $PWD/began.{{host}}; until [ -e $PWD/go ]; do sleep 0.05; done; echo {{host}} > {{out}}"}}
 Y
     in_background
     wait_until 15 test -e began.a -a -e began.b
-    # The one that has no parent but foray.
-    kill -KILL "$(pgrep -P "$pid" | head -1)"
+    kill -KILL "$(pgrep -P "$pid" -f launcher-a)"
     touch go
     ended_with 30 0
     [ -s 1 ] && [ -s 2 ]

@@ -25,7 +25,7 @@ struct child {
     pid_t pid; /* and process group, and session */
     struct watch in, out, err;
     struct watch exit; /* a pidfd; fd < 0 where there is none */
-    bool exited;       /* and is reaped */
+    bool exited;       /* reaped when it is forgotten: until then its group is its own */
     bool freed;        /* nobody has the channel any more */
     bool pumping;
     bool asked; /* TERM was sent */
@@ -47,7 +47,18 @@ static void close_end(struct child *c, struct watch *w) {
     w->fd = -1;
 }
 
+/* What is left of its group is told to end, but only when nothing of it is heard any more: how a
+ * step ends that is told to is not how it would have ended. */
+static void bury(const struct child *c) {
+    kill(-c->pid, SIGTERM);
+    watcher_remove(c->all->watcher, c->pid);
+    while (waitpid(c->pid, NULL, 0) < 0 && errno == EINTR)
+        ;
+}
+
 static void forget(struct child *c) {
+    if (c->exited)
+        bury(c);
     close_end(c, &c->in);
     close_end(c, &c->out);
     close_end(c, &c->err);
@@ -152,12 +163,8 @@ static void harder(void *arg) {
     }
 }
 
-static void reap(struct child *c) {
+static void has_exited(struct child *c) {
     struct loop *loop = c->all->loop;
-    kill(-c->pid, SIGTERM); /* what is left of its group */
-    watcher_remove(c->all->watcher, c->pid);
-    while (waitpid(c->pid, NULL, 0) < 0 && errno == EINTR)
-        ;
     c->exited = true;
     if (c->freed) {
         forget(c);
@@ -171,7 +178,7 @@ static void reap(struct child *c) {
 
 static void exit_ready(void *arg, short revents) {
     (void)revents;
-    reap(arg);
+    has_exited(arg);
 }
 
 void children_look(struct children *all) {
@@ -181,7 +188,7 @@ void children_look(struct children *all) {
         if (c->exit.fd < 0 && !c->exited &&
             waitid(P_PID, (id_t)c->pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
             info.si_pid == c->pid)
-            reap(c);
+            has_exited(c);
     }
 }
 

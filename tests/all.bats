@@ -30,7 +30,7 @@ lines_of() { sort <<<"$1"; }
     "$FORAY" all -w 'node[1-2]' 'printf "a "; sleep 0.2; echo b; until [ -e go ]; do sleep 0.05; done; echo c' >out 3>&- &
     wait_until 20 contains out 'node1: a b'
     wait_until 20 contains out 'node2: a b'
-    ! grep -q c out
+    run ! grep -q c out
     touch "$FORAY_FLEET"/hosts/node{1,2}/home/go
     wait $!
     rm "$FORAY_FLEET"/hosts/node{1,2}/home/go
@@ -94,7 +94,7 @@ foray: 6 hosts: 6 done, '* ]]
 }
 
 @test "failures and time-outs have lines of their own, with counts and folded names" {
-    run -1 --separate-stderr "$FORAY" all -b --timeout=2 -w 'node[1-6]' \
+    run -1 --separate-stderr "$FORAY" all -b --timeout=6 -w 'node[1-6]' \
         'case {{host}} in node[12]) exit 3;; node3) kill -9 $$;; node4) sleep 60;; esac; echo fine'
     [ "$output" = $'---------------\nnode[5-6] (2)\n---------------\nfine' ]
     [[ $stderr == $'failed node[1-2] (2): exit status 3\nfailed node3 (1): exit status 137 (SIGKILL)\ntimed out node4 (1)\nforay: 6 hosts: 2 done, 3 failed, 1 timed out, '* ]]
@@ -124,13 +124,18 @@ foray: 6 hosts: 6 done, '* ]]
 }
 
 @test "-N: so many at once" {
-    run -0 --separate-stderr "$FORAY" all -N 2 --raw -w 'node[1-6]' 'date "+%s%N 1"; sleep 0.3; date "+%s%N -1"'
+    run -0 --separate-stderr "$FORAY" all -N 2 --raw -w 'node[1-6]' 'date "+%s%N 1"; sleep 1; date "+%s%N -1"'
     [ "$(sort -n <<<"$output" | awk '{n += $2} n > most {most = n} END {print NR, most}')" = "12 2" ]
 }
 
 @test "-K ends the others at the first failure; -k N stops at the Nth" {
-    run -1 --separate-stderr "$FORAY" all -K -w 'node[1-3]' '[ {{host}} != node2 ] || { sleep 1; exit 1; }; sleep 60'
-    [[ $stderr == *"failed node2 (1): exit status 1"* && $stderr == *"ended node[1,3] (2)"* ]]
+    in_background all -K -w 'node[1-3]' 'touch began; until [ -e go ]; do sleep 0.05; done; exit 1'
+    for h in 1 2 3; do wait_until 20 test -e "$FORAY_FLEET/hosts/node$h/home/began"; done
+    touch "$FORAY_FLEET/hosts/node2/home/go"
+    ended_with 20 1
+    rm "$FORAY_FLEET"/hosts/node?/home/began "$FORAY_FLEET/hosts/node2/home/go"
+    contains err "failed node2 (1): exit status 1"
+    contains err "ended node[1,3] (2)"
     run -1 --separate-stderr "$FORAY" all -N1 -k2 -w 'node[1-6]' false
     [[ $stderr == *"0 done, 2 failed, 4 not run"* ]]
 }

@@ -172,15 +172,20 @@ Y
     cat >foray.yaml <<'Y'
 hosts: {farm: "node[1-3]"}
 steps:
-  up: {on: {every: farm}, run: "[ {{host}} != node2 ] || sleep 1; echo up {{host}}"}
+  up: {on: {every: farm}, run: "[ {{host}} != node2 ] || until [ -e ~/go ]; do sleep 0.05; done; echo up {{host}}"}
   next: {on: {every: farm}, needs: up, run: "echo next {{host}} after {{up.stdout}}"}
   item: {each: [a, b], on: {every: farm}, run: "echo {{item}} {{step}}"}
   same: {each: [node1, node3], on: "{{item}}", run: "echo at $FORAY_HOST"}
 Y
-    run -0 --separate-stderr "$FORAY" -j20
-    [[ $output == *"next node1 after up node1"* && $output == *"next node2 after up node2"* ]]
+    in_background -j20
     # node1 does not wait for node2.
-    [[ ${output%up node2*} == *"next node1"* && ${output%up node2*} == *"next node3"* ]]
+    wait_until 20 contains out "next node1 after up node1"
+    wait_until 20 contains out "next node3 after up node3"
+    touch "$FORAY_FLEET/hosts/node2/home/go"
+    ended_with 20 0
+    rm "$FORAY_FLEET/hosts/node2/home/go"
+    output=$(cat out)
+    [[ $output == *"next node2 after up node2"* ]]
     [[ $output == *"a item[a@node1]"* || $output == *"a@node1 item[a@node1]"* ]]
     [[ $output == *"at node1"* && $output == *"at node3"* ]]
 }
@@ -225,13 +230,16 @@ steps:
     each: 1..6
     on: farm
     speculate: true
-    run: "if [ {{host}} = node2 ]; then sleep 300; fi; echo {{host}} > {{out}}"
+    run: "if [ {{host}} = node2 ]; then touch ~/began; sleep 300; fi; until [ -e ~/go ]; do sleep 0.05; done; echo {{host}} > {{out}}"
     out: "{{item}}.out"
   b: {in: "{{a.out}}", run: "cat {{in}}"}
 Y
     in_background
-    ended_with 30 0
-    [ "$(sort -u <out | tr '\n' ' ')" = "node1 node3 " ]
+    wait_until 20 test -e "$FORAY_FLEET/hosts/node2/home/began"
+    touch "$FORAY_FLEET"/hosts/node{1,3}/home/go
+    ended_with 60 0
+    rm "$FORAY_FLEET"/hosts/node{1,3}/home/go "$FORAY_FLEET/hosts/node2/home/began"
+    [ "$(grep -c '^node[13]$' out)" = 6 ]
     contains err "7 steps done"
     wait_until 10 no_process_on node2
 }

@@ -70,7 +70,7 @@ Y
 
 @test "a pattern that would take for ever is refused at once" {
     echo "steps: {t: {each: [$(printf 'a%.0s' {1..60})], run: 'true'}}" >foray.yaml
-    run -2 timeout 10 "$FORAY" '/^t.(a|aa)+$/'
+    run -2 timeout 60 "$FORAY" '/^t.(a|aa)+$/'
     [[ $output == *"takes too long"* ]]
 }
 
@@ -109,16 +109,17 @@ steps:
     each: [1, 2, 3, 4, 5, 6]
     run: |
       mkdir run.{{item}}
+      touch began.{{item}}
+      until [ "$(ls -d began.* | wc -l)" -ge "$MEET" ]; do sleep 0.02; done
       ls -d run.* | wc -l >> count
       sleep 0.1
       rmdir run.{{item}}
 Y
-    run -0 "$FORAY" -j 2
-    [ "$(sort -n count | tail -1)" -le 2 ]
-    rm count
-    run -0 "$FORAY" -j6
-    [ "$(sort -n count | tail -1)" -gt 2 ]
-    run -0 "$FORAY" -j 0
+    MEET=2 run -0 timeout 60 "$FORAY" -j 2
+    [ "$(sort -n count | tail -1)" = 2 ]
+    rm began.*
+    MEET=6 run -0 timeout 60 "$FORAY" -j6
+    MEET=1 run -0 "$FORAY" -j 0
 }
 
 @test "the first failure stops what has not begun, and lets what runs end; status 1" {
@@ -153,7 +154,7 @@ steps:
   slow: {run: "touch began; sleep 100"}
   bad: {run: "until [ -e began ]; do sleep 0.02; done; exit 1"}
 Y
-    run -1 timeout 30 "$FORAY" -j2 -K
+    run -1 timeout 60 "$FORAY" -j2 -K
     [[ $output == *"1 failed"* && $output == *"1 ended because the run was stopped"* ]]
     [[ $output != *"failed"*"slow"* ]]
 }
@@ -180,7 +181,7 @@ steps:
 Y
     run -0 "$FORAY" --retry 2 flaky
     [ "$(wc -l <tries)" = 3 ]
-    run -1 timeout 30 "$FORAY" --timeout 0.2 slow
+    run -1 timeout 60 "$FORAY" --timeout 0.2 slow
     [[ $output == *"time limit"* ]]
 }
 

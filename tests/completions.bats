@@ -49,7 +49,7 @@ zsh_tells() { # line|offered LINE
     export ZDOTDIR=$BATS_FILE_TMPDIR/zsh
     : >"$ZDOTDIR/offered"
     rm -f "$ZDOTDIR/line"
-    TELL=$1 LINE=$2 timeout 20 zsh -f -c '
+    TELL=$1 LINE=$2 timeout 60 zsh -f -c '
         zmodload zsh/zpty
         TERM=vt100 zpty z zsh -d -i
         while zpty -r z said; do :; done' </dev/null
@@ -270,7 +270,7 @@ foray() { printf '%s\n' "$@" >>given; }
 END
     printf '%s\r' $'foray write\\[b\\ \t' $'foray "write[say\t' $'foray \'write[it\t' $'foray write\\[a:b=c@\t' \
         $'foray write\\[$\t' $'foray gra\t--for\tme\t' exit |
-        timeout 30 script -qec 'bash --noprofile --rcfile rc -i' /dev/null >/dev/null
+        timeout 60 script -qec 'bash --noprofile --rcfile rc -i' /dev/null >/dev/null
     diff given - <<'END'
 write[b c.txt]
 write[say "x"]
@@ -346,7 +346,7 @@ END
     export PATH=$PWD/slow:$PATH
     for shell in bash zsh fish; do
         has $shell || continue
-        run -0 timeout 20 bash -c "$(declare -f offers "${shell}_offers" zsh_tells); offers $shell 'foray f'"
+        run -0 timeout 60 bash -c "$(declare -f offers "${shell}_offers" zsh_tells); offers $shell 'foray f'"
         [ "$output" = file ]
     done
 }

@@ -318,11 +318,17 @@ mode() { stat -c %a "$1"; }
 half_here() { [ -n "$(find . -name '.foray-*' -size +1M)" ]; }
 
 @test "copy: a host that is killed in the midst of it leaves nothing half-made, and is told" {
+    # That it is whole is never said there, however soon all of it may have come.
+    local home=$FORAY_FLEET/hosts/node1/home
+    mkdir -p "$home/bin"
+    echo 'PATH=$HOME/bin:$PATH' >"$home/.bashrc"
+    printf '#!/bin/sh\nexec sleep 300\n' >"$home/bin/cksum" && chmod 755 "$home/bin/cksum"
     noise 300 >big
     in_background copy big 'node[1-2]:t/big'
     wait_until 20 half_there
     "$fleet" fault node1 killed
     ended_with 60 3
+    rm -r "$home/bin" "$home/.bashrc"
     "$fleet" heal node1
     contains err "failed node1"
     cmp big "${t[2]}/big"

@@ -65,16 +65,16 @@ long_commands() {
     disk 64k "$PWD"
     cd "$PWD"
     long_commands
-    run -3 timeout 60 "$FORAY" -q -j2
+    run -3 timeout 120 "$FORAY" -q -j2
     [[ $output == *"cannot write .foray/journal: No space left on device"* ]]
     remember_done
     [ -s ../done ] && [ "$(wc -l <../done)" -lt 40 ]
     # as long as it is full, nothing changes
-    run -3 timeout 60 "$FORAY" -q
+    run -3 timeout 120 "$FORAY" -q
     [[ $output == *".foray/journal"*"No space left on device"* ]]
     resize 1m "$PWD"
     : >"$LOG"
-    run -0 timeout 60 "$FORAY" -q
+    run -0 timeout 120 "$FORAY" -q
     [[ $output != *damaged* ]]
     repeats_nothing
     [ "$(ls ../out | wc -l)" = 40 ] && [ "$(sort -u "$LOG" | wc -l)" = $((40 - $(wc -l <../done))) ]
@@ -85,12 +85,12 @@ long_commands() {
     cd "$PWD"
     long_commands
     head -c 1000000 /dev/zero >filler 2>/dev/null || true
-    run -3 timeout 60 "$FORAY" -q
+    run -3 timeout 120 "$FORAY" -q
     [[ $output == *".foray"*"No space left on device"* ]]
     [ ! -s "$LOG" ]
     rm filler
     resize 1m "$PWD"
-    run -0 timeout 60 "$FORAY" -q
+    run -0 timeout 120 "$FORAY" -q
     [ "$(wc -l <"$LOG")" = 40 ]
 }
 
@@ -102,13 +102,13 @@ steps:
   b: {needs: a, out: out/b, run: "echo {{step}} >> $LOG; head -c 100000 /dev/zero > {{out}}"}
   c: {needs: b, out: out/c, run: "echo {{step}} >> $LOG; cat out/a out/b > {{out}}"}
 Y
-    run -1 timeout 60 "$FORAY" -q
+    run -1 timeout 120 "$FORAY" -q
     [[ $output == *"No space left on device"* ]]
     [ "$(ls out)" = a ]
     remember_done
     [ "$(cat ../done)" = a ]
     resize 1m "$PWD/out"
-    run -0 timeout 60 "$FORAY" -q
+    run -0 timeout 120 "$FORAY" -q
     repeats_nothing
     [ "$(wc -c <out/c)" = 120000 ]
 }
@@ -121,11 +121,11 @@ steps:
   a: {on: r, out: out/a, run: "echo {{step}} >> ~/log; yes | head -c 20000 > {{out}}"}
   b: {on: r, needs: a, out: [out/b, out/small], run: "echo {{step}} >> ~/log; yes | head -c 100000 > out/b; echo small > out/small"}
 Y
-    run -3 timeout 60 "$FORAY" -q
+    run -3 timeout 120 "$FORAY" -q
     [[ $output == *"out/b"*"No space left on device"* ]]
     [ "$(ls -A out)" = a ]
     resize 1m "$PWD/out"
-    run -0 timeout 60 "$FORAY" -q
+    run -0 timeout 120 "$FORAY" -q
     [ "$(grep -c a "$FORAY_FLEET/hosts/node1/home/log")" = 1 ]
     [ "$(ls -A out | tr '\n' ' ')" = "a b small " ] && [ "$(wc -c <out/b)" = 100000 ]
 }
@@ -134,32 +134,32 @@ Y
     mkdir .foray
     disk 64k "$PWD/.foray/output"
     echo 'steps: {a: {run: head -c 20000 /dev/urandom | base64}, b: {needs: a, run: head -c 200000 /dev/urandom | base64}, c: {needs: b, run: echo end}}' >foray.yaml
-    timeout 60 "$FORAY" -q >../printed
+    timeout 120 "$FORAY" -q >../printed
     [ "$(wc -c <../printed)" -gt 290000 ] && [ "$(tail -1 ../printed)" = end ]
     "$FORAY" log -q last a >../a
     [ -s ../a ] && head -c "$(wc -c <../a)" ../printed | cmp - ../a
     run -0 --separate-stderr "$FORAY" log last b
     [[ $stderr == *"nothing that is kept"* ]]
-    timeout 60 "$FORAY" -q >../printed
+    timeout 120 "$FORAY" -q >../printed
 }
 
 @test "a full disk for the seal: the run does not mind, and changes are still seen" {
     disk 64k "$PWD"
     cd "$PWD"
     echo 'steps: {a: {out: a, run: "echo {{step}} >> $LOG; echo a > a"}, b: {in: a, out: b, run: "echo {{step}} >> $LOG; cat a > b"}}' >foray.yaml
-    run -0 timeout 60 "$FORAY" -q
+    run -0 timeout 120 "$FORAY" -q
     # not changed just now, so that there may be a seal
     wait_until 5 eval 'rm -f .foray/fresh && "$FORAY" -q && [ -e .foray/fresh ]'
     rm -f .foray/fresh
     head -c 1000000 /dev/zero >filler 2>/dev/null || true
-    run -0 timeout 60 "$FORAY"
+    run -0 timeout 120 "$FORAY"
     [[ $output == *"up to date"* ]]
     [ ! -e .foray/fresh.new ]
     rm filler
-    run -0 timeout 60 "$FORAY"
+    run -0 timeout 120 "$FORAY"
     [ -e .foray/fresh ] && [ "$(wc -l <"$LOG")" = 2 ]
     echo other >a
-    run -0 timeout 60 "$FORAY" -q
+    run -0 timeout 120 "$FORAY" -q
     [ "$(tail -n +3 "$LOG")" = a ] && [ "$(cat b)" = a ]
 }
 
@@ -180,7 +180,7 @@ fault() { # PATH HOW K ERROR
     error=${errors[$4]}
     rm -f ../faults
     status=0
-    env "${settings[@]}" LD_PRELOAD="$FAULT" timeout 60 "$FORAY" -q -j4 >../out 2>../err || status=$?
+    env "${settings[@]}" LD_PRELOAD="$FAULT" timeout 120 "$FORAY" -q -j4 >../out 2>../err || status=$?
     said=$(cat ../err)
 }
 
@@ -203,7 +203,7 @@ Y
 # The run after one that failed at K.
 goes_on() { # HOW K
     remember_done
-    timeout 60 "$FORAY" -q -j4 2>../err || told "$1 $2: the next run"
+    timeout 120 "$FORAY" -q -j4 2>../err || told "$1 $2: the next run"
     repeats_nothing || told "$1 $2"
     # it may have to wait for what the last one left
     ! grep -v "another foray works in this directory" ../err || told "$1 $2: the next run complains"
@@ -276,9 +276,9 @@ goes_on() { # HOW K
             kill*) [ $status = 137 ] || told "$how $k" ;;
             *) [ $status = 0 ] && [ -z "$said" ] || told "$how $k" ;;
             esac
-            run -0 --separate-stderr timeout 20 "$FORAY" -q -B t
+            run -0 --separate-stderr timeout 60 "$FORAY" -q -B t
             [ -z "$stderr" ] || told "$how $k: the next run"
-            run -0 --separate-stderr timeout 20 "$FORAY" -q
+            run -0 --separate-stderr timeout 60 "$FORAY" -q
             [ -z "$stderr" ] && [ ! -s "$LOG" ] || told "$how $k: the run after it"
             [ "$(wc -c <.foray/journal)" -lt "$large" ] && [ ! -e .foray/journal.new ] || told "$how $k: large"
             run -0 --separate-stderr "$FORAY" log
@@ -302,10 +302,10 @@ goes_on() { # HOW K
                 [ $status = 0 ] || told "$what $k"
                 [ "$(cat ../out)" = $'printed\nprinted too' ] || told "$what $k: output"
             fi
-            timeout 60 "$FORAY" -q 2>../err || told "$what $k: the next run"
+            timeout 120 "$FORAY" -q 2>../err || told "$what $k: the next run"
             fault $what on $k 5
             [ $status = 0 ] || [ $what = .foray/lock ] || told "$what $k: again"
-            run -0 timeout 60 "$FORAY" -q
+            run -0 timeout 120 "$FORAY" -q
             [ "$(sort "$LOG" | tr '\n' ' ')" = "a b " ] || told "$what $k: how often"
         done
     done
@@ -334,7 +334,7 @@ goes_on() { # HOW K
                 [ -z "$(find out -name '.foray-*')" ] || told "$how $k: left over"
                 [ ! -e out/a ] || [ "$(seq 1000)" = "$(cat out/a)" ] || told "$how $k: half"
             fi
-            timeout 60 "$FORAY" -q || told "$how $k: the next run"
+            timeout 120 "$FORAY" -q || told "$how $k: the next run"
             [ "$(cat out/a out/b)" = "$(seq 1000; seq 2000)" ] || told "$how $k: wrong"
         done
     done

@@ -28,7 +28,7 @@ teardown() {
 }
 
 on() { # HOST COMMAND
-    timeout 20 ssh -F "$FORAY_SSH_CONFIG" "$@" 3>&-
+    timeout 60 ssh -F "$FORAY_SSH_CONFIG" "$@" 3>&-
 }
 
 # A fleet for this test only, in $mine; the test's $FORAY_FLEET is that one from then on.
@@ -78,7 +78,7 @@ refused() { # HOST
     head -c 100000 /dev/urandom >data
     echo "put data $FORAY_FLEET/../by-sftp" >batch
     if [ "$(id -u)" = 0 ]; then echo 'put data /tmp/by-sftp' >batch; fi
-    run -0 timeout 20 sftp -F "$FORAY_SSH_CONFIG" -b batch node1
+    run -0 timeout 60 sftp -F "$FORAY_SSH_CONFIG" -b batch node1
     cmp data "$FORAY_FLEET/hosts/node1/tmp/by-sftp" || cmp data "$FORAY_FLEET/../by-sftp"
     rm -f "$FORAY_FLEET/hosts/node1/tmp/by-sftp"
 }
@@ -171,7 +171,7 @@ refused() { # HOST
 @test "up waits for nobody's ear: what it starts holds no descriptor of the caller" {
     export FORAY_FLEET=$PWD/f
     mine=$FORAY_FLEET
-    [ -z "$(timeout 20 "$fleet" up 1 7>&1 8>other)" ]
+    [ -z "$(timeout 60 "$fleet" up 1 7>&1 8>other)" ]
     read -r _ _ _ pid _ < <("$fleet" list)
     run ! grep -e /other -e pipe: <(ls -l "/proc/$pid/fd")
     on node1 true
@@ -444,7 +444,7 @@ set -x
 /mnt/fleet up 2 2>~/said
 [ "$(wc -l <~/said)" = 1 ]
 grep -q "share one home" ~/said
-on() { timeout 20 ssh -F "$FORAY_FLEET/ssh_config" "$@"; }
+on() { timeout 60 ssh -F "$FORAY_FLEET/ssh_config" "$@"; }
 [ "$(on node2 "echo \$TMPDIR")" = "$FORAY_FLEET/hosts/node2/tmp" ]
 for words in "ps node1" "fault node1 load=1"; do
     status=0
@@ -475,5 +475,5 @@ on node2 true
 [ -z "$(pgrep -U $UID -r S,R,D,T,I -x "sshd|sleep")" ]
 '
 END
-    run -0 timeout 60 unshare --mount --propagation private bash inside "$fleet" $((40000 + $$ % 20000))
+    run -0 timeout 120 unshare --mount --propagation private bash inside "$fleet" $((40000 + $$ % 20000))
 }

@@ -298,7 +298,7 @@ Y
 }
 
 @test "a time-out, and patterns: what was made so far goes" {
-    echo 'steps: {s: {timeout: 0.2, run: "touch p.1 p.2; sleep 60", out: p.*}}' >foray.yaml
+    echo 'steps: {s: {timeout: 3, run: "touch p.1 p.2; sleep 60", out: p.*}}' >foray.yaml
     touch p.0
     run -1 "$FORAY"
     [[ $output == *"removed p.1, which s may have left half-made"* && $output == *"removed p.2"* ]]
@@ -325,7 +325,7 @@ Y
     wait_until 5 gone "$pid"
     wait_until 10 ended # what it has left running is ended first
     why s "it was running when foray ended"
-    run -0 timeout 20 "$FORAY"
+    run -0 timeout 60 "$FORAY"
     [ "$(cat o)" = whole ]
     nothing
 }
@@ -379,13 +379,13 @@ steps:
     deps: o.d
 Y
     head -c 3000000 /dev/zero | tee large >header
-    run -0 timeout 20 "$FORAY"
+    run -0 timeout 60 "$FORAY"
     touch large header p.1
-    run -0 timeout 20 "$FORAY"
+    run -0 timeout 60 "$FORAY"
     [[ $output == *"1 step done, 1 up to date"* ]]
     ran "big "
     printf x | dd of=header bs=1 seek=1000 conv=notrunc status=none
-    run -0 timeout 20 "$FORAY"
+    run -0 timeout 60 "$FORAY"
     ran "big big "
 }
 

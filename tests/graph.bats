@@ -76,7 +76,7 @@ Y
     printf 'steps: {t: {each: {lines: list}, run: x}}' >foray.yaml
     for format in tree dot mermaid json; do
         draw $format >out
-        ! grep -q $'\033' out
+        run ! grep -q $'\033' out
     done
     [ "$(json 'len(d)')" = 3 ]
     json 'd[0]["item"]' | grep -qF 'a "b"'

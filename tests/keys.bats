@@ -73,7 +73,7 @@ steps:
   b: {needs: a, run: "[ ! -t 0 ] && echo b"}
 Y
     printf 'word\n' >input
-    run -0 timeout 20 script -qec "$FORAY" /dev/null <input
+    run -0 timeout 60 script -qec "$FORAY" /dev/null <input
     [[ $output == *"got word"* && $output == *"2 steps done"* ]]
 }
 

@@ -3,7 +3,7 @@ load helper
 
 # says TEXT...: foray refuses the file foray.yaml, status 2, and says each TEXT
 says() {
-    run -2 timeout 20 "$FORAY" -n
+    run -2 timeout 60 "$FORAY" -n
     local text
     for text in "$@"; do
         [[ $output == *"$text"* ]] || {
@@ -173,7 +173,7 @@ Y
         echo '  all: {needs: fan}'
         echo "  fan: {each: [$(seq -s, 20000)], run: x}"
     } >foray.yaml
-    timeout 60 "$FORAY" -n >out
+    timeout 120 "$FORAY" -n >out
     [ "$(grep -c '^x$' out)" = 40000 ]
     [ "$(grep -nx '# s19999' out | cut -d: -f1)" -gt "$(grep -nx '# s19998' out | cut -d: -f1)" ]
 }

@@ -72,7 +72,7 @@ no_scratch() { [ -z "$(find "$FORAY_FLEET"/hosts/*/tmp -mindepth 1 -name 'foray-
 @test "what a step leaves when it ends goes with it, in whatever session; the next one is not touched" {
     nameless=7
     { escaping 72 "echo hi"; echo "  next: {on: one, needs: t, run: 'echo there; sleep 0.3; echo still'}"; } >foray.yaml
-    run -0 --separate-stderr timeout 30 "$FORAY"
+    run -0 --separate-stderr timeout 60 "$FORAY"
     [ "$output" = $'hi\nthere\nstill' ]
     wait_until 5 no_process_on node1
 }
@@ -84,7 +84,7 @@ no_scratch() { [ -z "$(find "$FORAY_FLEET"/hosts/*/tmp -mindepth 1 -name 'foray-
         echo "    timeout: 3"
         echo "  other: {on: one, run: 'sleep 5; echo whole'}"
     } >foray.yaml
-    run -1 --separate-stderr timeout 30 "$FORAY" -k
+    run -1 --separate-stderr timeout 60 "$FORAY" -k
     [ "$output" = whole ]
     wait_until 5 no_process_on node1
 }
@@ -112,7 +112,7 @@ steps:
 Y
     touch "$FORAY_FLEET/hosts/node2/home/go"
     "$fleet" fault node1 load=0 && "$fleet" fault node2 load=9
-    run -0 --separate-stderr timeout 40 "$FORAY"
+    run -0 --separate-stderr timeout 60 "$FORAY"
     [ "$output" = done ]
     [[ $stderr == *"the shell that waited for the step there was killed"* ]]
     wait_until 5 no_process_on node1
@@ -139,7 +139,7 @@ nothing_of_76() { ! "$fleet" ps "$1" | grep -q 'sleep 76'; }
 @test "a network that is cut is noticed, its steps go elsewhere; there they end by themselves" {
     pair
     "$fleet" fault node1 silent
-    wait_until 21 contains err "host node1 is lost: no sign of life for 15 s"
+    wait_until 30 contains err "host node1 is lost: no sign of life for 15 s"
     touch "$FORAY_FLEET/hosts/node2/home/go"
     ended_with 10 0
     [ "$(cat a b)" = $'node2\nnode2' ]
@@ -152,7 +152,7 @@ nothing_of_76() { ! "$fleet" ps "$1" | grep -q 'sleep 76'; }
 @test "a host that was silent is tried again, and used again" {
     items="[a, b, c]" pair
     "$fleet" fault node1 silent
-    wait_until 21 contains err "host node1 is lost"
+    wait_until 30 contains err "host node1 is lost"
     "$fleet" heal node1
     # what was lost there waits for node2, which is busy; the third step can go to node1
     wait_until 30 began_twice_on node1
@@ -183,7 +183,8 @@ steps:
 Y
     in_background
     wait_until 20 test -e "$FORAY_FLEET/$home/began"
-    grep -qx "going up" out && grep -qx really err
+    wait_until 5 contains out "going up"
+    wait_until 5 contains err really
     kill -KILL "$pid"
     wait_until 5 gone_from node1 77.4
     wait_until 5 no_scratch
@@ -200,7 +201,7 @@ steps:
   fails: {on: one, detach: true, run: "(setsid sleep 78.1 &); sleep 78.2 & exit 3"}
   long: {on: one, detach: true, timeout: 2, run: "(setsid sleep 78.3 &); sleep 78.4"}
 Y
-    run -1 timeout 30 "$FORAY" -k
+    run -1 timeout 60 "$FORAY" -k
     [[ $output == *"exit status 3"* && $output == *"time limit"* ]]
     wait_until 5 no_process_on node1
 }
@@ -212,7 +213,7 @@ steps:
   up: {on: one, detach: true, run: "head -c 3000000 /dev/zero | tr '\\0' x; sh -c 'trap \"\" PIPE; while sleep 0.05; do echo noise; done' & echo"}
   next: {on: one, needs: up, run: "sleep 0.5; echo next"}
 Y
-    run -0 --separate-stderr timeout 30 "$FORAY"
+    run -0 --separate-stderr timeout 60 "$FORAY"
     [ "$(tr -cd x <<<"${output%next}" | wc -c)" = 3000000 ]
     [ "${lines[-1]}" = next ]
     wait_until 5 end_all_on node1
@@ -221,29 +222,30 @@ Y
 @test "detach: here too" {
     cat >foray.yaml <<'Y'
 steps:
-  up: {detach: true, run: "nohup sleep 79.1 >/dev/null 2>&1 & sleep 79.2 & echo up"}
-  not: {run: "nohup sleep 79.3 >/dev/null 2>&1 & true"}
-  fails: {detach: true, run: "nohup sleep 79.4 >/dev/null 2>&1 & exit 1"}
+  up: {detach: true, run: "nohup sleep 79.1 >/dev/null 2>&1 & echo $$ >up; sleep 79.2 & echo up"}
+  not: {run: "nohup sleep 79.3 >/dev/null 2>&1 & echo $$ >not"}
+  fails: {detach: true, run: "nohup sleep 79.4 >/dev/null 2>&1 & echo $$ >fails; exit 1"}
 Y
-    run -1 timeout 30 "$FORAY" -k
+    run -1 timeout 60 "$FORAY" -k
     [[ $output == *up* ]]
-    wait_until 5 bash -c "! pgrep -f '^sleep 79\.[34]'"
-    pgrep -f '^sleep 79\.1'
-    pgrep -f '^sleep 79\.[12]' | xargs kill -KILL
+    wait_until 5 group_gone not
+    wait_until 5 group_gone fails
+    wait_until 5 pgrep -g "$(cat up)" -fx 'sleep 79\.1'
+    kill -KILL -- "-$(cat up)"
 }
 
 @test "a foray that is stopped, and goes on: so does what runs on hosts; if it could not say so, it is run again" {
     cat >foray.yaml <<'Y'
 hosts: {one: node1}
 steps:
-  t: {on: one, run: "touch ~/began; until [ -e ~/go ]; do sleep 0.05; done; echo whole"}
+  t: {on: one, env: {SIGNAL: "{{env.SIGNAL}}"}, run: "touch ~/began; sh -c 'until [ -e ~/go ]; do sleep 0.05; done' $SIGNAL; echo whole"}
   here: {run: "until [ -e go ]; do sleep 0.05; done; echo here"}
 Y
     local signal pids=()
     for signal in TSTP STOP; do
         mkdir $signal && cp foray.yaml $signal && cd $signal
         # in a process group of its own: where nobody could wake it up again it is not stopped
-        perl -e 'setpgrp; exec @ARGV' "$FORAY" >out 2>err 3>&- &
+        SIGNAL=$signal perl -e 'setpgrp; exec @ARGV' "$FORAY" >out 2>err 3>&- &
         pids+=($!)
         wait_until 20 test -e "$FORAY_FLEET/$home/began"
         rm "$FORAY_FLEET/$home/began"
@@ -253,11 +255,14 @@ Y
     done
     # what is heard of us matters for 15 s to 20 s
     sleep 25
+    wait_until 10 ended_there STOP
+    run ! ended_there TSTP
     touch "$FORAY_FLEET/$home/go" TSTP/go STOP/go
     kill -CONT "${pids[@]}"
     wait "${pids[@]}"
     [ "$(sort TSTP/out)" = $'here\nwhole' ] && [ "$(sort STOP/out)" = $'here\nwhole' ]
-    ! contains TSTP/err lost
+    run ! contains TSTP/err lost
     contains STOP/err "lost: nothing was heard of us there for a while, and it was ended"
 }
+ended_there() { ! "$fleet" ps node1 | grep -q " $1 *\$"; }
 is_stopped() { [[ $(sed 's/.*) //' "/proc/$1/stat") == T* ]]; }

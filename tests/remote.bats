@@ -154,7 +154,7 @@ vars: {n: [00, 01, 02, 03, 04, 05, 06, 07, 08, 09, 10, 11, 12, 13, 14, 15, 16, 1
 steps:
   t: {each: "{{n}}", on: rack, run: "until [ -e /proc/1 ] && [ $(ls -d /tmp/foray-* | wc -l) -ge 16 ]; do sleep 0.1; done; echo {{host}}"}
 Y
-    run -0 --separate-stderr timeout 60 "$FORAY"
+    run -0 --separate-stderr timeout 120 "$FORAY"
     for h in 1 2 3 4; do [ "$(printf '%s\n' "${lines[@]}" | grep -c "node$h")" = 16 ]; done
 }
 
@@ -201,7 +201,7 @@ Y
     needs_root
     echo "{hosts: {rack: 'node[1-4]'}, steps: {t: {each: [1, 2, 3, 4, 5, 6], on: rack, run: 'sleep 94.1 & (sleep 94.2; sleep 94.3) & sleep 94.4'}}}" >foray.yaml
     in_background
-    wait_until 15 bash -c '[ "$(pgrep -fc "^sleep 94\.[124]")" -ge 12 ]'
+    wait_until 15 eval '[ "$(for h in 1 2 3 4; do "$fleet" ps node$h; done | grep -c " sleep 94\.[124]")" -ge 12 ]'
     kill -KILL "$pid"
     for h in 1 2 3 4; do wait_until 5 no_process_on node$h; done
     wait_until 5 no_scratch
@@ -212,7 +212,7 @@ Y
     echo "{hosts: {rack: node1}, steps: {t: {on: rack, run: 'trap \"\" TERM; sleep 95.1 & while :; do sleep 95.2; done'}}}" >foray.yaml
     env --default-signal=INT "$FORAY" >out 2>err 3>&- &
     pid=$!
-    wait_until 15 pgrep -f '^sleep 95\.2'
+    wait_until 15 eval '"$fleet" ps node1 | grep "sleep 95\.2"'
     kill -INT "$pid"
     wait_until 5 contains err "ending what runs"
     kill -INT "$pid"
@@ -232,13 +232,14 @@ Y
     kill -INT "$pid"
     ended_with 6 130
     "$fleet" heal node2 3>&-
-    wait_until 5 bash -c "! pgrep -f '^sleep 95\.5'"
+    needs_root
+    wait_until 5 no_process_on node2
 }
 
 @test "a time-out ends the remote tree" {
     needs_root
     echo "{hosts: {rack: node1}, steps: {t: {on: rack, timeout: 0.5, run: 'sleep 96.1 & sleep 96.2'}}}" >foray.yaml
-    run -1 timeout 30 "$FORAY"
+    run -1 timeout 60 "$FORAY"
     [[ $output == *"time limit"* ]]
     wait_until 5 no_process_on node1
 }
@@ -246,7 +247,7 @@ Y
 @test "what a step leaves running in its group goes with it" {
     needs_root
     echo "{hosts: {rack: node1}, steps: {t: {on: rack, run: 'sleep 97.1 & echo hi'}}}" >foray.yaml
-    run -0 --separate-stderr timeout 30 "$FORAY"
+    run -0 --separate-stderr timeout 60 "$FORAY"
     [ "$output" = hi ]
     wait_until 5 no_process_on node1
 }
@@ -292,7 +293,7 @@ Y
 @test "no host of a pool can be used: status 3, and why" {
     "$fleet" fault node1 refused
     echo "{hosts: {rack: node1}, steps: {t: {on: rack, run: echo hi}, local: {run: echo here}}}" >foray.yaml
-    run -3 timeout 60 "$FORAY" -k
+    run -3 timeout 120 "$FORAY" -k
     [[ $output == *"no host of its pool can be used"* && $output == *"Connection refused"* && $output == *here* ]]
 }
 
@@ -354,7 +355,7 @@ Y
     run -0 --separate-stderr "$FORAY"
     [ "$output" = $'1\n2\n3\n4\n5' ] || [ "$(printf '%s\n' "${lines[@]}" | sort | tr -d '\n')" = 12345 ]
     printf 'echo no such thing here >&2; exit 1\n' >"$FORAY_FLEET/hosts/node4/home/.bashrc"
-    run -3 timeout 60 "$FORAY"
+    run -3 timeout 120 "$FORAY"
     [[ $output == *"its shell ended before it was ready: no such thing here"* ]]
     rm "$FORAY_FLEET/hosts/node4/home/.bashrc"
 }

@@ -54,6 +54,6 @@ Y
     "$fleet" up 1 3>&-
     eval "$("$fleet" env)"
     echo '{hosts: {one: node1}, steps: {t: {on: one, run: "true"}}}' >foray.yaml
-    run -3 timeout 60 "$FORAY"
+    run -3 timeout 120 "$FORAY"
     [[ $output == *"host node1 is lost: it allows no session on its connections (MaxSessions 0?)"* ]]
 }

@@ -37,7 +37,7 @@ steps:
   status: {on: one, needs: carried, allow: 7, env: {A: "x  'y'"}, run: "[ \"$A\" = \"x  'y'\" ]; exit 7"}
   again: {on: one, needs: status, each: [1, 2, 3], run: "echo {{item}}"}
 Y
-    run -0 --separate-stderr timeout 60 "$FORAY"
+    run -0 --separate-stderr timeout 120 "$FORAY"
     [ "$(printf '%s\n' "${lines[@]}" | sort)" = $'1\n2\n3\nsome text' ]
     [ "$(grep -c words <<<"$stderr")" = 1 ]
     cmp in out
@@ -50,7 +50,7 @@ no_scratch() { [ -z "$(find "$FORAY_FLEET"/hosts/*/tmp -mindepth 1 -name 'foray-
 is_told() { # REGULAR EXPRESSION
     rm -rf .foray
     echo '{hosts: {one: node1}, steps: {t: {on: one, run: "true"}}}' >foray.yaml
-    run -3 timeout 60 "$FORAY"
+    run -3 timeout 120 "$FORAY"
     local said=${output%%"[1/1]"*}
     [ -n "$said" ] && ! grep -vxE "(host node1 is lost: $1)?" <<<"$said"
 }
@@ -95,7 +95,7 @@ with_sh() { # FILE
     echo 'while :; do echo "still busy"; sleep 0.01; done' >"$home/.bashrc"
     echo '{hosts: {one: node1}, steps: {t: {on: one, run: "true"}}}' >foray.yaml
     in_background
-    wait_until 40 contains err "host node1 is lost: its login shell was not ready within 30 s; see what its start-up files do: still busy"
+    wait_until 60 contains err "host node1 is lost: its login shell was not ready within 30 s; see what its start-up files do: still busy"
     kill "$pid"
     ended_with 5 143
 }

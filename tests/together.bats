@@ -108,12 +108,12 @@ Y
     echo 'steps: {t: {out: made, run: "echo began >> $LOG; until [ -e ../go ]; do sleep 0.02; done; echo made > made"}}' >foray.yaml
     in_background -q
     wait_until 10 contains "$LOG" began
-    run -0 timeout 10 "$FORAY" why
+    run -0 timeout 60 "$FORAY" why
     [[ $output == *"it is running"* ]]
-    run -0 timeout 10 "$FORAY" log
+    run -0 timeout 60 "$FORAY" log
     [[ $output == *"is running"* ]]
-    run -0 timeout 10 "$FORAY" -n
-    run -0 timeout 10 "$FORAY" check
+    run -0 timeout 60 "$FORAY" -n
+    run -0 timeout 60 "$FORAY" check
     touch ../go
     wait_for "$pid"
     [ "$status" = 0 ]
@@ -128,10 +128,10 @@ steps:
   sub: {out: sub/made, run: '"$FORAY" -q -C sub'}
   looks: {needs: sub, run: '"$FORAY" why sub && "$FORAY" check'}
 Y
-    run -1 timeout 20 "$FORAY" same
+    run -1 timeout 60 "$FORAY" same
     [[ $output == *"this foray was started by a step of the one that works in this directory"* ]]
     [[ $output == *"exit status 2"* ]]
-    run -0 timeout 20 "$FORAY" sub looks
+    run -0 timeout 60 "$FORAY" sub looks
     [ "$(cat sub/made)" = inner ]
 }
 
@@ -139,8 +139,8 @@ Y
     mkdir sub
     echo 'steps: {t: {run: "\"$FORAY\" -C .. other"}}' >sub/foray.yaml
     echo 'steps: {t: {run: "\"$FORAY\" -C sub"}, other: {out: other, run: "echo other > other"}}' >foray.yaml
-    run -1 timeout 20 "$FORAY" t
+    run -1 timeout 60 "$FORAY" t
     [[ $output == *"this foray was started by a step of the one that works in this directory"* ]]
-    run -0 timeout 20 "$FORAY" -C sub
+    run -0 timeout 60 "$FORAY" -C sub
     [ "$(cat other)" = other ]
 }

@@ -17,7 +17,7 @@ setup() {
 @test "a time-out on a host is a failure, and the command there is ended" {
     needs_root
     echo "{hosts: {r: 'node[1-2]'}, steps: {t: {each: [1, 2], on: r, timeout: 1, run: sleep 64.51}}}" >foray.yaml
-    run -1 timeout 30 "$FORAY" -k
+    run -1 timeout 60 "$FORAY" -k
     [[ $output == *"2 failed"* ]]
     wait_until 5 no_process_on node1
     wait_until 5 no_process_on node2
@@ -27,7 +27,8 @@ setup() {
     needs_root
     echo "{hosts: {r: 'node[1-2]'}, steps: {t: {each: [1, 2], on: r, run: sleep 64.52}}}" >foray.yaml
     in_background
-    wait_until 15 bash -c '[ "$(pgrep -fc "^sleep 64\.52")" = 2 ]'
+    wait_until 15 eval '"$fleet" ps node1 | grep "sleep 64\.52"'
+    wait_until 15 eval '"$fleet" ps node2 | grep "sleep 64\.52"'
     kill -TERM "$pid"
     ended_with 10 143
     wait_until 5 no_process_on node1
@@ -64,7 +65,7 @@ setup() {
     [[ $output == *"did not make nope"* ]]
     mkdir nope && touch nope/in-the-way
     echo "{hosts: {r: node1}, steps: {t: {on: r, out: nope, run: 'echo hi > nope'}}}" >foray.yaml
-    run -3 timeout 60 "$FORAY"
+    run -3 timeout 120 "$FORAY"
     [[ $output == *"nope"* ]]
     [ "$(ls -A nope)" = in-the-way ] && [ -z "$(find . -name '.foray-*.tmp')" ]
 }

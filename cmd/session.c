@@ -37,6 +37,11 @@ static void signals_came(void *arg, short revents) {
             loop_timer(s->loop, &s->stop, loop_now(s->loop) + STOP_DELAY);
             continue;
         }
+        if (sig == SIGWINCH) {
+            if (s->run != NULL)
+                run_resized(s->run);
+            continue;
+        }
         if (s->run == NULL) {
             s->ended_by = sig != SIGCHLD && s->ended_by == 0 ? sig : s->ended_by;
             continue;

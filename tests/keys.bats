@@ -62,8 +62,6 @@ Y
     run -0 --separate-stderr bash -c 'printf "1\n2\n" | "$FORAY" -j4'
     [[ $output == *$'a1\na 1\n'* || $output == *$'a1\na 2'* ]]
     [[ $output == *$'b1\nb 1\n'* || $output == *$'b1\nb 2'* ]]
-    printf 'hosts: {p: h}\nsteps: {a: {console: true, on: p, run: x}}' >foray.yaml
-    says 2 '`console` is for steps that run here'
 }
 
 @test "console: a terminal is the step's own, and comes back" {

@@ -29,7 +29,7 @@ int signals_catch(void) {
     signal_pipe = ends[1];
     struct sigaction ignore = {.sa_handler = SIG_IGN}, before;
     sigemptyset(&ignore.sa_mask);
-    int numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGTSTP, SIGCHLD};
+    int numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGTSTP, SIGCHLD, SIGWINCH};
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
         if (sigaction(numbers[i], NULL, &before) == 0 &&
             (before.sa_handler != SIG_IGN || numbers[i] == SIGCHLD))

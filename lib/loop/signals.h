@@ -2,9 +2,9 @@
 #ifndef FORAY_LOOP_SIGNALS_H
 #define FORAY_LOOP_SIGNALS_H
 
-/* Catches INT, TERM, HUP, TSTP and CHLD (but not those that were ignored when foray was started, as
- * nohup does it), ignores PIPE. Returns the descriptor to poll for POLLIN, -1 with errno on
- * failure. */
+/* Catches INT, TERM, HUP, TSTP, CHLD and WINCH (but not those that were ignored when foray was
+ * started, as nohup does it), ignores PIPE. Returns the descriptor to poll for POLLIN, -1 with
+ * errno on failure. */
 int signals_catch(void);
 int signals_next(int fd); /* a signal that came; 0: no more */
 /* Is stopped as TSTP does it to who does not catch it: returns when somebody says CONT. */

@@ -19,8 +19,17 @@
 #define MARGIN INT64_C(1000000000)
 
 /* Written whole: shorter than PIPE_BUF. Positive: a group to watch, a lifeline if LIFELINE is
- * added; negative: one that has ended; the extremes: steps run elsewhere, or do not. */
+ * added; negative: one that has ended; the extremes: steps run elsewhere, or do not. TERMINAL: a
+ * struct screen follows. */
 typedef int32_t record;
+enum { TERMINAL = INT32_MAX - 1 };
+
+/* How it was made, and how it is to be. */
+struct screen {
+    bool altered;
+    char name[64];
+    struct termios usual, raw;
+};
 enum { LIFELINE = 1 << 30 }; /* beyond all process numbers */
 typedef VEC(pid_t) group_list;
 
@@ -100,8 +109,26 @@ static int64_t monotonic(void) {
     return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
 }
 
+static bool alike(const struct termios *a, const struct termios *b) {
+    return a->c_iflag == b->c_iflag && a->c_oflag == b->c_oflag && a->c_cflag == b->c_cflag &&
+           a->c_lflag == b->c_lflag && memcmp(a->c_cc, b->c_cc, sizeof a->c_cc) == 0;
+}
+
+/* Unless somebody else, such as the shell, has done so. It is opened only now: who waits for the
+ * end of a terminal waits for all who hold it. */
+static void restore(const struct screen *t) {
+    struct termios now;
+    int fd = t->altered ? open(t->name, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC) : -1;
+    if (fd < 0)
+        return;
+    if (tcgetattr(fd, &now) == 0 && alike(&now, &t->raw))
+        tcsetattr(fd, TCSANOW, &t->usual);
+    close(fd);
+}
+
 static _Noreturn void watch(int fd) {
     group_list groups = {0}, lifelines = {0};
+    struct screen screen = {0};
     bool elsewhere = false;
     for (;;) {
         record r;
@@ -114,6 +141,11 @@ static _Noreturn void watch(int fd) {
             elsewhere = r == INT32_MAX;
             continue;
         }
+        if (r == TERMINAL) {
+            if (read(fd, &screen, sizeof screen) != sizeof screen)
+                screen.altered = false;
+            continue;
+        }
         if (r >= LIFELINE)
             *vec_push(&lifelines) = r - LIFELINE;
         else if (r > 0)
@@ -122,6 +154,7 @@ static _Noreturn void watch(int fd) {
             take_out(&lifelines, -r);
     }
     int64_t ended = monotonic();
+    restore(&screen);
     if (groups.n != 0)
         end_groups(&groups);
     if (lifelines.n != 0) {
@@ -199,6 +232,26 @@ void watcher_remove(const struct watcher *w, pid_t group) {
 
 void watcher_elsewhere(const struct watcher *w, bool any) {
     tell(w, any ? INT32_MAX : INT32_MIN);
+}
+
+void watcher_terminal(const struct watcher *w, const struct termios *usual,
+                      const struct termios *raw) {
+    struct {
+        record r;
+        struct screen t;
+    } both = {.r = TERMINAL};
+    char text[sizeof both.r + sizeof both.t];
+    if (w->pipe < 0)
+        return;
+    if (usual != NULL) {
+        both.t.altered = ttyname_r(STDIN_FILENO, both.t.name, sizeof both.t.name) == 0;
+        both.t.usual = *usual;
+        both.t.raw = *raw;
+    }
+    memcpy(text, &both.r, sizeof both.r);
+    memcpy(text + sizeof both.r, &both.t, sizeof both.t);
+    while (write(w->pipe, text, sizeof text) < 0 && errno == EINTR)
+        ;
 }
 
 void watcher_stop(struct watcher *w, bool wait) {

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include <termios.h>
 
 /* How long what is asked to end (TERM) may take before it is ended (KILL). */
 #define GRACE (2 * INT64_C(1000000000))
@@ -27,6 +28,10 @@ void watcher_remove(const struct watcher *w,
 /* Whether steps run on hosts now: when foray dies, it takes up to GRACE to end them there, and
  * `keep` is held for that time. */
 void watcher_elsewhere(const struct watcher *w, bool any);
+/* Standard input's terminal is `raw` now: when foray dies, it is to be made as usual. NULL: it is
+ * so by itself. */
+void watcher_terminal(const struct watcher *w, const struct termios *usual,
+                      const struct termios *raw);
 /* It ends what is left. wait: until it has; else it does that alone. */
 void watcher_stop(struct watcher *w, bool wait);
 

@@ -636,7 +636,7 @@ static void apply_defaults(struct draft_rule *d, const struct node *value) {
     for (size_t i = 0; defaults != NULL && i + 1 < defaults->n; i += 2) {
         struct str name = defaults->items[i].text;
         bool env = str_eq(name, STR("env"));
-        bool here = d->rule->console || (d->scripts.n == 0 && d->rare->copies.n == 0);
+        bool here = d->scripts.n == 0 && d->rare->copies.n == 0;
         if (!env && node_get(value, name.s) != NULL)
             continue;
         if (here && (str_eq(name, STR("on")) || str_eq(name, STR("wait"))))

@@ -106,8 +106,6 @@ static void check_whole(struct draft_rule *d) {
         diag_error(r->diags, d->rare->console_at,
                    "a step that has the terminal cannot leave anything behind: `console` does not "
                    "go with `detach`");
-    if (rule->console && elsewhere)
-        diag_error(r->diags, d->rare->console_at, "`console` is for steps that run here");
     if (rule->yields && d->scripts.n == 0)
         diag_error(r->diags, rule->at, "step `%s` lists steps, but has nothing to `run`",
                    diag_name(r->diags, rule->name));

@@ -175,7 +175,12 @@ void hosts_pause(struct executor *base) {
 void hosts_resume(struct executor *base) {
     struct hosts *x = (struct hosts *)base;
     x->paused = false;
+    tell_all(x, slot_resume);
     ping_all(x);
+}
+
+void hosts_resized(struct executor *base) {
+    tell_all((struct hosts *)base, slot_resized);
 }
 
 /* Whatever still runs there is over with them. */

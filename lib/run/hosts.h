@@ -33,6 +33,7 @@ void hosts_ask_facts(struct executor *x, const struct host *host);
  */
 void hosts_pause(struct executor *x);
 void hosts_resume(struct executor *x);
+void hosts_resized(struct executor *x); /* SIGWINCH came */
 /* SIGCHLD came. */
 void hosts_child_ended(struct executor *x);
 

@@ -37,6 +37,7 @@ struct link {
     VEC(struct seat *) seats;
     struct carrier *carrier;
     struct way *files;       /* for the carrier, if `way` takes no more channels; else NULL */
+    struct way *aside;       /* likewise for terminals of steps */
     struct errand *to_carry; /* when that is ready */
     size_t max_channels;
 };
@@ -100,6 +101,8 @@ void link_collect_rides(struct link *link, struct ride ***rides, size_t *n);
 void link_learn_channels(struct link *link, size_t n);
 /* Has the link's carrier do an errand. context: the link. */
 void link_carry(void *context, struct errand *e);
+/* A terminal of a step there waits for a way that takes one more channel. */
+void link_find_room(struct link *link);
 /* If more jobs wait than seats are being opened: opens more, on further links too. */
 void site_grow(struct site *h);
 /* For a while no more are opened there; until when. */

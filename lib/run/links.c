@@ -97,6 +97,8 @@ void link_drop(struct link *link) {
     way_close(link->way);
     if (link->files != NULL)
         way_close(link->files);
+    if (link->aside != NULL)
+        way_close(link->aside);
     vec_free(&link->seats);
     struct site *h = link->site;
     for (size_t i = 0; i < h->links.n; i++)
@@ -173,11 +175,28 @@ static struct way *open_way(struct site *h, const struct way_events *events) {
     return launcher_open(x->loop, x->children, &words, events);
 }
 
-/* Its own connection is full of slots: another one, which comes and goes with it. */
-static void open_files(struct link *link) {
+/* The link's own connection is full of slots: another one, which comes and goes with it. */
+static struct way *open_another(struct link *link, void (*ready)(void *context, struct way *w)) {
     struct site *h = link->site;
-    struct way_events events = {link, files_ready, link_lost};
-    link->files = open_way(h, &events);
+    struct way_events events = {link, ready, link_lost};
+    return open_way(h, &events);
+}
+
+static void open_files(struct link *link) {
+    link->files = open_another(link, files_ready);
+}
+
+static void aside_ready(void *context, struct way *w) {
+    struct link *link = context;
+    for (size_t i = 0; i < link->seats.n; i++)
+        slot_take_terminal(link->seats.v[i]->slot, w);
+}
+
+void link_find_room(struct link *link) {
+    if (link->aside == NULL)
+        link->aside = open_another(link, aside_ready);
+    else if (way_is_ready(link->aside))
+        aside_ready(link, link->aside);
 }
 
 void link_open(struct site *h) {

@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "base/shell.h"
 #include "carry/stage.h"
+#include "loop/console.h"
 #include "loop/watcher.h"
 #include "run/files.h"
 
@@ -22,7 +23,7 @@ struct remote {
     struct berth berth; /* slot NULL: it is gone */
     void (*done)(void *arg, struct remote *r);
     void *arg;
-    enum { SENDING, RUNNING, FETCHING, OVER } state;
+    enum { SENDING, CLAIMING, RUNNING, FETCHING, OVER } state; /* CLAIMING: the terminal here */
     struct buf where;    /* where it runs: a scratch directory, or the step's own */
     bool scratch, dirty; /* it is a scratch directory; it is not empty any more */
     bool give_up;
@@ -38,8 +39,9 @@ struct remote {
     bool carried;        /* the errand ended meanwhile, so: */
     enum carried how;
     struct buf why;
-    bool killed;         /* KILL was sent */
-    struct timer harder; /* to the next measure after TERM */
+    struct terminal *terminal; /* the one here, if the step is to have it */
+    bool killed;               /* KILL was sent */
+    struct timer harder;       /* to the next measure after TERM */
 };
 
 static void finish(struct remote *r) {
@@ -70,7 +72,7 @@ static void finish_carried(struct remote *r, enum carried how, const char *reaso
     finish(r);
 }
 
-static void run(struct remote *r) {
+static void start_script(struct remote *r) {
     struct buf script = {0}, prefix = {0};
     str_list variables = {0};
     if (r->berth.in_place)
@@ -79,11 +81,56 @@ static void run(struct remote *r) {
         job_script(r->job, STR(""), &script);
     job_variables(r->job, buf_view(&prefix), &variables);
     r->state = RUNNING;
-    slot_run(r->berth.slot, buf_view(&r->where), buf_view(&script), &variables,
-             r->job->step->rule->detach);
+    if (r->terminal != NULL) {
+        struct buf name = {0};
+        buf_printf(&name, "TERM=%s", console_name());
+        *vec_push(&variables) = (struct str){name.s, name.n};
+        slot_run_on(r->berth.slot, buf_view(&r->where), buf_view(&script), &variables, r->terminal);
+    } else {
+        slot_run(r->berth.slot, buf_view(&r->where), buf_view(&script), &variables,
+                 r->job->step->rule->detach);
+    }
     str_list_free(&variables);
     buf_free(&prefix);
     buf_free(&script);
+}
+
+static void fail(void *arg) {
+    struct remote *r = arg;
+    r->job->end = JOB_FAILED;
+    finish(r);
+}
+
+static void fail_soon(struct remote *r) { /* not from within remote_start */
+    r->harder.expired = fail;
+    loop_timer(r->berth.loop, &r->harder, loop_now(r->berth.loop));
+}
+
+static void granted(void *arg, const char *why_not) {
+    struct remote *r = arg;
+    if (why_not == NULL) {
+        start_script(r);
+    } else {
+        buf_printf(&r->job->reason, "it cannot have the terminal: %s", why_not);
+        fail(r);
+    }
+}
+
+static void run(struct remote *r) {
+    if (!r->job->step->rule->console) {
+        start_script(r);
+    } else if (r->berth.prompter == NULL) {
+        buf_puts(&r->job->reason,
+                 "no terminal can be had there for `console`: not by `launch`, and "
+                 "not by the ssh program");
+        fail_soon(r);
+    } else if (!console_is_ours()) {
+        start_script(r);
+    } else {
+        r->state = CLAIMING;
+        r->terminal =
+            terminal_claim(r->berth.loop, r->berth.prompter, r->berth.watcher, granted, r);
+    }
 }
 
 static void sent(void *arg, enum carried how, const char *reason) {
@@ -277,19 +324,12 @@ static bool prepare_in_place(struct remote *r, struct buf *why) {
     return true;
 }
 
-static void cannot_start(void *arg) {
-    struct remote *r = arg;
-    r->job->end = JOB_FAILED;
-    finish(r);
-}
-
 static void start_in_place(struct remote *r) {
     if (prepare_in_place(r, &r->job->reason)) {
         run(r);
         return;
     }
-    r->harder.expired = cannot_start; /* not from within remote_start */
-    loop_timer(r->berth.loop, &r->harder, loop_now(r->berth.loop));
+    fail_soon(r);
 }
 
 struct remote *remote_start(struct job *job, const struct berth *berth,
@@ -371,13 +411,14 @@ void remote_unable(struct remote *r, const char *reason) {
         return;
     }
     r->job->end = JOB_LOST;
+    r->job->refused = r->terminal != NULL; /* it would have none another time, either */
     buf_puts(&r->job->reason, reason);
     r->dirty = true;
     finish(r);
 }
 
 void remote_broken(struct remote *r, const char *reason) {
-    if (r->state != RUNNING) { /* an errand is under way: when it is over */
+    if (r->state != RUNNING && r->state != CLAIMING) { /* an errand is under way: when it is over */
         r->berth.slot = NULL;
         r->give_up = true;
         buf_puts(&r->broken, reason);
@@ -387,6 +428,8 @@ void remote_broken(struct remote *r, const char *reason) {
             stage_broken(r->stage, reason);
         return;
     }
+    if (r->terminal != NULL)
+        terminal_leave(r->terminal);
     r->job->end = JOB_LOST;
     buf_puts(&r->job->reason, reason);
     r->state = OVER;
@@ -398,6 +441,11 @@ void remote_cancel(struct remote *r, bool at_once) {
     r->give_up = true;
     if (r->stage != NULL)
         stage_give_up(r->stage);
+    if (r->state == CLAIMING) {
+        terminal_leave(r->terminal);
+        finish_carried(r, CARRY_LOST, "given up");
+        return;
+    }
     if (r->state != RUNNING && !r->proving)
         return;
     if (at_once) {
@@ -419,5 +467,6 @@ void remote_free(struct remote *r) {
     buf_free(&r->broken);
     buf_free(&r->why);
     proof_free(r->proof);
+    terminal_free(r->terminal);
     free(r);
 }

@@ -21,6 +21,9 @@ struct berth {
      */
     void (*carry)(void *context, struct errand *e);
     void *context;
+    /* Who has the terminal here for what is asked on it; NULL: steps cannot have it from there. */
+    struct prompter *prompter;
+    const struct watcher *watcher;
 };
 
 struct remote;

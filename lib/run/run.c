@@ -482,7 +482,7 @@ static void add_step(struct run *r, uint32_t place) {
         .kind = rule->id,
         .ask = runs(step) && !step->broken && fresh_may_be(r->fresh, step),
         .group = step->id < r->plan->group.n ? r->plan->group.v[step->id] : 0,
-        .speculate = rule->speculate && elsewhere && !is_in_place(pool),
+        .speculate = rule->speculate && !rule->console && elsewhere && !is_in_place(pool),
         .once = rule->once,
         .data = data.v,
         .n_data = data.n,
@@ -630,6 +630,10 @@ void run_pause(struct run *r) {
 void run_resume(struct run *r) {
     hosts_resume(r->hosts);
     solo_resume(r->solo);
+}
+
+void run_resized(struct run *r) {
+    hosts_resized(r->hosts);
 }
 
 bool run_close(struct run *r) {

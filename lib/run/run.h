@@ -68,6 +68,7 @@ void run_abandon(struct run *r);
 /* What steps write elsewhere is not taken for now: who is to show it has no room. */
 void run_hold(struct run *r, bool hold);
 void run_child_ended(struct run *r); /* on SIGCHLD */
+void run_resized(struct run *r);     /* on SIGWINCH */
 /* This process is being stopped for a while: what runs on hosts is to go on without a word of it
  * until run_resume. */
 void run_pause(struct run *r);

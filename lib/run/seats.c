@@ -1,6 +1,7 @@
 #include "run/hosts_state.h"
 
 #include "base/mem.h"
+#include "way/ssh_shared.h"
 
 #include <stdlib.h>
 
@@ -60,6 +61,8 @@ void seat_board(struct seat *seat, struct ride *ride) {
         .in_place = is_in_place(ride->site->host),
         .carry = ride->site->host->launch == NULL ? link_carry : NULL,
         .context = seat->link,
+        .prompter = way_has_ptys(seat->link->way) ? x->shared->prompter : NULL,
+        .watcher = x->options.watcher,
     };
     ride->remote = remote_start(ride->job, &berth, ride_over, ride);
 }
@@ -186,6 +189,11 @@ static void seat_unable(void *context, struct slot *slot, const char *reason) {
         remote_unable(seat->ride->remote, reason);
 }
 
+static void seat_crowded(void *context, struct slot *slot) {
+    (void)slot;
+    link_find_room(((struct seat *)context)->link);
+}
+
 void seat_open(struct link *link) {
     struct site *h = link->site;
     struct seat *seat = mem_zalloc(sizeof *seat);
@@ -193,7 +201,7 @@ void seat_open(struct link *link) {
     h->seats_opening++;
     *vec_push(&link->seats) = seat;
     struct slot_events events = {seat,       seat_ready,  seat_refused, seat_broken, seat_output,
-                                 seat_ended, seat_unable, seat_load,    seat_facts};
+                                 seat_ended, seat_unable, seat_load,    seat_facts,  seat_crowded};
     int64_t silence = h->target.silence / SECOND;
     struct slot_options options = {
         .count_cores = !h->up,

@@ -167,8 +167,8 @@ static void no_facts(void *context, struct slot *slot, uint64_t memory, uint64_t
 
 static void way_ready(void *context, struct way *w) {
     struct ride *ride = context;
-    struct slot_events events = {ride,  ready,  refused, broken,  output,
-                                 ended, unable, no_load, no_facts};
+    struct slot_events events = {ride,  ready,  refused, broken,   output,
+                                 ended, unable, no_load, no_facts, NULL};
     struct slot_options options = {
         .keep_scratch = ride->solo->keep_scratch, .silence = SLOT_SILENCE, .patient = true};
     ride->slot = slot_open(ride->solo->loop, w, &options, &events);

@@ -205,8 +205,13 @@ static void free_channel(struct channel *base) {
         loop_timer(loop, &c->harder, loop_now(loop) + (c->lifeline ? TIDYING : 0));
 }
 
-static const struct channel_table table = {state, read_some, write_some,  finish,
-                                           ended, kick,      free_channel};
+static const struct channel_table table = {.state = state,
+                                           .read = read_some,
+                                           .write = write_some,
+                                           .finish = finish,
+                                           .ended = ended,
+                                           .kick = kick,
+                                           .free = free_channel};
 
 /* --- its start --- */
 

@@ -415,13 +415,18 @@ static struct channel *open_channel(struct way *base, enum channel_kind kind, st
     return ssh_channel_open((struct connection *)base, kind, party);
 }
 
+static struct channel *open_pty(struct way *base, const struct pty *pty, struct party party) {
+    return ssh_channel_open_pty((struct connection *)base, pty, party);
+}
+
 static void say_key(const struct way *w, struct buf *out) {
     const struct connection *c = (const struct connection *)w;
     if (c->state == LOGGING_IN || c->state == READY)
         ssh_auth_fingerprint(c->session, out);
 }
 
-static const struct way_table table = {open_channel, is_ready, drop, close_connection, say_key};
+static const struct way_table table = {open_channel, open_pty,         is_ready,
+                                       drop,         close_connection, say_key};
 
 static bool make_session(struct connection *c) {
     c->session = libssh2_session_init_ex(NULL, NULL, NULL, c);

@@ -4,7 +4,7 @@
 # runs is ended with all it has started, and the scratch goes.
 #
 #   run NONCE WHERE HOW SCRIPT [NAME=VALUE]...   starts a step in directory WHERE; HOW: c, or f for a long script; then d
-#                                                if what it leaves when it has succeeded stays
+#                                                if what it leaves when it has succeeded stays, or t if it has a terminal
 #   put BYTES NONCE WHERE HOW SCRIPT             the same, with the next so many bytes as its standard input; nothing ends
 #                                                it but the end of our own; then comes `go NONCE`
 #   term, kill                                   ends the step that runs
@@ -19,6 +19,7 @@
 # that begin with a nonce, which no step can guess:
 #
 #   \036NONCE+              on both: its output starts; anything before this is not its own
+#   \036NONCE t             on standard output: its terminal can come, by `perl ROOT/terminal` on a channel that has one
 #   \036NONCE STATUS E LOAD on standard output: it has ended; E is `e` if it left its directory empty
 #   \036NONCE - REASON      likewise: the host could not start it, or has ended it
 #   \036NONCE !             likewise: who waited for it was killed
@@ -87,6 +88,11 @@ _foray_search() {
     done
 }
 
+# A child of the keeper's, too: the shell that runs a step. What it costs to tell is not spent on every step.
+_foray_know_self() {
+    [ -z "$_foray_adopts" ] || read -r _foray_self _foray_rest </proc/self/stat
+}
+
 # What there is of it, beside those who wait for it: in _foray_left, as `kill` takes it. Of the adopted only who is
 # nobody else's child: the others become ours in turn. One that has ended stays a child until it is waited for.
 _foray_look() {
@@ -136,6 +142,7 @@ _foray_signal() {
     if kill -s "$1" -- "-$_foray_pid"; then
         kill -s CONT -- "-$_foray_pid"
     else # it has no group of its own, or not yet
+        _foray_know_self
         _foray_look
         # shellcheck disable=SC2086 # a list of numbers
         kill -s "$1" "$_foray_pid" $_foray_left
@@ -152,11 +159,46 @@ _foray_become() {
     f*) set -- "$_foray_root/script" ;;
     *) set -- -c "$_foray_script" ;;
     esac
+    case $_foray_how in *t) _foray_sit_down "$@" ;; esac
     case $_foray_setsid in
     '') exec /bin/sh -e "$@" ;;
     */perl) exec "$_foray_setsid" -e 'setpgrp;exec@ARGV' /bin/sh -e "$@" ;;
     *) exec "$_foray_setsid" /bin/sh -e "$@" ;;
     esac
+}
+
+# A terminal belongs to a session: to that of its channel. What stands there, in $_foray_root/terminal, gives it away,
+# tells its name, and stays until we are done with it. A hangup ends it while we have not taken notice of it. The numbers
+# are those of TIOCNOTTY, and TIOCSCTTY, by which the step takes it for its own session.
+_foray_lay_table() {
+    case $_foray_adopts$_foray_setsid in
+    1*/setsid) ;;
+    *) _foray_refuse 'a terminal there needs Linux, with setsid and perl' ;;
+    esac
+    rm -f -- "$_foray_root/tty" "$_foray_root/hold"
+    _foray_l=$(mkfifo -m 600 -- "$_foray_root/tty" "$_foray_root/hold" 2>&1) || _foray_refuse "$_foray_l"
+    # shellcheck disable=SC2016 # perl's own variables
+    printf '%s' '
+        ($root) = $0 =~ m{(.*)/};
+        open HOLD, "<", "$root/hold" and open TTY, "+<", "$root/tty" or exit 1;
+        $name = readlink "/proc/self/fd/0";
+        $SIG{HUP} = "IGNORE";
+        ioctl STDIN, 0x5422, 0 or exit 1;
+        syswrite TTY, "$name\n";
+        sysread HOLD, $_, 1;
+    ' >"$_foray_root/terminal" || _foray_refuse "no file can be written in $_foray_root (is the disk full?)"
+    exec 5<>"$_foray_root/hold"
+    printf '\036%s t\n' "$_foray_nonce"
+}
+
+_foray_sit_down() {
+    IFS= read -r SSH_TTY <"$_foray_root/tty"
+    export SSH_TTY
+    exec <>"$SSH_TTY" >&0 2>&0
+    # Who is started in the background ignores what the keyboard sends.
+    # shellcheck disable=SC2016 # perl's own variables
+    exec "$_foray_setsid" perl -e '@SIG{INT, QUIT} = (DEFAULT) x 2; ioctl STDIN, 0x540E, 0 and exec @ARGV' \
+        /bin/sh -e "$@"
 }
 
 # Starts a step that may leave something behind, which would hold our own outputs open, and write to them later.
@@ -234,12 +276,17 @@ _foray_run() {
             _foray_become "$@" <&3 2>&4 3<&- 4>&- &
             _foray_pid=$!
             ;;
+        *t)
+            _foray_lay_table
+            _foray_become "$@" 4>&- 5>&- &
+            _foray_pid=$!
+            ;;
         *)
             _foray_become "$@" 2>&4 4>&- &
             _foray_pid=$!
             ;;
         esac
-        [ -z "$_foray_asked" ] || _foray_signal TERM
+        if [ -n "$_foray_hard" ]; then _foray_signal KILL; elif [ -n "$_foray_asked" ]; then _foray_signal TERM; fi
         # A signal for us ends `wait` too: it has really ended when it cannot be signalled any more.
         while
             wait "$_foray_pid"
@@ -256,7 +303,7 @@ _foray_run() {
         # One is this shell itself, which can only be told apart at some expense.
         case $_foray_kids in
         ' '*' '*)
-            read -r _foray_self _foray_rest </proc/self/stat
+            _foray_know_self
             _foray_sweep
             _foray_return=1
             ;;

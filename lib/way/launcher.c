@@ -170,7 +170,8 @@ static void no_key(const struct way *base, struct buf *out) {
     (void)out;
 }
 
-static const struct way_table table = {open_channel, is_ready, drop, close_way, no_key};
+static const struct way_table table = {
+    .open = open_channel, .is_ready = is_ready, .drop = drop, .close = close_way, .key = no_key};
 
 struct way *launcher_open(struct loop *loop, struct children *children, struct launching *words,
                           const struct way_events *events) {

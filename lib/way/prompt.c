@@ -23,6 +23,7 @@ struct prompt {
     struct buf before, question;
     bool echo;
     prompt_answer *answer;
+    void (*granted)(void *arg, int terminal); /* it is no question, but a claim; else NULL */
     void *arg;
 };
 
@@ -85,14 +86,16 @@ static void say(struct prompter *p, struct str text) {
 
 /* Takes the question off the terminal. */
 static void leave(struct prompter *p) {
+    bool question = p->first->granted == NULL;
     if (p->terminal.fd < 0)
         return;
-    set_terminal(p, &p->usual);
+    if (question)
+        set_terminal(p, &p->usual);
     loop_unwatch(p->loop, &p->terminal);
     close(p->terminal.fd);
     p->terminal.fd = -1;
     secret_free(&p->typed);
-    if (p->showing != NULL)
+    if (question && p->showing != NULL)
         p->showing(p->context, false);
 }
 
@@ -122,7 +125,7 @@ static void unlink_prompt(struct prompt *q) {
 void prompt_cancel(struct prompt *q) {
     struct prompter *p = q->prompter;
     bool current = p->first == q;
-    if (current && p->terminal.fd >= 0)
+    if (current && p->terminal.fd >= 0 && q->granted == NULL)
         say(p, STR("\n"));
     if (current)
         leave(p);
@@ -210,7 +213,10 @@ static void take_turn(void *arg) {
     }
     if (tcgetpgrp(fd) == getpgrp()) {
         p->terminal.fd = fd;
-        show(p);
+        if (p->first->granted != NULL)
+            p->first->granted(p->first->arg, fd);
+        else
+            show(p);
         return;
     }
     close(fd);
@@ -235,15 +241,26 @@ static void add_visible_lines(struct buf *out, struct str text, bool end) {
     }
 }
 
-struct prompt *prompt_ask(struct prompter *p, struct str before, struct str question, bool echo,
-                          prompt_answer *answer, void *arg) {
-    struct prompt *q = mem_zalloc(sizeof *q);
-    *q = (struct prompt){.prompter = p, .echo = echo, .answer = answer, .arg = arg};
-    add_visible_lines(&q->before, before, true);
-    add_visible_lines(&q->question, question, false);
+static struct prompt *add_prompt(struct prompter *p, const struct prompt *what) {
+    struct prompt *q = mem_alloc(sizeof *q);
+    *q = *what;
+    q->prompter = p;
     *p->last = q;
     p->last = &q->next;
     if (p->first == q)
         look_soon(p, 0);
     return q;
+}
+
+struct prompt *prompt_claim(struct prompter *p, void (*granted)(void *arg, int terminal),
+                            prompt_answer *refused, void *arg) {
+    return add_prompt(p, &(struct prompt){.granted = granted, .answer = refused, .arg = arg});
+}
+
+struct prompt *prompt_ask(struct prompter *p, struct str before, struct str question, bool echo,
+                          prompt_answer *answer, void *arg) {
+    struct prompt q = {.echo = echo, .answer = answer, .arg = arg};
+    add_visible_lines(&q.before, before, true);
+    add_visible_lines(&q.question, question, false);
+    return add_prompt(p, &q);
 }

@@ -23,6 +23,11 @@ typedef void prompt_answer(void *arg, const struct str *answer, const char *why_
  * seen. The texts are copied, and shown without control characters. */
 struct prompt *prompt_ask(struct prompter *p, struct str before, struct str question, bool echo,
                           prompt_answer *answer, void *arg);
+/* Waits for its turn to have the terminal for something else: no question is asked until
+ * prompt_cancel. granted, from the loop: terminal is open, does not block, and is the prompter's.
+ * refused has no answer. */
+struct prompt *prompt_claim(struct prompter *p, void (*granted)(void *arg, int terminal),
+                            prompt_answer *refused, void *arg);
 void prompt_cancel(struct prompt *q);
 
 /* Overwrites a secret and gives its memory back. */

@@ -32,6 +32,7 @@ struct tap {
 struct slot {
     struct loop *loop;
     struct slot_events events;
+    struct way *way;
     struct channel *channel;
     enum state state;
     struct slot_options options;
@@ -43,6 +44,8 @@ struct slot {
     bool putting;              /* what runs is given a standard input */
     struct slot_source source; /* read NULL: there is none, or no more */
     uint64_t promised;         /* bytes of it that are still to be sent */
+    struct terminal *terminal; /* what runs has it; else NULL */
+    bool crowded;              /* it found no room on our own way */
     struct buf scratch;
     int status;         /* of the step that has ended */
     struct buf refusal; /* why it could not be started, or was ended there; empty: neither */
@@ -52,6 +55,7 @@ struct slot {
     bool adopts;
     double load;
     struct timer deadline;
+    struct timer harder; /* against a step that does not end without its terminal */
     char *buffer;
 };
 
@@ -67,9 +71,17 @@ static void became(struct slot *s, enum state state) {
     s->state = state;
 }
 
+static void let_terminal_go(struct slot *s) {
+    if (s->terminal != NULL)
+        terminal_leave(s->terminal);
+    s->terminal = NULL;
+    loop_timer_clear(s->loop, &s->harder);
+}
+
 static void break_slot(struct slot *s, const char *reason) {
     if (s->state == BROKEN || s->state == CLOSED)
         return;
+    let_terminal_go(s);
     bool leaving = s->state == LEAVING;
     became(s, leaving ? CLOSED : BROKEN);
     loop_timer_clear(s->loop, &s->deadline);
@@ -157,7 +169,7 @@ static void make_no_sense(struct slot *s) {
     break_slot(s, "what the shell there says makes no sense");
 }
 
-/* What the keeper says of the step's end, on standard output. */
+/* What the keeper says of the step, on standard output: of its end, mostly. */
 static void take_end(struct slot *s, const char *said) {
     struct tap *tap = &s->taps[STREAM_OUT];
     unsigned status;
@@ -172,6 +184,8 @@ static void take_end(struct slot *s, const char *said) {
         buf_visible(&s->refusal, (struct str){said + 3, strnlen(said + 3, WORDS_MAX)});
     } else if (strcmp(said, " !") == 0) {
         s->deserted = true;
+    } else if (strcmp(said, " t") == 0 && s->terminal != NULL) {
+        slot_take_terminal(s, s->way);
     } else if (*said != '+') {
         make_no_sense(s);
     }
@@ -245,11 +259,63 @@ static void check_ended(struct slot *s) {
         return;
     if (s->putting && !end_put(s))
         return;
+    if (s->terminal != NULL && !terminal_end(s->terminal))
+        return;
+    let_terminal_go(s);
     became(s, IDLE);
     if (s->refusal.n != 0)
         s->events.unable(s->events.context, s, s->refusal.s);
     else
         s->events.ended(s->events.context, s, s->status, s->clean, s->load);
+}
+
+/* --- a step's terminal --- */
+
+static void kill_step(void *arg) {
+    slot_signal(arg, true);
+}
+
+/* Nothing runs yet. */
+static void give_no_terminal(struct slot *s, const char *why_not) {
+    if (s->refusal.n == 0)
+        buf_puts(&s->refusal, why_not);
+    kill_step(s);
+}
+
+static void no_room_for_terminal(void *context) {
+    struct slot *s = context;
+    if (s->crowded) {
+        give_no_terminal(s, "it has no session left for a terminal (MaxSessions)");
+        return;
+    }
+    s->crowded = true;
+    s->events.no_room(s->events.context, s);
+}
+
+/* If the step has not ended, it has lost its terminal. */
+static void terminal_over(void *context, const char *why_not) {
+    struct slot *s = context;
+    if (why_not != NULL) {
+        give_no_terminal(s, why_not);
+    } else if (s->taps[STREAM_OUT].at != AFTER) {
+        slot_signal(s, false);
+        loop_timer(s->loop, &s->harder, loop_now(s->loop) + GRACE);
+    }
+    check_ended(s);
+}
+
+void slot_take_terminal(struct slot *s, struct way *w) {
+    struct terminal_events events = {s, no_room_for_terminal, terminal_over};
+    struct buf command = {0}, script = {0};
+    if (s->terminal == NULL || !terminal_is_granted(s->terminal))
+        return;
+    buf_str(&script, buf_view(&s->scratch));
+    buf_puts(&script, "/terminal");
+    buf_puts(&command, "exec perl ");
+    shell_quote(&command, buf_view(&script));
+    terminal_join(s->terminal, w, buf_view(&command), &events);
+    buf_free(&command);
+    buf_free(&script);
 }
 
 /* The last line of a text that says anything. */
@@ -474,15 +540,18 @@ struct slot *slot_open(struct loop *loop, struct way *w, const struct slot_optio
     struct slot *s = mem_zalloc(sizeof *s);
     *s = (struct slot){.loop = loop, .events = *events, .options = *options};
     s->deadline = (struct timer){.expired = too_late, .arg = s};
+    s->harder = (struct timer){.expired = kill_step, .arg = s};
     s->buffer = mem_alloc(READ);
     make_nonce(s->id);
     if (!options->patient)
         loop_timer(loop, &s->deadline, loop_now(loop) + READY_DEADLINE);
+    s->way = w;
     s->channel = channel_open(w, CHANNEL_SHELL, (struct party){advance, s});
     return s;
 }
 
 void slot_free(struct slot *s) {
+    let_terminal_go(s);
     channel_free(s->channel);
     loop_timer_clear(s->loop, &s->deadline);
     for (int i = 0; i < 2; i++)
@@ -510,8 +579,9 @@ bool slot_has_perl(const struct slot *s) {
     return s->adopts;
 }
 
+/* how: what the keeper calls it, beyond c and f. */
 static void start(struct slot *s, struct str where, struct str script, const str_list *variables,
-                  bool detach) {
+                  const char *how) {
     for (int i = 0; i < 2; i++) {
         s->taps[i].at = BEFORE;
         buf_clear(&s->taps[i].held);
@@ -522,7 +592,7 @@ static void start(struct slot *s, struct str where, struct str script, const str
     buf_puts(b, s->nonce);
     add_word(b, where);
     buf_puts(b, script.n > SCRIPT_ARGUMENT_MAX ? " f" : " c");
-    buf_puts(b, detach ? "d" : "");
+    buf_puts(b, how);
     add_word(b, script);
     for (size_t i = 0; variables != NULL && i < variables->n; i++)
         add_word(b, variables->v[i]);
@@ -533,14 +603,28 @@ void slot_run(struct slot *s, struct str where, struct str script, const str_lis
               bool detach) {
     make_nonce(s->nonce);
     buf_puts(&s->to_send, "run ");
-    start(s, where, script, variables, detach);
+    start(s, where, script, variables, detach ? "d" : "");
+}
+
+void slot_run_on(struct slot *s, struct str where, struct str script, const str_list *variables,
+                 struct terminal *t) {
+    make_nonce(s->nonce);
+    buf_puts(&s->to_send, "run ");
+    s->terminal = t;
+    s->crowded = false;
+    start(s, where, script, variables, "t");
+}
+
+void slot_resized(struct slot *s) {
+    if (s->terminal != NULL)
+        terminal_resized(s->terminal);
 }
 
 void slot_put(struct slot *s, struct str where, struct str script, uint64_t bytes,
               const struct slot_source *source) {
     make_nonce(s->nonce);
     buf_printf(&s->to_send, "put %llu ", (unsigned long long)bytes);
-    start(s, where, script, NULL, false);
+    start(s, where, script, NULL, "");
     s->putting = true;
     s->source = *source;
     s->promised = bytes;
@@ -581,7 +665,14 @@ void slot_ping(struct slot *s) {
         request(s, "ping");
 }
 
+void slot_resume(struct slot *s) {
+    if (s->terminal != NULL)
+        terminal_resume(s->terminal);
+}
+
 void slot_pause(struct slot *s) {
+    if (s->terminal != NULL)
+        terminal_pause(s->terminal);
     if ((s->state == IDLE || s->state == RUNNING) && !s->putting)
         request(s, "hold");
 }

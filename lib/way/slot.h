@@ -7,6 +7,7 @@
 #include "base/strlist.h"
 #include "loop/loop.h"
 #include "run/executor.h"
+#include "way/terminal.h"
 #include "way/way.h"
 
 struct slot;
@@ -27,6 +28,8 @@ struct slot_events {
     void (*load)(void *context, struct slot *s, double load);
     /* What slot_ask_facts asked for: bytes; UINT64_MAX: not known. */
     void (*facts)(void *context, struct slot *s, uint64_t memory, uint64_t disk);
+    /* The way takes no channel more for a step's terminal: slot_take_terminal finds another way. */
+    void (*no_room)(void *context, struct slot *s);
 };
 
 struct slot_options {
@@ -56,6 +59,12 @@ bool slot_has_perl(const struct slot *s);         /* known likewise; false: it m
  */
 void slot_run(struct slot *s, struct str where, struct str script, const str_list *variables,
               bool detach);
+/* The same on a terminal there, which is joined with the one here: granted, and not freed before
+ * the step has ended, or the slot. `output` has nothing of it. */
+void slot_run_on(struct slot *s, struct str where, struct str script, const str_list *variables,
+                 struct terminal *t);
+void slot_take_terminal(struct slot *s, struct way *w); /* if a step waits for its terminal */
+void slot_resized(struct slot *s);                      /* the terminal here */
 /* Gives what a script reads: at most n bytes, at least one; 0: there are none any more, though more
  * were promised. */
 struct slot_source {
@@ -75,6 +84,7 @@ void slot_ask_facts(struct slot *s);       /* how much memory and disk are free 
 enum { SLOT_SILENCE = 15, SLOT_PING = 5 }; /* seconds: for `silence`, and between words */
 void slot_ping(struct slot *s);
 void slot_pause(struct slot *s); /* until the next one: this side is being stopped, for a while */
+void slot_resume(struct slot *s);
 void slot_go_on(struct slot *s); /* what comes can be taken again, see hosts_hold */
 /* Says good-bye; slot_is_closed tells when the other side has tidied up. */
 void slot_close(struct slot *s);

@@ -17,12 +17,44 @@ struct ssh_channel {
     bool freed;               /* nobody has it any more; it waits for the other side's end of it */
     LIBSSH2_CHANNEL *channel; /* NULL: being opened */
     enum channel_kind kind;
+    struct request *request; /* for a terminal there; NULL: none */
     enum channel_state state;
+};
+
+/* What a terminal there is to be. */
+struct request {
+    struct buf command, name, modes;
+    unsigned columns, rows;
+    bool granted;
+    bool changed; /* the size, which is to be told */
 };
 
 static enum channel_state settle(struct ssh_channel *c, enum channel_state state) {
     connection_opened(c->connection, &c->member);
     return c->state = state;
+}
+
+static int ask_for_pty(struct ssh_channel *c) {
+    struct request *r = c->request;
+    int rc =
+        libssh2_channel_request_pty_ex(c->channel, r->name.s, (unsigned)r->name.n, r->modes.s,
+                                       (unsigned)r->modes.n, (int)r->columns, (int)r->rows, 0, 0);
+    r->granted = rc == 0;
+    return rc;
+}
+
+static int begin(struct ssh_channel *c) {
+    if (c->request != NULL && !c->request->granted) {
+        int rc = ask_for_pty(c);
+        if (rc != 0)
+            return rc;
+    }
+    if (c->request != NULL)
+        return libssh2_channel_process_startup(c->channel, "exec", 4, c->request->command.s,
+                                               (unsigned)c->request->command.n);
+    return c->kind == CHANNEL_SFTP
+               ? libssh2_channel_process_startup(c->channel, "subsystem", 9, "sftp", 4)
+               : libssh2_channel_process_startup(c->channel, "exec", 4, "exec /bin/sh", 12);
 }
 
 static enum channel_state state_of(struct channel *base) {
@@ -43,9 +75,7 @@ static enum channel_state state_of(struct channel *base) {
             return settle(c, CHANNEL_OPENING);
         }
     }
-    int rc = c->kind == CHANNEL_SFTP
-                 ? libssh2_channel_process_startup(c->channel, "subsystem", 9, "sftp", 4)
-                 : libssh2_channel_process_startup(c->channel, "exec", 4, "exec /bin/sh", 12);
+    int rc = begin(c);
     if (rc == LIBSSH2_ERROR_EAGAIN)
         return CHANNEL_OPENING;
     return settle(c, rc == 0 ? CHANNEL_OPEN : CHANNEL_FAILED);
@@ -90,12 +120,34 @@ static bool close_channel(struct ssh_channel *c) {
             return false;
     }
     connection_leave(c->connection, &c->member);
+    if (c->request != NULL) {
+        buf_free(&c->request->command);
+        buf_free(&c->request->name);
+        buf_free(&c->request->modes);
+        free(c->request);
+    }
     free(c);
     return true;
 }
 
+static void tell_size(struct ssh_channel *c) {
+    struct request *r = c->request;
+    r->changed = libssh2_channel_request_pty_size_ex(c->channel, (int)r->columns, (int)r->rows, 0,
+                                                     0) == LIBSSH2_ERROR_EAGAIN;
+}
+
+static void resize(struct channel *base, unsigned columns, unsigned rows) {
+    struct ssh_channel *c = (struct ssh_channel *)base;
+    c->request->columns = columns;
+    c->request->rows = rows;
+    c->request->changed = true;
+    connection_kick(c->connection);
+}
+
 static bool advance(void *arg) {
     struct ssh_channel *c = arg;
+    if (!c->freed && c->state == CHANNEL_OPEN && c->request != NULL && c->request->changed)
+        tell_size(c);
     return c->freed ? close_channel(c) : c->party.advance(c->party.arg);
 }
 
@@ -105,8 +157,8 @@ static void free_channel(struct channel *base) {
     connection_kick(c->connection);
 }
 
-static const struct channel_table table = {state_of, read_some, write_some,  finish,
-                                           ended,    kick,      free_channel};
+static const struct channel_table table = {state_of, read_some, write_some,   finish,
+                                           ended,    kick,      free_channel, resize};
 
 struct channel *ssh_channel_open(struct connection *c, enum channel_kind kind, struct party party) {
     struct ssh_channel *channel = mem_zalloc(sizeof *channel);
@@ -115,4 +167,17 @@ struct channel *ssh_channel_open(struct connection *c, enum channel_kind kind, s
     channel->member = (struct member){.advance = advance, .arg = channel};
     connection_join(c, &channel->member);
     return &channel->base;
+}
+
+struct channel *ssh_channel_open_pty(struct connection *c, const struct pty *pty,
+                                     struct party party) {
+    struct channel *base = ssh_channel_open(c, CHANNEL_SHELL, party);
+    struct request *r = mem_zalloc(sizeof *r);
+    buf_str(&r->command, pty->command);
+    buf_str(&r->name, pty->name);
+    buf_str(&r->modes, pty->modes);
+    r->columns = pty->columns;
+    r->rows = pty->rows;
+    ((struct ssh_channel *)base)->request = r;
+    return base;
 }

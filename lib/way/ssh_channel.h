@@ -6,4 +6,7 @@
 
 struct channel *ssh_channel_open(struct connection *c, enum channel_kind kind, struct party party);
 
+struct channel *ssh_channel_open_pty(struct connection *c, const struct pty *pty,
+                                     struct party party);
+
 #endif

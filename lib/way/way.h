@@ -40,8 +40,16 @@ struct party {
     void *arg;
 };
 
+/* A command that has a terminal of its own there. */
+struct pty {
+    struct str command, name; /* for the user's shell; what TERM is there */
+    struct str modes;         /* as ssh encodes them: tty_modes.h */
+    unsigned columns, rows;
+};
+
 struct way_table {
     struct channel *(*open)(struct way *w, enum channel_kind kind, struct party party);
+    struct channel *(*open_pty)(struct way *w, const struct pty *pty, struct party party);
     bool (*is_ready)(const struct way *w);
     void (*drop)(struct way *w, const char *reason);
     void (*close)(struct way *w);
@@ -60,6 +68,7 @@ struct channel_table {
     bool (*ended)(struct channel *c);
     void (*kick)(struct channel *c);
     void (*free)(struct channel *c);
+    void (*resize)(struct channel *c, unsigned columns, unsigned rows); /* of a pty */
 };
 
 struct channel {
@@ -70,6 +79,16 @@ struct channel {
 static inline struct channel *channel_open(struct way *w, enum channel_kind kind,
                                            struct party party) {
     return w->table->open(w, kind, party);
+}
+
+static inline bool way_has_ptys(const struct way *w) {
+    return w->table->open_pty != NULL;
+}
+
+/* The same for a channel with a terminal, where there are such; the texts are copied. */
+static inline struct channel *channel_open_pty(struct way *w, const struct pty *pty,
+                                               struct party party) {
+    return w->table->open_pty(w, pty, party);
 }
 
 /* Goes on with opening: to be asked in each turn until it is no more CHANNEL_OPENING. */
@@ -95,6 +114,11 @@ static inline bool channel_finish(struct channel *c) {
 /* The other side has ended, and all it wrote was read. */
 static inline bool channel_ended(struct channel *c) {
     return c->table->ended(c);
+}
+
+/* The size of its terminal has changed. */
+static inline void channel_resize(struct channel *c, unsigned columns, unsigned rows) {
+    c->table->resize(c, columns, rows);
 }
 
 /* Its party has something to do. */

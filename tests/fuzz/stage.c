@@ -190,8 +190,13 @@ static void ignore_channel(struct channel *c) {
     (void)c;
 }
 
-static const struct channel_table channel_table = {state_of, read_some,      write_some,    finish,
-                                                   ended,    ignore_channel, ignore_channel};
+static const struct channel_table channel_table = {.state = state_of,
+                                                   .read = read_some,
+                                                   .write = write_some,
+                                                   .finish = finish,
+                                                   .ended = ended,
+                                                   .kick = ignore_channel,
+                                                   .free = ignore_channel};
 
 static struct channel *open_channel(struct way *w, enum channel_kind kind, struct party party) {
     struct liar *l = (struct liar *)w;

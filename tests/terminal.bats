@@ -1,0 +1,217 @@
+# `console: true` on hosts: a terminal there, joined with the one here.
+load helper
+
+setup_file() {
+    load helper
+    export TYPIST=$BATS_FILE_TMPDIR/typist
+    "${CC:-cc}" -std=c11 -D_GNU_SOURCE -O1 -o "$TYPIST" "$BATS_TEST_DIRNAME/typist.c" || rm -f "$TYPIST"
+    local hosts=$BATS_FILE_TMPDIR/fleet/hosts
+    mkdir -p "$hosts"/node{2,3}
+    echo "MaxSessions 1" >"$hosts/node2/options"
+    echo "PermitTTY no" >"$hosts/node3/options"
+    fleet_up 4
+}
+teardown_file() {
+    load helper
+    fleet_down
+}
+setup() {
+    cd "$BATS_TEST_TMPDIR" || return
+    use_fleet
+    export TERM=xterm
+    [ -x "$TYPIST" ] || skip "no compiler for tests/typist.c"
+    # What a person's shell does: foray, and then a look at the terminal.
+    cat >shell <<'S'
+tty >tty.new
+stty rows 40 columns 100
+stty -g >before
+mv tty.new tty
+"$FORAY" "$@"
+status=$?
+echo $status >status
+stty -g >after
+exit $status
+S
+}
+teardown() {
+    [ ! -e healing ] || "$fleet" heal "$(cat healing)"
+}
+
+# The step, with one key a line, is told in the file.
+step() { # HOST COMMAND...
+    printf 'hosts: {rack: %s}\nsteps:\n  t:\n    on: rack\n    console: true\n    run: |\n' "$1" >foray.yaml
+    printf '      %s\n' "${@:2}" >>foray.yaml
+}
+typing() { "$TYPIST" "$@" -- sh shell; }
+# The same in the background: foray's own number is in $pid when "ready" stands on the terminal.
+typing_behind() {
+    "$TYPIST" "$@" -- sh shell >said 2>&1 3>&- &
+    typist=$!
+    wait_until 20 contains said ready
+    pid=$(pgrep -P "$(pgrep -P $typist)" -x foray)
+}
+as_it_was() { cmp -s before after; }
+is_as_it_was() { stty -g <"$(cat tty)" | cmp -s before -; }
+run_there() { # N HOST: so many sleep there
+    [ "$("$fleet" ps "$2" | grep -c '^[0-9]* sleep 1234 *$' || true)" = "$1" ]
+}
+
+@test "a terminal there, of this kind and size, which it follows" {
+    step node1 '[ -t 0 ] && [ -t 1 ] && [ -t 2 ]' 'echo "$TERM $(stty size) $(tty) $SSH_TTY"' \
+        'trap "echo now \$(stty size)" WINCH' 'echo ready' 'read x || read x' 'echo "read $x"'
+    typing_behind "now 33 77" $'word\n' "read word" ""
+    stty rows 33 columns 77 <"$(cat tty)"
+    wait $typist
+    grep -E '^xterm 40 100 (/dev/pts/[0-9]+) \1' said
+    as_it_was
+}
+
+@test "Ctrl-C and Ctrl-Z are the step's, and so are its status and what comes after" {
+    step node1 'trap "echo got INT" INT' 'trap "echo got TSTP" TSTP' 'echo ready' 'sleep 1234 || echo "ended $?"' \
+        'read x || read x' 'exit 7'
+    printf '  u: {needs: t, when: always, run: echo from u}\n' >>foray.yaml
+    run -1 typing ready $'\003' "got INT" "" "ended 130" $'\032' "got TSTP" $'\n' "exit status 7" "" "from u" ""
+    as_it_was
+}
+
+@test "every key arrives as it is typed, and everything is shown as it is written" {
+    step node1 'stty raw -echo' 'echo ready' 'head -c 8 >keys' 'printf "\033[7mred\r\n"'
+    printf '    out: keys\n' >>foray.yaml
+    run -0 typing ready $'\001\021\023\032\004\034\r\377' $'\033[7mred' ""
+    [ "$(od -An -tx1 <keys)" = " 01 11 13 1a 04 1c 0d ff" ]
+    as_it_was
+}
+
+@test "much is shown whole, though whoever reads it takes his time" {
+    step node1 'echo ready' 'seq 300000'
+    cat >shell <<'S'
+"$FORAY" | { sleep 1; cat; } | sha256sum >sum
+S
+    run -0 typing
+    [ "$({ echo ready; seq 300000; } | sed 's/$/\r/' | sha256sum)" = "$(cat sum)" ]
+}
+
+@test "files go there before, and come back after" {
+    echo here >a.in
+    step node1 'cat a.in' 'read x' 'echo "$x $(cat a.in)" >a.out'
+    printf '    in: a.in\n    out: a.out\n' >>foray.yaml
+    run -0 typing here $'and\n'
+    [ "$(cat a.out)" = "and here" ]
+}
+
+@test "one at a time, and what others write waits" {
+    cat >foray.yaml <<'Y'
+hosts: {rack: {hosts: "node[1,4]", slots: 2}}
+steps:
+  t: {each: [one, two], on: rack, console: true, run: "echo begin; sleep 0.5; echo end; read x"}
+  other: {each: [a, b, c, d], on: rack, run: "echo other"}
+Y
+    run -0 typing end $'\n' end $'\n'
+    [ "$(grep -A1 '^begin' <<<"$output" | grep -c '^end')" = 2 ]
+    [ "$(grep -c '^other' <<<"$output")" = 4 ]
+    as_it_was
+}
+
+@test "nothing is left there, and the terminal is as it was: TERM, HUP, KILL" {
+    step node1 'trap "" HUP INT TERM' 'nohup setsid sleep 1234 >/dev/null 2>&1 &' 'sleep 1234 &' 'echo ready' 'sleep 1234'
+    for signal in TERM HUP KILL; do
+        rm -f status after
+        typing_behind
+        wait_until 5 run_there 3 node1
+        ! is_as_it_was
+        kill -$signal "$pid"
+        wait_until 5 run_there 0 node1
+        wait_until 10 gone $typist
+        if [ $signal = KILL ]; then [ "$(cat status)" = 137 ]; else as_it_was; fi
+        wait $typist || true
+    done
+}
+
+@test "foray is killed: the terminal is as it was even so" {
+    step node1 'echo ready' 'sleep 1234'
+    sed -i 's/^stty -g >after/until stty -g | cmp -s before -; do sleep 0.1; done/' shell
+    typing_behind
+    ! is_as_it_was
+    kill -KILL "$pid"
+    wait_until 20 gone $typist
+    wait_until 5 run_there 0 node1
+}
+
+@test "what it leaves when it ends by itself goes with it" {
+    step node1 'nohup setsid sleep 1234 >/dev/null 2>&1 &' 'sleep 1234 &' 'echo well'
+    run -0 typing well ""
+    run_there 0 node1
+}
+
+@test "the connection is lost: the terminal is as it was, nothing is left there" {
+    needs_root
+    step node4 'trap "" HUP' 'sleep 1234 &' 'echo ready' 'sleep 1234'
+    typing_behind
+    echo node4 >healing
+    "$fleet" fault node4 killed
+    wait_until 10 is_as_it_was
+    wait_until 5 run_there 0 node4
+    wait_until 60 gone $typist
+    as_it_was
+}
+
+@test "we are stopped and go on: the terminal is the shell's meanwhile" {
+    step node1 'echo ready' 'read x' 'echo "read $x"'
+    cat >shell <<'S'
+set -m
+tty >tty.new
+stty -g >before
+mv tty.new tty
+"$FORAY"
+stty -g >meanwhile
+until [ -e go ]; do sleep 0.1; done
+fg
+status=$?
+stty -g >after
+exit $status
+S
+    typing_behind "file:typing" $'word\n' "read word" ""
+    ! is_as_it_was
+    kill -TSTP "$pid"
+    wait_until 10 test -s meanwhile
+    cmp before meanwhile
+    is_as_it_was
+    touch go
+    is_raw() { ! is_as_it_was; }
+    wait_until 10 is_raw
+    touch typing
+    wait $typist
+    as_it_was
+}
+
+@test "a server that allows one session on a connection: by another one" {
+    step node2 'echo a >a' 'cat a' 'read x'
+    printf '    out: a\n' >>foray.yaml
+    run -0 typing a $'\n'
+    [ "$(cat a)" = a ]
+    as_it_was
+}
+
+@test "where there is no terminal to be had: why not" {
+    step node3 'echo never'
+    run -3 typing
+    [[ $output == *"it gives no terminal (see PermitTTY in its sshd_config)"* ]]
+    ! grep -q '^never' <<<"$output"
+    as_it_was
+    printf 'hosts: {rack: {hosts: box, launch: [env]}}\nsteps: {t: {on: rack, console: true, run: echo never}}\n' >foray.yaml
+    run -1 typing
+    [[ $output == *'no terminal can be had there for `console`: not by `launch`'* ]]
+    needs_root
+    echo node4 >healing
+    "$fleet" fault node4 lacks=setsid
+    step node4 'echo never'
+    run -3 typing
+    [[ $output == *"a terminal there needs Linux, with setsid and perl"* ]]
+    as_it_was
+}
+
+@test "without a terminal here it runs as every step does" {
+    step node1 '! [ -t 0 ]' 'cat' 'echo well'
+    run -0 --separate-stderr setsid --wait "$FORAY" </dev/null
+    [[ $output == *well* ]]
+}

@@ -273,15 +273,8 @@ struct executor *hosts_new(struct loop *loop, const struct executor_events *even
     return &x->base;
 }
 
-void hosts_hold(struct executor *base, bool hold) {
-    struct hosts *x = (struct hosts *)base;
-    x->shared->held = hold;
-    for (size_t i = 0; i < x->sites.n && !hold; i++) {
-        struct site *h = x->sites.v[i];
-        for (size_t l = 0; h != NULL && l < h->links.n; l++)
-            for (size_t s = 0; s < h->links.v[l]->seats.n; s++)
-                slot_go_on(h->links.v[l]->seats.v[s]->slot);
-    }
+void hosts_go_on(struct executor *base) {
+    tell_all((struct hosts *)base, slot_go_on);
 }
 
 /* --- what there is to say of a host --- */

@@ -9,6 +9,9 @@
 struct hosts_options {
     const char *config; /* an ssh configuration file instead of the user's; NULL: the user's */
     bool keep_scratch;
+    /* While it is true, what steps write is not taken any more, so that in the end it is not
+     * written. NULL: it never is. */
+    const bool *held;
     const struct watcher *watcher;
     bool no_samples; /* loads are not asked for every now and then */
 };
@@ -16,9 +19,8 @@ struct hosts_options {
 struct executor *hosts_new(struct loop *loop, const struct executor_events *events,
                            const struct hosts_options *options);
 
-/* What is written there is not taken any more, so that in the end it is not written; or it is
- * again. Both are only a wish. */
-void hosts_hold(struct executor *x, bool hold);
+/* What steps write is taken again: hosts_options.held is over. */
+void hosts_go_on(struct executor *x);
 
 /* How a host is reached ("ssh ana@10.0.0.3:22 via gate"), the fingerprint of its key and where
  * scratch directories are made; empty where that is not known (yet). */

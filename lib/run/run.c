@@ -544,8 +544,9 @@ struct run *run_new(struct loop *loop, struct graph *graph, struct plan *plan, s
     r->hosts = hosts_new(loop, &r->events,
                          &(struct hosts_options){.config = options->ssh_config,
                                                  .keep_scratch = options->keep_scratch,
-                                                 .watcher = watcher});
-    r->solo = solo_new(loop, &r->events, watcher, options->keep_scratch);
+                                                 .watcher = watcher,
+                                                 .held = &r->held});
+    r->solo = solo_new(loop, &r->events, watcher, options->keep_scratch, &r->held);
     r->sched = sched_new(&(struct sched_config){
         .jobs = options->jobs_given ? options->jobs : 0,
         .failures = options->failures,
@@ -613,7 +614,11 @@ void run_abandon(struct run *r) {
 }
 
 void run_hold(struct run *r, bool hold) {
-    hosts_hold(r->hosts, hold);
+    r->held = hold;
+    if (hold)
+        return;
+    hosts_go_on(r->hosts);
+    solo_go_on(r->solo);
 }
 
 void run_child_ended(struct run *r) {

@@ -22,6 +22,7 @@ struct run {
     VEC(struct job *) jobs; /* by place in the plan: the try that runs, or has just ended */
     size_t pools;           /* of the graph, that the scheduler knows */
     bool pumping, finished, stopped, abandoned;
+    bool held; /* nobody takes what steps write elsewhere */
     const struct watcher *watcher;
     double *speeds;   /* of hosts, by id, in past runs; 1: as others */
     size_t elsewhere; /* tries that run on hosts */

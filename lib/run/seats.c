@@ -206,6 +206,7 @@ void seat_open(struct link *link) {
     struct slot_options options = {
         .count_cores = !h->up,
         .keep_scratch = h->hosts->options.keep_scratch,
+        .held = h->hosts->options.held,
         .perl_works = h->perl_works,
         .silence = silence > SLOT_SILENCE ? (unsigned)silence : SLOT_SILENCE,
     };

@@ -15,6 +15,7 @@ struct solo {
     const struct executor_events *events;
     struct children *children;
     bool keep_scratch, paused;
+    const bool *held;
     VEC(struct solo_host *) hosts; /* by host id; NULL: not used so far */
     struct ride *rides;
     struct ride *buried; /* to be freed when nobody is in the middle of using them */
@@ -169,8 +170,10 @@ static void way_ready(void *context, struct way *w) {
     struct ride *ride = context;
     struct slot_events events = {ride,  ready,  refused, broken,   output,
                                  ended, unable, no_load, no_facts, NULL};
-    struct slot_options options = {
-        .keep_scratch = ride->solo->keep_scratch, .silence = SLOT_SILENCE, .patient = true};
+    struct slot_options options = {.keep_scratch = ride->solo->keep_scratch,
+                                   .silence = SLOT_SILENCE,
+                                   .patient = true,
+                                   .held = ride->solo->held};
     ride->slot = slot_open(ride->solo->loop, w, &options, &events);
 }
 
@@ -250,6 +253,10 @@ static void ping_all(void *arg) {
     loop_timer(x->loop, &x->ping, loop_now(x->loop) + SLOT_PING * SECOND);
 }
 
+void solo_go_on(struct executor *base) {
+    tell_all((struct solo *)base, slot_go_on);
+}
+
 void solo_pause(struct executor *base) {
     struct solo *x = (struct solo *)base;
     x->paused = true;
@@ -290,10 +297,13 @@ void solo_child_ended(struct executor *base) {
 static const struct executor_table table = {connect_host, start, cancel, close_all, free_all};
 
 struct executor *solo_new(struct loop *loop, const struct executor_events *events,
-                          const struct watcher *watcher, bool keep_scratch) {
+                          const struct watcher *watcher, bool keep_scratch, const bool *held) {
     struct solo *x = mem_zalloc(sizeof *x);
-    *x = (struct solo){
-        .base = {&table}, .loop = loop, .events = events, .keep_scratch = keep_scratch};
+    *x = (struct solo){.base = {&table},
+                       .loop = loop,
+                       .events = events,
+                       .keep_scratch = keep_scratch,
+                       .held = held};
     x->children = children_new(loop, watcher);
     x->sweep = (struct timer){.expired = sweep, .arg = x};
     x->ping = (struct timer){.expired = ping_all, .arg = x};

@@ -28,7 +28,8 @@ struct child {
     bool exited;       /* reaped when it is forgotten: until then its group is its own */
     bool freed;        /* nobody has the channel any more */
     bool pumping;
-    bool asked; /* TERM was sent */
+    bool was_read[2]; /* streams, by its party in this turn */
+    bool asked;       /* TERM was sent */
     bool lifeline;
     struct timer kick, harder;
 };
@@ -78,9 +79,13 @@ static void pump(struct child *c) {
     if (c->pumping)
         return;
     c->pumping = true;
+    c->was_read[STREAM_OUT] = c->was_read[STREAM_ERR] = false;
     while (!c->freed && rounds < ROUNDS && c->party.advance(c->party.arg))
         rounds++;
     c->pumping = false;
+    /* What its party leaves there is not asked after, until the party has something to do. */
+    c->out.events = c->was_read[STREAM_OUT] ? POLLIN : 0;
+    c->err.events = c->was_read[STREAM_ERR] ? POLLIN : 0;
     if (rounds == ROUNDS)
         loop_timer(c->all->loop, &c->kick, loop_now(c->all->loop));
 }
@@ -115,10 +120,15 @@ static ssize_t read_some(struct channel *base, enum stream stream, void *bytes, 
     struct watch *w = stream == STREAM_OUT ? &c->out : &c->err;
     if (w->fd < 0)
         return 0;
+    c->was_read[stream] = true;
     ssize_t got = read(w->fd, bytes, n);
     if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR))
         close_end(c, w);
     return got > 0 ? got : 0;
+}
+
+static void leave(struct channel *base) {
+    (void)base; /* who does not read is not asked to */
 }
 
 static size_t write_some(struct channel *base, const void *bytes, size_t n) {
@@ -207,6 +217,7 @@ static void free_channel(struct channel *base) {
 
 static const struct channel_table table = {.state = state,
                                            .read = read_some,
+                                           .leave = leave,
                                            .write = write_some,
                                            .finish = finish,
                                            .ended = ended,

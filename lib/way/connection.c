@@ -162,10 +162,6 @@ static ssize_t take_to_send(libssh2_socket_t fd, const void *bytes, size_t n, in
     return (ssize_t)n;
 }
 
-static bool is_held(const struct connection *c) {
-    return c->shared->held && c->state == READY;
-}
-
 /* Until it runs something sshd lets a small packet wait for the acknowledgement of the one before
  * it, which the kernel here would put off by 40 ms. Linux forgets each time that it was told. */
 static void acknowledge(const struct connection *c) {
@@ -188,7 +184,7 @@ static ssize_t give_received(libssh2_socket_t fd, void *bytes, size_t n, int fla
     if (c->state == DEAD || c->closed)
         return -ECONNRESET;
     if (c->in_at == c->in_n) {
-        if (c->dry || is_held(c))
+        if (c->dry)
             return -EAGAIN;
         ssize_t got = recv(fd, c->in, RECEIVE, MSG_DONTWAIT);
         if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) {
@@ -237,8 +233,6 @@ static void flush(struct connection *c) {
         c->out_at = 0;
     }
     c->socket.events = c->out.n != 0 ? POLLIN | POLLOUT : POLLIN;
-    if (is_held(c))
-        c->socket.events &= ~POLLIN;
     if (c->ending)
         c->socket.events = 0;
 }
@@ -306,7 +300,7 @@ static void keep_alive(void *arg) {
     struct connection *c = arg;
     int64_t now = loop_now(c->loop);
     /* Who was stopped itself has not asked anybody for a sign of life. */
-    if (now - c->look_at >= c->target->alive_interval || is_held(c))
+    if (now - c->look_at >= c->target->alive_interval)
         c->last_sign = now;
     if (now - c->last_sign >= c->target->silence) {
         fail(c, false, "no sign of life for %d s", (int)(c->target->silence / SECOND));

@@ -450,6 +450,10 @@ static void add_last_words(const struct slot *s, struct buf *out) {
 
 static bool receive_some(struct slot *s) {
     bool moved = false;
+    if (s->state == RUNNING && s->options.held != NULL && *s->options.held) {
+        channel_leave(s->channel);
+        return false;
+    }
     for (int stream = 0; stream < 2; stream++) {
         for (int i = 0; i < 4; i++) {
             ssize_t n = channel_read(s->channel, (enum stream)stream, s->buffer, READ);

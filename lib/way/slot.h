@@ -40,6 +40,9 @@ struct slot_options {
      * it is to have a word (slot_ping) three times in these. */
     unsigned silence;
     bool patient; /* it may take as long as it likes to be ready */
+    /* While it is true what a step writes is left where it is; when that is over: slot_go_on. NULL:
+     * it never is. */
+    const bool *held;
 };
 
 /* Opens a slot on a way that is ready. */
@@ -85,7 +88,7 @@ enum { SLOT_SILENCE = 15, SLOT_PING = 5 }; /* seconds: for `silence`, and betwee
 void slot_ping(struct slot *s);
 void slot_pause(struct slot *s); /* until the next one: this side is being stopped, for a while */
 void slot_resume(struct slot *s);
-void slot_go_on(struct slot *s); /* what comes can be taken again, see hosts_hold */
+void slot_go_on(struct slot *s);
 /* Says good-bye; slot_is_closed tells when the other side has tidied up. */
 void slot_close(struct slot *s);
 bool slot_is_closed(const struct slot *s);

@@ -18,7 +18,6 @@ struct ssh_shared {
     struct prompter *prompter;
     struct keyring *keyring;
     struct secrets *secrets;
-    bool held; /* what comes is left in the sockets, until whoever takes it has room again */
 };
 
 /* asking, which may be NULL: see executor.h. */

@@ -63,6 +63,7 @@ struct way {
 struct channel_table {
     enum channel_state (*state)(struct channel *c);
     ssize_t (*read)(struct channel *c, enum stream stream, void *bytes, size_t n);
+    void (*leave)(struct channel *c);
     size_t (*write)(struct channel *c, const void *bytes, size_t n);
     bool (*finish)(struct channel *c);
     bool (*ended)(struct channel *c);
@@ -99,6 +100,12 @@ static inline enum channel_state channel_state(struct channel *c) {
 /* Reads at most n bytes of what has come; 0: none for now. */
 static inline ssize_t channel_read(struct channel *c, enum stream stream, void *bytes, size_t n) {
     return c->table->read(c, stream, bytes, n);
+}
+
+/* In place of reading: leaves what has come where it is, so that in the end the other side has to
+ * wait. Its party is asked again when it is kicked. */
+static inline void channel_leave(struct channel *c) {
+    c->table->leave(c);
 }
 
 /* Takes at most n bytes to be sent; returns how many, 0: none for now. */

@@ -9,8 +9,7 @@
 #include "run/executor.h"
 
 struct executor *solo_new(struct loop *loop, const struct executor_events *events,
-                          const struct watcher *watcher, bool keep_scratch,
-                          const bool *held);
+                          const struct watcher *watcher, bool keep_scratch, const bool *held);
 /* As hosts_go_on, hosts_pause and hosts_resume; held is as hosts_options has it. */
 void solo_go_on(struct executor *x);
 void solo_pause(struct executor *x);

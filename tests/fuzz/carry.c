@@ -169,6 +169,7 @@ static void ignore_channel(struct channel *c) {
 
 static const struct channel_table channel_table = {.state = state_of,
                                                    .read = read_some,
+                                                   .leave = ignore_channel,
                                                    .write = write_some,
                                                    .finish = finish,
                                                    .ended = ended,

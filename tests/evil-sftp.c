@@ -209,6 +209,8 @@ static void send_read(uint32_t id, uint64_t offset, uint32_t n) {
         send_status(id, FX_END, STR("end of file"));
     else
         send_data(id, n < FILE_SIZE - offset ? n : (size_t)(FILE_SIZE - offset));
+    if (is("data-damaged"))
+        to_client.s[to_client.n - 1] ^= 1;
 }
 
 /* --- lies, each for one kind of request about a forged file --- */
@@ -440,6 +442,8 @@ static bool lie_about_write(struct request *q) {
         send_data(q->id, 10);
     else if (is("write-wrong-id"))
         send_status(q->id + 1000, FX_OK, STR(""));
+    else if (is("write-damaged")) /* passed on, with another last byte */
+        return ((char *)q->whole.s)[q->whole.n - 1] ^= 1, false;
     else
         return false;
     return true;

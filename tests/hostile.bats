@@ -39,6 +39,7 @@ write_graph() { # KIND HOST
     pattern) echo 'steps: {get: {on: evil, run: "printf %0100d 0 > evil-file", out: "evil-*"}}' ;;
     tree) echo 'steps: {get: {on: evil, run: "mkdir evil-tree; printf %0100d 0 > evil-tree/evil-file", fetch: {evil-tree: got}}}' ;;
     send) echo 'steps: {put: {on: evil, in: input, send: {tree: there/}, run: "cat input there/tree/a/file | wc -c"}}' ;;
+    verified) echo 'steps: {get: {on: evil, in: input, verify: true, run: "printf %0100d 0 > evil-file", out: evil-file}}' ;;
     steps) echo 'steps: {say: {each: 1..20, on: evil, run: "echo said"}}' ;;
     made:*)
         local made=${1#made:}
@@ -47,6 +48,7 @@ write_graph() { # KIND HOST
     limited) echo 'steps: {say: {on: evil, timeout: 2s, run: "echo said"}}' ;;
     beside) echo 'steps: {say: {each: 1..20, on: evil, run: "sleep 0.05; echo said"}}' ;;
     esac
+    if [ "$1" = verified ]; then zeros >input; fi
     if [ "$1" = send ]; then
         head -c 300000 /dev/zero >input
         mkdir -p tree/a
@@ -57,7 +59,7 @@ write_graph() { # KIND HOST
 # Whether that is all that there may be, and whole.
 is_right() { # KIND
     case $1 in
-    file | made:* | pattern) [ -f evil-file ] && [ ! -L evil-file ] && [ ! -u evil-file ] && [ "$(cat evil-file)" = "$(zeros)" ] ;;
+    file | made:* | pattern | verified) [ -f evil-file ] && [ ! -L evil-file ] && [ ! -u evil-file ] && [ "$(cat evil-file)" = "$(zeros)" ] ;;
     tree) [ "$(cat got/evil-file)" = "$(zeros)" ] ;;
     send) [ "$(cat ../../out)" = 300100 ] ;;
     steps | beside) [ "$(grep -cx said ../../out)" = 20 ] ;;
@@ -68,6 +70,7 @@ expected_names() { # KIND
     echo ./foray.yaml
     case $1 in
     file | made:*) echo ./evil-file ;;
+    verified) printf '%s\n' ./evil-file ./input ;;
     pattern) find . -mindepth 1 -maxdepth 1 -type f -name 'evil-*' ;;
     tree) find . -path './got' -o -path './got/*' ;;
     send) find ./input ./tree ;;
@@ -179,7 +182,7 @@ of_any() { # EXPECTED
 }
 
 @test "an honest host passes all of this" {
-    of_any works < <(to "file pattern tree send steps beside" honest)
+    of_any works < <(to "file pattern tree send verified steps beside" honest)
 }
 
 @test "names in directories that are none lead nowhere" {
@@ -238,6 +241,8 @@ of_any() { # EXPECTED
 @test "answers to what is sent" {
     lies send fails write-close write-escape write-unknown write-kind write-wrong-id close-fails
     lies send either write-twice mkdir-fails
+    lies verified fails write-damaged data-damaged
+    grep -q 'is not the same here and there' "$count/err" "$((count - 1))/err"
 }
 
 @test "sessions that do not begin as they should" {

@@ -48,6 +48,27 @@ END
     cksum <data | cmp - 3.sum
 }
 
+@test "what is damaged there since an earlier run is noticed, and sent again" {
+    own_homes
+    reads_data
+    "$FORAY" -q
+    object=$(echo "$objects"/*)
+    printf damaged | dd of="$object" bs=1 seek=3000000 conv=notrunc status=none
+    run -0 "$FORAY" -B
+    [[ $output == *"is not the same here and there"*"what the host had kept of it is not used again"* ]]
+    cksum <data >want
+    for n in 1 2 3 4 5 6 7 8; do cmp want $n.sum; done
+    cmp data "$object"
+    # As after a loss of power: the size is there, the bytes are not.
+    truncate -s 0 "$object" && truncate -s 5000000 "$object"
+    "$FORAY" -q -B
+    for n in 1 2 3 4 5 6 7 8; do cmp want $n.sum; done
+    cmp data "$object"
+    # One that is good is not complained of.
+    run -0 "$FORAY" -B
+    [[ $output != *"again"* ]]
+}
+
 @test "what has changed is sent anew" {
     own_homes
     reads_data

@@ -128,6 +128,7 @@ static void free_load(struct load *l) {
         buf_free(&l->held.v[i].temporary);
     }
     vec_free(&l->held);
+    vec_free(&l->unproved);
     cargo_free(&l->items);
     buf_free(&l->why);
     free(l->cargo);
@@ -216,15 +217,18 @@ static void end_carrying(struct load *l) {
         return;
     }
     l->state = PROVING;
-    if (e->kind == ERRAND_FETCH)
+    if (e->kind == ERRAND_FETCH || !e->prove_all)
         proof_read(e->proof);
     e->came(e->arg);
 }
 
 void errand_go_on(struct errand *e, enum carried how, const char *reason) {
     struct load *l = e->load;
+    if (!l->stopping)
+        keep_proved(l, how == CARRIED);
     if (how != CARRIED)
-        load_trouble(l, how, "%s", reason);
+        load_trouble(l, how, "%s%s", reason,
+                     l->unproved.n != 0 ? "; what the host had kept of it is not used again" : "");
     else if (!l->stopping)
         settle(l);
     sftp_kick(l->carrier->sftp);

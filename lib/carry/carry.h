@@ -34,10 +34,12 @@ struct errand {
     struct tally *tally; /* NULL: nobody counts */
     void (*done)(void *arg, enum carried how, const char *reason);
     void *arg;
-    /* NULL, or: what is to be proved to be the same at both ends before it gets its own name. It is
-     * told of the files, under their temporary names; `came` is called when there are some and all
-     * are there, and the errand goes on with errand_go_on. */
+    /* Takes what is to be proved to be the same at both ends before anything gets its own name, or
+     * the errand is over: what the host has kept since an earlier run, and with prove_all every
+     * file. `came` is called when there is some and all is there, and the errand goes on with
+     * errand_go_on. NULL: nothing is. */
     struct proof *proof;
+    bool prove_all;
     void (*came)(void *arg);
     struct load *load; /* the carrier's */
     str_list *made;    /* FETCH: takes the names here of files that patterns stood for; they are the

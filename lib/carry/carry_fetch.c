@@ -103,7 +103,7 @@ static void complete(struct parcel *p) {
     }
     if (error != 0)
         load_trouble_with(l, CARRY_REFUSED, "cannot keep", item_of(p)->from, strerror(error));
-    else if (l->errand->proof != NULL)
+    else if (l->errand->prove_all)
         proof_there(l->errand->proof,
                     proof_here(l->errand->proof, buf_view(&p->temporary), 0, p->size),
                     buf_view(&p->path));

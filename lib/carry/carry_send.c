@@ -70,7 +70,7 @@ bool send_place(struct load *l) {
     for (size_t i = 0; i < l->items.n && e->tally != NULL; i++)
         e->tally->expected += l->items.v[i].size;
     directories_list(l);
-    if (e->proof != NULL && !l->stopping)
+    if (e->prove_all && !l->stopping)
         read_here(l);
     l->state = KNOWING;
     return false;
@@ -112,12 +112,15 @@ static void renamed(void *arg, const struct sftp_answer *answer) {
     remove_there(p);
 }
 
+void send_prove(struct parcel *p, struct str there) {
+    proof_there(p->load->errand->proof, p->load->items.v[p->item].proof, there);
+}
+
 /* It waits under its temporary name until all that is sent has come so far. */
 static void hold(struct parcel *p) {
     struct load *l = p->load;
-    const struct cargo_item *item = &l->items.v[p->item];
-    if (item->kind == CARGO_FILE)
-        proof_there(l->errand->proof, item->proof, buf_view(&p->temporary));
+    if (l->items.v[p->item].kind == CARGO_FILE)
+        send_prove(p, buf_view(&p->temporary));
     struct held *h = vec_push(&l->held);
     *h = (struct held){.load = l, .path = p->path, .temporary = p->temporary};
     p->path = p->temporary = (struct buf){0};
@@ -154,16 +157,19 @@ bool send_free_held(struct load *l) {
 
 /* It was closed there: on to its own name, or away with it. */
 static void settle(struct parcel *p) {
+    const struct load *l = p->load;
     p->state = RENAMING;
-    if (p->temporary.n == 0)
+    if (p->temporary.n == 0) {
+        if (l->errand->prove_all && l->items.v[p->item].kind == CARGO_FILE && !l->stopping)
+            send_prove(p, buf_view(&p->path));
         send_over(p);
-    else if (p->load->stopping)
+    } else if (l->stopping) {
         remove_there(p);
-    else if (p->load->errand->proof != NULL)
+    } else if (l->errand->prove_all && p->object == NULL) {
         hold(p);
-    else
-        sftp_rename(p->load->carrier->sftp, buf_view(&p->temporary), buf_view(&p->path), renamed,
-                    p);
+    } else {
+        sftp_rename(l->carrier->sftp, buf_view(&p->temporary), buf_view(&p->path), renamed, p);
+    }
 }
 
 static void answered(struct parcel *p) {
@@ -353,7 +359,7 @@ bool send_begin_parcel(struct load *l) {
     p->sparse = !item->part && (uint64_t)st.st_blocks * 512 < (uint64_t)st.st_size;
     choose_name(p);
     p->mode = (uint32_t)(st.st_mode & 0777) | (p->temporary.n != 0 ? 0 : 0200);
-    if (item->seed.n != 0 && l->errand->proof != NULL)
+    if (item->seed.n != 0 && l->errand->prove_all)
         take_seed(p);
     else if (!keep_begin(p))
         send_file(p);
@@ -424,7 +430,7 @@ static void end_file(struct parcel *p) {
         p->busy++;
         sftp_set(sftp, buf_view(&p->handle), &a, written, p);
     }
-    if (p->load->errand->proof != NULL)
+    if (p->load->errand->prove_all && p->temporary.n != 0 && p->object == NULL)
         sync_there(p);
     p->busy++;
     sftp_look_at_open(sftp, buf_view(&p->handle), measured, p);

@@ -61,8 +61,9 @@ struct load {
     size_t look, looking;
     size_t seen; /* names, whether they were wanted or not */
     VEC(struct parcel *) parcels;
-    VEC(struct held) held; /* SEND: whole under temporary names, till all of them are */
-    size_t freed;          /* so many of them have their own names, or are gone */
+    VEC(struct object *) unproved; /* SEND: were copied, and are of an earlier run */
+    VEC(struct held) held;         /* SEND: whole under temporary names, till all of them are */
+    size_t freed;                  /* so many of them have their own names, or are gone */
     struct landing *landing;
     bool sync_each; /* few: each is synced by itself */
     bool stopping;  /* nothing more begins: it ends as soon as nothing is busy */
@@ -88,6 +89,7 @@ struct parcel {
                               is there; NULL: neither */
     struct buf source;     /* COPYING: the handle of the object */
     bool taken;            /* COPYING: none of it has gone wrong */
+    bool unproved;         /* COPYING: the object was not proved when that began */
     struct hash_stream *hash; /* SEND, into the store: of what was sent */
     bool dropped;             /* it is not carried after all, since its load ends */
 };
@@ -141,6 +143,7 @@ bool send_free_held(struct load *l); /* renames what is held; if the load ends, 
 /* carry_send.c, for carry_store.c */
 void send_file(struct parcel *p); /* opens it there, under p->path or p->temporary */
 void send_over(struct parcel *p); /* it is there */
+void send_prove(struct parcel *p, struct str there); /* one of all that is proved */
 void send_trouble(struct parcel *p, enum carried verdict, const char *why);
 
 /* carry_store.c */
@@ -148,9 +151,11 @@ void send_trouble(struct parcel *p, enum carried verdict, const char *why);
 bool keep_know(struct load *l);
 /* The file is sent into the store, or copied from there; false: it has nothing to do with it. */
 bool keep_begin(struct parcel *p);
-bool keep_wait(struct parcel *p);    /* WAITING: a turn */
-bool keep_stored(struct parcel *p);  /* what was sent stands there under its own name: on to its
-                                        copy;  false: it was no object */
+bool keep_wait(struct parcel *p);   /* WAITING: a turn */
+bool keep_stored(struct parcel *p); /* what was sent stands there under its own name: on to its
+                                       copy;  false: it was no object */
+/* The proof has ended: whether it holds for what came from the store. */
+void keep_proved(struct load *l, bool holds);
 bool keep_is_true(struct parcel *p); /* what was sent is what its name says */
 void keep_stop(struct carrier *k);
 void keep_drop(struct parcel *p); /* what was to become an object does not */

@@ -130,6 +130,14 @@ bool keep_know(struct load *l) {
 
 /* --- from the store --- */
 
+/* The host may have lost its power while it wrote that, or its disk may give other bytes now. */
+static void keep_unproved(struct parcel *p, struct object *o) {
+    struct load *l = p->load;
+    struct proof *proof = l->errand->proof;
+    *vec_push(&l->unproved) = o;
+    proof_there(proof, proof_here(proof, l->items.v[p->item].from, 0, p->size), buf_view(&p->path));
+}
+
 static void copied(struct parcel *p) {
     struct sftp *sftp = p->load->carrier->sftp;
     if (p->busy != 0)
@@ -146,7 +154,10 @@ static void copied(struct parcel *p) {
         parcel_free(p);
     } else if (p->taken) {
         struct carrier *k = p->load->carrier;
-        store_arrived(k->store, o);
+        if (p->load->errand->prove_all)
+            send_prove(p, buf_view(&p->path));
+        else if (p->unproved && p->load->errand->proof != NULL)
+            keep_unproved(p, o);
         k->events.holds(k->events.context, p->load->items.v[p->item].from);
         if (p->load->errand->tally != NULL)
             p->load->errand->tally->bytes += p->size - p->at;
@@ -215,6 +226,7 @@ static void copy_from_store(struct parcel *p) {
     p->object->wanted = true;
     p->state = COPYING;
     p->taken = true;
+    p->unproved = !p->object->proved;
     p->busy += 2;
     sftp_open_file(sftp, buf_view(&path), SFTP_READ, 0, opened_object, p);
     sftp_open_file(sftp, buf_view(&p->path), SFTP_WRITE | SFTP_CREATE | SFTP_TRUNCATE, p->mode,
@@ -230,6 +242,19 @@ static void remove_object(void *arg, struct object *o) {
     object_path(o, &path);
     sftp_remove(k->sftp, buf_view(&path), carry_ignore, NULL);
     buf_free(&path);
+}
+
+void keep_proved(struct load *l, bool holds) {
+    struct carrier *k = l->carrier;
+    for (size_t i = 0; i < l->unproved.n; i++) {
+        struct object *o = l->unproved.v[i];
+        if (holds) {
+            o->proved = true;
+        } else if (o->state == OBJECT_THERE && !o->proved) {
+            remove_object(k, o);
+            store_forget(k->store, o);
+        }
+    }
 }
 
 /* Its own place is remembered in `source` until it is copied there. */
@@ -287,6 +312,7 @@ bool keep_stored(struct parcel *p) {
     if (p->object == NULL)
         return false;
     store_arrived(p->load->carrier->store, p->object);
+    p->object->proved = true;
     buf_free(&p->path);
     p->path = p->source;
     p->source = (struct buf){0};

@@ -138,5 +138,6 @@ void store_forget(struct store *s, struct object *o) {
     if (o->state != OBJECT_SENT)
         s->total -= o->size;
     o->state = OBJECT_SENT;
+    o->proved = false;
     contents_ring(s->contents);
 }

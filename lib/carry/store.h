@@ -30,6 +30,7 @@ struct object {
         OBJECT_THERE
     } state;
     bool wanted; /* in this run */
+    bool proved; /* it was sent, or compared with what is here, in this run */
 };
 
 /* most: so many bytes may be kept there; 0: nothing is. */
@@ -50,7 +51,8 @@ struct object *store_object(struct store *s, const struct digest *digest, uint64
  * it. Then it is OBJECT_COMING. Objects that have to go for it are given to `remove`. */
 bool store_admit(struct store *s, struct object *o, void (*remove)(void *arg, struct object *o),
                  void *arg);
-void store_arrived(struct store *s, struct object *o); /* or was of use once more */
-void store_forget(struct store *s, struct object *o);  /* it is not there, or did not get there */
+void store_arrived(struct store *s, struct object *o);
+/* It is no object any more: it is not there, or did not get there. */
+void store_forget(struct store *s, struct object *o);
 
 #endif

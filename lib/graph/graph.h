@@ -104,7 +104,7 @@ struct rule {
     bool console;           /* it has the terminal for itself */
     bool detach;            /* what it leaves running when it has succeeded stays */
     bool speculate;         /* safe to run twice */
-    bool prove;             /* what it copies must be the same at both ends */
+    bool prove;             /* what is carried for it must be the same at both ends */
     bool once;              /* where its host is lost while it runs, it is not run again */
     bool captured;          /* somebody uses what it writes to its standard output */
     bool yields;            /* what it writes there is steps */

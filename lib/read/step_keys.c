@@ -513,6 +513,11 @@ static void key_detach(void *context, const struct node *value) {
     want_bool(value, "`detach`", &d->rule->detach, d->reader->diags);
 }
 
+static void key_verify(void *context, const struct node *value) {
+    struct draft_rule *d = context;
+    want_bool(value, "`verify`", &d->rule->prove, d->reader->diags);
+}
+
 static void key_speculate(void *context, const struct node *value) {
     struct draft_rule *d = context;
     want_bool(value, "`speculate`", &d->rule->speculate, d->reader->diags);
@@ -582,6 +587,7 @@ static const struct key step_keys[] = {
     {"limit", key_limit, KEY_TEXT | KEY_LIST},
     {"speculate", key_speculate, KEY_BOOL},
     {"check", key_check, KEY_TEXT},
+    {"verify", key_verify, KEY_BOOL},
     {"deps", key_deps, KEY_TEXT},
     {"keep", key_keep, KEY_BOOL},
     {"console", key_console, KEY_BOOL},
@@ -605,6 +611,7 @@ static const struct key default_keys[] = {
     {"limit", key_limit, KEY_TEXT | KEY_LIST},
     {"speculate", key_speculate, KEY_BOOL},
     {"check", key_check, KEY_TEXT},
+    {"verify", key_verify, KEY_BOOL},
     {"keep", key_keep, KEY_BOOL},
 };
 

@@ -34,7 +34,7 @@ struct remote {
     VEC(struct cargo) cargo;
     str_list names; /* the errand's parents, or exceptions */
     str_list made;
-    struct proof *proof; /* of what is sent or fetched; NULL: none */
+    struct proof *proof; /* of what is sent or fetched; NULL: nothing is */
     bool proving;        /* its script is in the slot */
     bool carried;        /* the errand ended meanwhile, so: */
     enum carried how;
@@ -285,8 +285,9 @@ static void carry(struct remote *r) {
         r->stage = stage_begin(r->berth.loop, r->berth.slot, &r->errand);
         return;
     }
-    r->proof = r->job->step->rule->prove ? proof_new(r->berth.sums) : NULL;
+    r->proof = proof_new(r->berth.sums);
     r->errand.proof = r->proof;
+    r->errand.prove_all = r->job->step->rule->prove;
     r->errand.came = came;
     r->berth.carry(r->berth.context, &r->errand);
 }

@@ -23,7 +23,7 @@ setup() {
     # What a person's shell does: foray, and then a look at the terminal.
     cat >shell <<'S'
 tty >tty.new
-stty rows 40 columns 100
+stty rows 40 columns 100 erase ^K -ixon
 stty -g >before
 mv tty.new tty
 "$FORAY" "$@"
@@ -56,12 +56,14 @@ run_there() { # N HOST: so many sleep there
     [ "$("$fleet" ps "$2" | grep -c '^[0-9]* sleep 1234 *$' || true)" = "$1" ]
 }
 
-@test "a terminal there, of this kind and size, which it follows" {
-    step node1 '[ -t 0 ] && [ -t 1 ] && [ -t 2 ]' 'echo "$TERM $(stty size) $(tty) $SSH_TTY"' \
-        'trap "echo now \$(stty size)" WINCH' 'echo ready' 'read x || read x' 'echo "read $x"'
+@test "a terminal there, of this kind, modes and size, which it follows" {
+    step node1 '[ -t 0 ] && [ -t 1 ] && [ -t 2 ]' 'stty -a' 'echo "$TERM $(stty size) $(tty) $SSH_TTY"' \
+        'trap "echo now \$(stty size)" WINCH' 'echo ready' 'until read x; do :; done' 'echo "read $x"'
     typing_behind "now 33 77" $'word\n' "read word" ""
     stty rows 33 columns 77 <"$(cat tty)"
     wait $typist
+    contains said "erase = ^K;"
+    contains said " -ixon "
     grep -E '^xterm 40 100 (/dev/pts/[0-9]+) \1' said
     as_it_was
 }
@@ -182,6 +184,38 @@ S
     touch typing
     wait $typist
     as_it_was
+}
+
+# Steps t, which has the terminal, and u, whose host asks for a passphrase: the second one waits for the first.
+turns() { # FIRST WHAT-IT-SAYS WHAT-THE-OTHER-SAYS
+    ssh-keygen -q -t ed25519 -N 'open sesame' -f locked
+    cat locked.pub >>"$FORAY_FLEET/hosts/node4/authorized_keys"
+    printf 'Host node4\n  IdentityFile locked\nHost node1\n  IdentityFile %s\n' "$FORAY_FLEET/id" >config
+    sed '/IdentityFile/d; /BatchMode/d' "$FLEET_CONFIG" >>config
+    export FORAY_SSH_CONFIG=config HOME=$PWD
+    unset SSH_AUTH_SOCK
+    cat >foray.yaml <<'Y'
+hosts: {rack: node1, other: node4}
+steps:
+  t: {on: rack, console: true, run: "echo ready; read x; echo read $x"}
+  u: {on: other, run: echo from u}
+  first: {run: "until grep -q '^TEXT' said; do sleep 0.1; done"}
+Y
+    sed -i "s/TEXT/$2/; /^  $1:/!s/{on/{needs: first, on/" foray.yaml
+    "$TYPIST" "${@:4}" "from u" "" -- sh shell >said 2>&1 3>&- &
+    typist=$!
+    wait_until 20 contains said "$2"
+    sleep 2 # more than enough for the other one
+    ! contains said "$3"
+    touch go
+    wait $typist
+    as_it_was
+}
+@test "what is to be asked on the terminal waits for who has it" {
+    turns t ready "Enter pass" ready "" file:go $'word\n' "read word" "" "Enter pass" $'open sesame\n'
+}
+@test "who is to have the terminal waits for what is asked on it" {
+    turns u "Enter pass" ready "Enter pass" "" file:go $'open sesame\n' ready $'word\n' "read word" ""
 }
 
 @test "a server that allows one session on a connection: by another one" {

@@ -178,6 +178,10 @@ static bool send_typed(struct terminal *t) {
 
 static bool take_said(struct terminal *t) {
     bool moved = false;
+    if (!show(t)) {
+        channel_leave(t->channel);
+        return false;
+    }
     for (int i = 0; i < 4 && show(t); i++) {
         ssize_t n = channel_read(t->channel, (enum stream)(i % 2), t->said, sizeof t->said);
         t->said_n = n > 0 ? (size_t)n : 0;

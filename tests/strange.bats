@@ -121,6 +121,37 @@ with_sh() { # FILE
     done
 }
 
+@test "plain steps run the same with perl, which has them run there, and without" {
+    cat >foray.yaml <<'Y'
+hosts: {one: {hosts: node1, slots: 1}}
+defaults: {on: one, retry: 0}
+steps:
+  environment: {run: "env | grep -vE '^(_|OLDPWD|SSH_.*)=' | sed 's/foray-[0-9a-f]*/X/; s/^FORAY_STEP_ID=.*/an id/' | sort", env: {A: "x\n 'y' $z=\\", EMPTY: ""}}
+  place: {run: 'pwd | sed "s/[0-9a-f]*\/[0-9]*$//"; ls -A; umask; ulimit -n; trap; cat; ls -l /proc/$$/fd | wc -l'}
+  streams: {run: "printf 'no newline'; printf '\\036more' >&2"}
+  status: {run: "exit 77"}
+  stops: {run: "false; echo not this"}
+  killed: {run: "kill -KILL $$"}
+  group: {run: "sleep 98.2 & kill -TERM 0; sleep 98.3"}
+  nowhere: {dir: /nonexistent, run: "echo not this"}
+  pid: {run: "[ \"$(ps -o pgid= -p $$)\" -eq $$ ] && echo a group of its own"}
+  leaves: {run: "echo 1 > left; mkdir .d; sleep 98.4 & echo left"}
+  clean: {needs: leaves, run: "ls -A; echo none"}
+Y
+    run_them() {
+        rm -rf .foray
+        run --separate-stderr timeout 60 "$FORAY" -k
+        echo "$status $output" >"$1.out"
+        grep -vE 'cannot go to|cd: |^foray: ' <<<"$stderr" | sed 's/[0-9.]*s$//' | sort >"$1.err"
+    }
+    run_them with
+    fault lacks=perl
+    run_them without
+    diff with.out without.out
+    diff with.err without.err
+    [[ $output == *none ]] && [[ $output == *"a group of its own"* ]]
+}
+
 @test "a host that lacks what foray cannot do without is told" {
     fault lacks=mkdir
     is_told "it has no mkdir, rm or sleep in its PATH"

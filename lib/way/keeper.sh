@@ -35,16 +35,22 @@
 #
 # Plain POSIX sh, nothing executed where a builtin does: it is run for every step. The first lines, sent before this,
 # set _foray_id, _foray_ask (count the cores?), _foray_keep (leave the scratch directories?) and _foray_tick (three times
-# as many seconds without a word are the end); and whoever makes us adopt orphans sets _foray_adopts.
+# as many seconds without a word are the end); and whoever makes us adopt orphans (keeper.pl) sets _foray_adopts: 1, and
+# the process that runs plain steps for us, and the descriptor to tell it, which becomes 5.
 # shellcheck shell=sh disable=SC2154 # those come from outside
 _foray_nl='
 '
 _foray_job='' _foray_nonce='' _foray_known='' _foray_watch='' _foray_steps=0 _foray_spare=''
 _foray_self='' _foray_pid='' _foray_asked='' _foray_hard='' _foray_cut='' _foray_put=''
 unset _foray_text
-set -- "$_foray_adopts"
+# shellcheck disable=SC2086 # words
+set -- $_foray_adopts
 unset _foray_adopts # which is exported
-_foray_adopts=$1 _foray_perl=${1:-0}
+_foray_adopts=$1 _foray_perl=${1:-0} _foray_runner=$2
+if [ -n "$_foray_runner" ]; then
+    _foray_known=" $_foray_runner"
+    [ "$3" = 5 ] || eval "exec 5>&$3 $3>&-"
+fi
 trap '' HUP PIPE TERM USR1 USR2
 
 _foray_load() {
@@ -255,6 +261,7 @@ _foray_run() {
     trap '_foray_hard=1; _foray_signal KILL' USR1
     trap '_foray_cut=1; _foray_signal TERM' ALRM
     trap - HUP PIPE USR2
+    exec 5>&-
     printf '\036%s+\n' "$_foray_nonce"
     printf '\036%s+\n' "$_foray_nonce" >&4
     case $_foray_where in
@@ -344,7 +351,7 @@ _foray_pause() {
 
 # Waits for words from the other side, of which USR2 tells; if there are none for long, ALRM ends the keeper.
 _foray_watchman() {
-    exec </dev/null >/dev/null 4>&-
+    exec </dev/null >/dev/null 4>&- 5>&-
     trap 'kill "$_foray_pid"; exit' TERM
     trap '_foray_ticks=0' USR2
     _foray_ticks=0
@@ -384,19 +391,45 @@ _foray_tidy() {
     done
 }
 
+# Until the step before has been waited for, and what was adopted of it.
+_foray_settle() {
+    case $_foray_job in
+    '') ;;
+    "$_foray_runner") jobs >/dev/null ;;
+    *) wait "$_foray_job" || jobs >/dev/null ;;
+    esac
+}
+
+# Has a plain step run; false: that is to be done here.
+_foray_hand_over() {
+    [ "$3" = c ] && [ -n "$_foray_runner" ] || return 1
+    _foray_nonce=$1 _foray_where=$2
+    shift 3
+    printf '%s\0' "$(($# + 5))" "$_foray_known" "$_foray_nonce" "$_foray_id.$_foray_steps." "$_foray_root" \
+        "$_foray_where" "$@" >&5 || return 1
+    _foray_job=$_foray_runner
+}
+
+_foray_dismiss() {
+    [ -n "$_foray_runner" ] || return 0
+    printf '0\0' >&5
+    exec 5>&-
+}
+
 # shellcheck disable=SC2120 # its words come from lines
 _foray_request() {
     case $_foray_line in
     'run '*)
-        [ -z "$_foray_job" ] || wait "$_foray_job" || jobs >/dev/null
+        _foray_settle
         eval "set -- ${_foray_line#run }"
         _foray_nonce=$1 _foray_steps=$((_foray_steps + 1))
+        _foray_hand_over "$@" && return
         case $3 in *d) _foray_spare=1 ;; esac
         _foray_run "$@" &
         _foray_job=$!
         ;;
     'put '*)
-        [ -z "$_foray_job" ] || wait "$_foray_job" || jobs >/dev/null
+        _foray_settle
         eval "set -- ${_foray_line#put }"
         _foray_job='' _foray_nonce='' _foray_steps=$((_foray_steps + 1))
         _foray_hold
@@ -452,6 +485,7 @@ _foray_last_measures() {
 
 _foray_end() {
     trap '' ALRM
+    _foray_dismiss
     if [ "$_foray_line" = end ]; then
         wait "$_foray_job"
     elif [ -n "$_foray_job" ]; then
@@ -460,6 +494,10 @@ _foray_end() {
         trap '' TERM
         _foray_known="$_foray_known $!"
         wait "$_foray_job"
+        # Of who runs plain steps `wait` knows nothing.
+        while jobs && [ "$_foray_job" = "$_foray_runner" ] && kill -s 0 "$_foray_job"; do
+            sleep 0.1 || sleep 1
+        done >/dev/null
         kill -s TERM "$!"
     fi
     kill -s TERM "$_foray_watch"
@@ -485,6 +523,8 @@ _foray_is_able() { command -v mkdir && command -v rm && command -v sleep; } >/de
 # Who logs in without a terminal may have been given a strange PATH, or none.
 if ! _foray_is_able; then
     export PATH="${PATH:+$PATH:}/usr/local/bin:/usr/bin:/bin"
+    _foray_dismiss # who does not know of it
+    _foray_runner=
     _foray_is_able || _foray_give_up 'it has no mkdir, rm or sleep in its PATH'
 fi
 _foray_setsid=$(command -v setsid || command -v perl)

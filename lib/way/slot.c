@@ -509,11 +509,13 @@ static bool open_channel(struct slot *s) {
     buf_printf(&text, "_foray_id=%s _foray_ask=%s _foray_keep=%s _foray_tick=%u\n", s->id,
                s->options.count_cores ? "1" : "", s->options.keep_scratch ? "1" : "",
                s->options.silence / 3);
-    buf_puts(&text, keeper_script);
+    buf_puts(&text, keeper_sh);
     buf_printf(&s->to_send, "_foray_sure=%s _foray_text=", s->options.perl_works ? "1" : "");
     shell_quote(&s->to_send, buf_view(&text));
+    buf_puts(&s->to_send, " _foray_adopt=");
+    shell_quote(&s->to_send, str_of(keeper_pl));
     buf_puts(&s->to_send, "\n");
-    buf_puts(&s->to_send, keeper_start_script);
+    buf_puts(&s->to_send, keeper_start_sh);
     buf_free(&text);
     return true;
 }

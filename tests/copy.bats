@@ -549,3 +549,33 @@ forget_each_other() { rm -rf "$FORAY_FLEET"/hosts/node?/home/.ssh; }
     tidy
     forget_each_other
 }
+
+@test "killed with SIGKILL, it leaves nothing half there; what others are writing stays" {
+    mkdir -p src/sub
+    head -c 150000000 /dev/zero >src/sub/large
+    cp src/sub/large "od'd \$(touch PWNED)
+name"
+    mkdir "${t[1]}/dir" "${t[2]}/dir"
+    theirs=.foray-0123456789abcdef.tmp
+    begun() { [ -n "$(find "${t[@]}" -name '.foray-*.tmp' ! -name $theirs)" ]; }
+    gone() { ! begun; }
+    for words in "src t/" "src t/new" "src/sub/large t/dir/name" "odd t/dir"; do
+        read -r from to <<<"$words"
+        [ "$from" != odd ] || from="od'd \$(touch PWNED)
+name"
+        for h in 1 2; do
+            for d in "${t[h]}" "${t[h]}/dir"; do touch "$d/$theirs"; done
+        done
+        "$FORAY" copy -p "$from" "node[1-2]:$to" >/dev/null 2>&1 3>&- &
+        pid=$!
+        wait_until 30 begun
+        kill -KILL "$pid"
+        wait "$pid" || true
+        wait_until 15 gone
+        [ -z "$(find "${t[@]}" -name large -o -name new -type f -o -name name -type f)" ]
+        [ "$(find "${t[@]}" -name $theirs | wc -l)" -ge 4 ]
+    done
+    [ ! -e PWNED ] && [ -z "$(find "$FORAY_FLEET/hosts" -name PWNED)" ]
+    copies 0 src "node[1-2]:t/"
+    cmp src/sub/large "${t[2]}/src/sub/large"
+}

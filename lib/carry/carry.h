@@ -41,6 +41,9 @@ struct errand {
     struct proof *proof;
     bool prove_all;
     void (*came)(void *arg);
+    /* SEND: NULL, or is told, as words for slot_leave, where temporary files may be left when this
+     * side is gone. */
+    void (*leaves)(void *arg, const str_list *words);
     struct load *load; /* the carrier's */
     str_list *made;    /* FETCH: takes the names here of files that patterns stood for; they are the
                           taker's */

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -56,6 +57,59 @@ static void read_here(struct load *l) {
         proof_read(proof);
 }
 
+/* One that others may look at. */
+static bool has_own_place(const struct load *l, struct str to) {
+    return !l->errand->make_where || (to.n != 0 && to.s[0] == '/');
+}
+
+static bool is_below(struct str name, struct str dir) {
+    return dir.n != 0 && name.n > dir.n && str_starts(name, dir) && name.s[dir.n] == '/';
+}
+
+/* A letter (f: in that directory, t: anywhere below it) and a full name. */
+static void add_place(struct load *l, char kind, struct str name, str_list *words) {
+    struct buf path = {0}, word = {0};
+    load_path(l, name, &path);
+    buf_putc(&word, kind);
+    if (path.s[0] != '/')
+        buf_puts(&word, "./");
+    buf_str(&word, buf_view(&path));
+    buf_free(&path);
+    *vec_push(words) = (struct str){word.s, word.n};
+}
+
+/* Where they will be: what is in a tree stands behind it, and what goes into one directory most
+ * often together. */
+static void tell_places(struct load *l) {
+    str_list words = {0};
+    struct str tree = {0}, last = {0};
+    char family[16];
+    l->family = temporary_family();
+    for (size_t i = 0; i < l->items.n; i++) {
+        const struct cargo_item *item = &l->items.v[i];
+        const char *slash = bytes_last(item->to.s, '/', item->to.n);
+        struct str parent = {item->to.s, slash != NULL ? (size_t)(slash - item->to.s) + 1 : 0};
+        if (!has_own_place(l, item->to) || is_below(item->to, tree))
+            continue;
+        if (item->kind == CARGO_DIRECTORY)
+            add_place(l, 't', tree = item->to, &words);
+        else if (words.n == 0 || !str_eq(parent, last))
+            add_place(l, 'f', last = parent, &words);
+    }
+    if (words.n != 0) {
+        snprintf(family, sizeof family, "%08lx", (unsigned long)l->family);
+        str_list all = {0};
+        *vec_push(&all) = str_of(family);
+        for (size_t i = 0; i < words.n; i++)
+            *vec_push(&all) = words.v[i];
+        l->errand->leaves(l->errand->arg, &all);
+        vec_free(&all);
+    }
+    for (size_t i = 0; i < words.n; i++)
+        free((char *)words.v[i].s);
+    vec_free(&words);
+}
+
 bool send_place(struct load *l) {
     const struct errand *e = l->errand;
     struct buf why = {0};
@@ -72,6 +126,8 @@ bool send_place(struct load *l) {
     directories_list(l);
     if (e->prove_all && !l->stopping)
         read_here(l);
+    if (e->leaves != NULL && !l->stopping)
+        tell_places(l);
     l->state = KNOWING;
     return false;
 }
@@ -224,8 +280,8 @@ static void choose_name(struct parcel *p) {
     struct load *l = p->load;
     struct str to = l->items.v[p->item].to;
     load_path(l, to, &p->path);
-    if (!l->errand->make_where || (to.n != 0 && to.s[0] == '/'))
-        temporary_name(buf_view(&p->path), &p->temporary);
+    if (has_own_place(l, to))
+        temporary_of_family(buf_view(&p->path), l->family, l->relatives++, &p->temporary);
 }
 
 static struct str name_there(const struct parcel *p) {

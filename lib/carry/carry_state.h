@@ -54,6 +54,7 @@ struct load {
         size_t found;   /* FETCH: so much it stands for */
     } * cargo;          /* for each of the errand's */
     cargo_list items;
+    uint32_t family, relatives;        /* SEND: of temporary names: so many are used */
     size_t item;                       /* the next one to be carried */
     VEC(struct directory) directories; /* SEND: to be made, from `directory` on */
     size_t directory, marked;          /* marked: so many of them, from the last one on, are done */

@@ -71,16 +71,32 @@ static void write_down(const struct buf *name) {
 
 /* --- making them --- */
 
-/* Not made from the name, which may have all the 255 bytes that a name may have. */
-void temporary_name(struct str name, struct buf *temporary) {
-    const char *slash = bytes_last(name.s, '/', name.n);
-    size_t dir = slash != NULL ? (size_t)(slash - name.s) + 1 : 0;
+static uint64_t make_random(void) {
     uint64_t number;
     if (getentropy(&number, sizeof number) != 0)
         abort(); /* never fails for so few bytes on a system that has it */
+    return number;
+}
+
+/* Not made from the name, which may have all the 255 bytes that a name may have. */
+static void make_name(struct str name, uint64_t number, struct buf *temporary) {
+    const char *slash = bytes_last(name.s, '/', name.n);
+    size_t dir = slash != NULL ? (size_t)(slash - name.s) + 1 : 0;
     buf_clear(temporary);
     buf_str(temporary, (struct str){name.s, dir});
     buf_printf(temporary, "%s%0*llx%s", prefix, DIGITS, (unsigned long long)number, suffix);
+}
+
+void temporary_name(struct str name, struct buf *temporary) {
+    make_name(name, make_random(), temporary);
+}
+
+uint32_t temporary_family(void) {
+    return (uint32_t)make_random();
+}
+
+void temporary_of_family(struct str name, uint32_t family, uint32_t i, struct buf *temporary) {
+    make_name(name, (uint64_t)family << 32 | i, temporary);
 }
 
 static void find_name(struct str name, struct buf *temporary) {

@@ -7,6 +7,7 @@
 #include "base/str.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 /* Removes what is left of the last run in this directory; from now on names are written down in
@@ -21,6 +22,10 @@ int temporary_open(struct str name, mode_t mode, struct buf *temporary);
 /* A name beside `name` that nothing has, for a file on another machine. */
 void temporary_name(struct str name, struct buf *temporary);
 bool temporary_is(struct str name); /* whether a name is such a one */
+/* A name beside `name` for number i of a family, which is random: whoever knows the family finds
+ * them all. */
+uint32_t temporary_family(void);
+void temporary_of_family(struct str name, uint32_t family, uint32_t i, struct buf *temporary);
 
 /* Makes a symbolic link beside `name`, likewise. 0 or errno. */
 int temporary_link(struct str name, const char *target, struct buf *temporary);

@@ -26,6 +26,7 @@ struct remote {
     enum { SENDING, CLAIMING, RUNNING, FETCHING, OVER } state; /* CLAIMING: the terminal here */
     struct buf where;    /* where it runs: a scratch directory, or the step's own */
     bool scratch, dirty; /* it is a scratch directory; it is not empty any more */
+    bool left;           /* it was said what may be left there */
     bool give_up;
     struct buf deps;   /* the name of its file of dependencies */
     struct buf broken; /* why the slot is gone */
@@ -133,9 +134,24 @@ static void run(struct remote *r) {
     }
 }
 
+static void leaves(void *arg, const str_list *words) {
+    struct remote *r = arg;
+    if (r->berth.slot == NULL)
+        return;
+    slot_leave(r->berth.slot, words);
+    r->left = true;
+}
+
+static void nothing_is_left(struct remote *r) {
+    if (r->left && r->berth.slot != NULL)
+        slot_leave(r->berth.slot, &(str_list){0});
+    r->left = false;
+}
+
 static void sent(void *arg, enum carried how, const char *reason) {
     struct remote *r = arg;
     r->stage = NULL;
+    nothing_is_left(r);
     if (r->berth.slot == NULL)
         finish_carried(r, CARRY_LOST, r->broken.s);
     else if (how != CARRIED || r->give_up)
@@ -250,7 +266,8 @@ static void load_to_send(struct remote *r) {
     r->errand = (struct errand){.kind = ERRAND_SEND,
                                 .parents = r->names.v,
                                 .n_parents = r->names.n,
-                                .make_where = r->scratch};
+                                .make_where = r->scratch,
+                                .leaves = leaves};
 }
 
 static void load_to_fetch(struct remote *r) {

@@ -9,6 +9,7 @@
 #                                                it but the end of our own; then comes `go NONCE`
 #   term, kill                                   ends the step that runs
 #   clean DIRECTORY                              removes a scratch directory, without waiting for it
+#   leave [FAMILY PLACE...]                      what is to be removed if nobody says good-bye, see slot.h
 #   load                                         asks for the load
 #   facts                                        asks for the memory and disk that are free
 #   ping                                         we are still there
@@ -41,7 +42,7 @@
 _foray_nl='
 '
 _foray_job='' _foray_nonce='' _foray_known='' _foray_watch='' _foray_steps=0 _foray_spare=''
-_foray_self='' _foray_pid='' _foray_asked='' _foray_hard='' _foray_cut='' _foray_put=''
+_foray_self='' _foray_pid='' _foray_asked='' _foray_hard='' _foray_cut='' _foray_put='' _foray_leaves=''
 unset _foray_text
 # shellcheck disable=SC2086 # words
 set -- $_foray_adopts
@@ -456,6 +457,7 @@ _foray_request() {
         rm -rf -- "$1" >/dev/null 4>&- &
         _foray_known="$_foray_known $!"
         ;;
+    leave*) _foray_leaves=${_foray_line#leave} ;;
     load)
         _foray_load
         printf '\036%s load %s\n' "$_foray_id" "$_foray_l"
@@ -483,6 +485,25 @@ _foray_last_measures() {
     kill -s KILL "$_foray_job"
 }
 
+# Twice, since who wrote them may still be at it.
+# shellcheck disable=SC2120 # its words come from a line
+_foray_remove_left() {
+    eval "set -- $_foray_leaves"
+    [ $# != 0 ] || return 0
+    _foray_l=$1
+    shift
+    for _foray_round in 1 2; do
+        for _foray_v in "$@"; do
+            case $_foray_v in
+            f*) rm -f -- "${_foray_v#f}"/.foray-"$_foray_l"????????.tmp ;;
+            t*) find "${_foray_v#t}" -name ".foray-$_foray_l????????.tmp" ! -type d -exec rm -f -- {} + ;;
+            d*) rm -rf -- "${_foray_v#d}" ;;
+            esac
+        done
+        [ $_foray_round = 2 ] || sleep 1
+    done
+}
+
 _foray_end() {
     trap '' ALRM
     _foray_dismiss
@@ -503,6 +524,8 @@ _foray_end() {
     kill -s TERM "$_foray_watch"
     _foray_asked=1 _foray_mark=$_foray_id.
     [ -n "$_foray_spare" ] || _foray_sweep
+    # shellcheck disable=SC2119
+    _foray_remove_left
     cd / || exit
     [ -n "$_foray_keep" ] || rm -rf -- "$_foray_root"
     # What nobody could find may hold our output open.

@@ -651,6 +651,13 @@ void slot_clean(struct slot *s, struct str directory) {
     request(s, "");
 }
 
+void slot_leave(struct slot *s, const str_list *words) {
+    buf_puts(&s->to_send, "leave");
+    for (size_t i = 0; i < words->n; i++)
+        add_word(&s->to_send, words->v[i]);
+    request(s, "");
+}
+
 void slot_ask_load(struct slot *s) {
     if (s->state == IDLE)
         request(s, "load");

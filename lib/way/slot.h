@@ -82,6 +82,10 @@ void slot_signal(struct slot *s, bool at_once); /* TERM, or KILL, to what runs; 
 /* The keeper does not answer: `broken` follows. */
 void slot_give_up(struct slot *s, const char *reason);
 void slot_clean(struct slot *s, struct str directory);
+/* What the other side is to remove when this one is gone without a word: a family of temporary
+ * names (carry/temporary.h) and places, each a letter and a name: f: a directory that they are in;
+ * t: a tree; d: a directory that is one itself. None: nothing any more. */
+void slot_leave(struct slot *s, const str_list *words);
 void slot_ask_load(struct slot *s);
 void slot_ask_facts(struct slot *s);       /* how much memory and disk are free there */
 enum { SLOT_SILENCE = 15, SLOT_PING = 5 }; /* seconds: for `silence`, and between words */

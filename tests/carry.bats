@@ -222,6 +222,39 @@ Y
     "$fleet" heal node3
 }
 
+@test "wait: a host is waited for though many tries have failed, and though nobody knows its name yet" {
+    needs_root
+    cat >foray.yaml <<'Y'
+hosts: {farm: {hosts: [node3, late.test]}}
+steps:
+  up: {on: {every: farm}, wait: 90s}
+  go: {on: {every: farm}, needs: up, run: "echo gone to {{host}}"}
+Y
+    address=$(sed -n '/^Host node1$/,/^Host /s/^ *HostName //p' "$FORAY_SSH_CONFIG" | head -1)
+    port=$(sed -n '/^Host node1$/,/^Host /s/^ *Port //p' "$FORAY_SSH_CONFIG" | head -1)
+    {
+        printf 'Host late.test\n  Port %s\n  HostKeyAlias [%s]:%s\n' "$port" "$address" "$port"
+        sed 's/^Host node\*$/Host node* late.test/' "$FORAY_SSH_CONFIG"
+    } >config
+    cp /etc/hosts names
+    "$fleet" fault node3 killed
+    FORAY_SSH_CONFIG=$PWD/config unshare --mount --propagation private \
+        sh -c 'mount --bind names /etc/hosts; exec "$@"' sh "$FORAY" >out 2>err 3>&- &
+    pid=$!
+    wait_until 20 contains err "cannot find the address of late.test"
+    wait_until 20 contains err "host node3"
+    sleep 6 # in which more tries fail than a host has that nobody waits for
+    kill -0 "$pid"
+    "$fleet" heal node3
+    echo "$address late.test" >>names
+    ended_with 60 0
+    [ "$(sort out)" = $'gone to late.test\ngone to node3' ]
+    # Nobody waits for what is not said to be waited for.
+    sed -i 's/wait: 90s/run: "true"/' foray.yaml
+    FORAY_SSH_CONFIG=$PWD/config run -3 timeout 60 "$FORAY"
+    [[ $output == *"cannot find the address of late.test"* ]]
+}
+
 @test "speculate: what takes much longer than its like gets a second run, and the first to end counts" {
     cat >foray.yaml <<'Y'
 hosts: {farm: {hosts: "node[1-3]", slots: 2}}

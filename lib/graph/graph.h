@@ -40,6 +40,7 @@ struct host {
     uint64_t cache;          /* so many bytes of what is sent there may be kept there */
     struct ssh_settings ssh;
     const struct launch *launch; /* NULL: ssh */
+    bool awaited;                /* a step waits until it answers */
     struct str address; /* what is really connected to, once the executor knows it, and as long as
                            that lives; empty: not known */
     struct pool *alone; /* the pool of this host alone; NULL: nobody has asked for it */

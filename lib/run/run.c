@@ -459,6 +459,8 @@ static void add_step(struct run *r, uint32_t place) {
         *vec_push(&limits) = TERMINAL;
     bool elsewhere = step->pool != NULL && runs(step) && !step->broken;
     const struct pool *pool = place_of(r, step);
+    for (size_t i = 0; elsewhere && rule->patience > 0 && i < pool->n_hosts; i++)
+        pool->hosts[i]->awaited = true;
     for (size_t i = 0; elsewhere && i < step->n_in; i++) {
         uint64_t size = fresh_size(r->fresh, step->in[i]);
         if (size >= STORE_LEAST)

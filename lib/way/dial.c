@@ -145,7 +145,7 @@ static void looked_up(void *arg) {
         struct buf reason = {0};
         buf_printf(&reason, "cannot find the address of %s: %s", l->error != 0 ? l->name : l->from,
                    gai_strerror(error));
-        fail(d, error == EAI_NONAME, &reason);
+        fail(d, error == EAI_NONAME && !d->target->awaited, &reason);
         buf_free(&reason);
     } else {
         try_next_address(d, 0);

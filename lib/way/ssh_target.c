@@ -370,6 +370,7 @@ void ssh_target_begin(struct ssh_target *t, const struct host *host, const char 
     const struct passwd *pw = getpwuid(getuid());
     *t = (struct ssh_target){
         .port = host->port != 0 ? host->port : 22,
+        .awaited = host->awaited,
         .name = text_of(host->target),
         .address = text_of(host->target),
         .user = text_of(host->user.n != 0 ? host->user : str_of(pw != NULL ? pw->pw_name : "root")),

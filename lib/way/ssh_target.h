@@ -12,6 +12,7 @@ struct ssh_target {
     char *user;
     char *known_as; /* the name its key is known under; NULL: address and port */
     uint16_t port;
+    bool awaited; /* its name need not be known yet */
     char *config; /* the ssh configuration that counts for it; NULL: the one ssh finds by itself */
 
     char *proxy_command, *proxy_jump; /* the way round, tokens not expanded; NULL: none */

@@ -3,6 +3,8 @@ load helper
 
 setup_file() {
     load helper
+    mkdir -p "$BATS_FILE_TMPDIR/fleet/hosts/node2"
+    echo "LogLevel INFO" >"$BATS_FILE_TMPDIR/fleet/hosts/node2/options" # log-ins are counted
     fleet_up 3
     local keys=$BATS_FILE_TMPDIR/keys
     mkdir "$keys"
@@ -119,4 +121,55 @@ Y
     sed -i '1iBindInterface lo\nUserKnownHostsFile known' config
     run -3 timeout 60 "$FORAY"
     [[ $output == *"says BindInterface, which only the ssh program knows; the ssh program says: "*"verification failed"* ]]
+}
+
+# --- what is much goes by it too, where libssh2 could do it ---
+
+as_usual() { # the fleet's own key, which libssh2 can use; `two` steps there and back
+    export FORAY_SSH_CONFIG=$FLEET_CONFIG
+    cat >foray.yaml <<'Y'
+hosts: {one: {hosts: node2, slots: 1, cache: 0}}
+steps:
+  t: {on: one, in: large, out: back, run: "cp large back; touch ~/began"}
+Y
+    [ -e large ] || head -c 70000000 /dev/urandom >large
+}
+logins() { grep -c "Accepted publickey" "$FORAY_FLEET/hosts/node2/log" || true; }
+
+@test "what is much goes there and back on a connection of the ssh program" {
+    as_usual
+    before=$(logins)
+    run -0 timeout 100 "$FORAY"
+    cmp large back
+    [ $(($(logins) - before)) = 2 ]
+    # what is little does not ask for another one
+    head -c 1000 large >little && mv little large
+    before=$(logins)
+    run -0 timeout 100 "$FORAY"
+    cmp large back
+    [ $(($(logins) - before)) = 1 ]
+    wait_until 5 no_socket
+}
+
+@test "where the ssh program does not get there what is much goes as all else does" {
+    as_usual
+    mkdir bin
+    # It answers questions, and that is all.
+    printf '#!/bin/sh\nfor w; do [ "$w" != -G ] || exec %s "$@"; done\necho no >&2\nexit 255\n' "$(command -v ssh)" >bin/ssh
+    chmod +x bin/ssh
+    PATH=$PWD/bin:$PATH run -0 timeout 100 "$FORAY"
+    cmp large back
+}
+
+@test "what is much, and its connection is cut: it is sent again" {
+    as_usual
+    head -c 400000000 /dev/zero | tr '\0' x >large
+    in_background
+    program() { pgrep -x -P "$pid" ssh; }
+    coming() { [ -n "$(find "$FORAY_FLEET"/hosts/node2/tmp -name large -size +8M)" ]; }
+    wait_until 30 program
+    wait_until 60 coming
+    program | xargs -r kill -KILL || true
+    ended_with 200 0
+    cmp large back
 }

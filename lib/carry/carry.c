@@ -101,6 +101,13 @@ void load_trouble_with(struct load *l, enum carried verdict, const char *what, s
     buf_free(&shown);
 }
 
+bool load_is_much(struct load *l, uint64_t bytes) {
+    if (bytes < CARRY_MUCH || l->errand->much || l->carrier->events.much == NULL)
+        return false;
+    l->errand->much = l->much = l->stopping = true;
+    return true;
+}
+
 void load_path(const struct load *l, struct str name, struct buf *path) {
     struct str where = l->errand->where;
     buf_clear(path);
@@ -139,6 +146,11 @@ static void end_load(struct carrier *k, size_t place) {
     struct load *l = k->loads[place];
     struct errand *e = l->errand;
     k->loads[place] = k->loads[--k->n_loads];
+    if (l->much) {
+        free_load(l);
+        k->events.much(k->events.context, e);
+        return;
+    }
     enum carried how = l->stopping ? l->verdict : CARRIED;
     struct buf reason = {0};
     buf_puts(&reason, l->stopping ? l->why.s : "done");
@@ -292,9 +304,14 @@ static void broken(void *context, bool refused, const char *reason) {
     while (k->n_loads != 0) {
         struct load *l = k->loads[k->n_loads - 1];
         load_trouble(l, CARRY_LOST, "%s", reason);
+        l->much = false;
         end_load(k, k->n_loads - 1);
     }
     k->events.broken(k->events.context, k, refused, reason);
+}
+
+void carrier_break(struct carrier *k, const char *reason) {
+    broken(k, false, reason);
 }
 
 void carrier_free(struct carrier *k) {

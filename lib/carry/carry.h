@@ -45,6 +45,7 @@ struct errand {
      * side is gone. */
     void (*leaves)(void *arg, const str_list *words);
     struct load *load; /* the carrier's */
+    bool much;         /* the carrier's: it has been told so */
     str_list *made;    /* FETCH: takes the names here of files that patterns stood for; they are the
                           taker's */
     struct errand *next; /* the carrier's */
@@ -58,7 +59,12 @@ struct carrier_events {
     void (*broken)(void *context, struct carrier *k, bool refused, const char *reason);
     /* The host keeps what this file here contains. */
     void (*holds)(void *context, struct str name);
+    /* NULL, or: an errand has CARRY_MUCH bytes or more to carry, and nothing of it was carried so
+     * far. It is given back: another carrier may be the better one, or this one does it after all.
+     */
+    void (*much)(void *context, struct errand *e);
 };
+enum { CARRY_MUCH = 64 * 1024 * 1024 };
 
 /* store: of the host, for the carriers of all ways to it; NULL: nothing is kept there. patience: ns
  * that the other side may owe an answer. */
@@ -73,5 +79,7 @@ size_t carrier_waiting(const struct carrier *k);      /* errands that are not do
 void errand_go_on(struct errand *e, enum carried how, const char *reason);
 /* Takes all errands that have not begun. */
 struct errand *carrier_take_back(struct carrier *k);
+/* Its way is gone: as if it had found that out itself. */
+void carrier_break(struct carrier *k, const char *reason);
 
 #endif

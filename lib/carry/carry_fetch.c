@@ -210,6 +210,10 @@ static void opened(void *arg, const struct sftp_answer *answer) {
 static void open_there(struct parcel *p) {
     struct load *l = p->load;
     p->size = item_of(p)->size;
+    if (l->opened++ == 0 && load_is_much(l, p->size)) {
+        parcel_free(p);
+        return;
+    }
     if (l->errand->tally != NULL)
         l->errand->tally->expected += p->size;
     if (!landing_has_room(item_of(p)->to, p->size)) {

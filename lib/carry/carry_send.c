@@ -121,10 +121,15 @@ bool send_place(struct load *l) {
             load_trouble(l, CARRY_FAILED, "%s", why.s);
     }
     buf_free(&why);
-    for (size_t i = 0; i < l->items.n && e->tally != NULL; i++)
-        e->tally->expected += l->items.v[i].size;
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < l->items.n; i++)
+        bytes += l->items.v[i].size;
+    if (l->stopping || load_is_much(l, bytes))
+        return false;
+    if (e->tally != NULL)
+        e->tally->expected += bytes;
     directories_list(l);
-    if (e->prove_all && !l->stopping)
+    if (e->prove_all)
         read_here(l);
     if (e->leaves != NULL && !l->stopping)
         tell_places(l);

@@ -56,6 +56,7 @@ struct load {
     cargo_list items;
     uint32_t family, relatives;        /* SEND: of temporary names: so many are used */
     size_t item;                       /* the next one to be carried */
+    size_t opened;                     /* FETCH: so many were opened there */
     VEC(struct directory) directories; /* SEND: to be made, from `directory` on */
     size_t directory, marked;          /* marked: so many of them, from the last one on, are done */
     VEC(struct look *) looks;          /* FETCH: directories to be looked through, from `look` on */
@@ -67,6 +68,7 @@ struct load {
     size_t freed;                  /* so many of them have their own names, or are gone */
     struct landing *landing;
     bool sync_each; /* few: each is synced by itself */
+    bool much;      /* it is given back, see carrier_events */
     bool stopping;  /* nothing more begins: it ends as soon as nothing is busy */
     enum carried verdict;
     struct buf why;
@@ -126,6 +128,8 @@ void load_trouble(struct load *l, enum carried verdict, const char *fmt, ...)
 /* "cannot send NAME: why" */
 void load_trouble_with(struct load *l, enum carried verdict, const char *what, struct str name,
                        const char *why);
+/* So many bytes are about to be carried. true: they are not, by this carrier. */
+bool load_is_much(struct load *l, uint64_t bytes);
 void load_path(const struct load *l, struct str name, struct buf *path); /* its full name there */
 struct parcel *parcel_new(struct load *l, size_t item);
 void parcel_free(struct parcel *p); /* with what it has half made here */

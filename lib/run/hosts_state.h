@@ -40,6 +40,13 @@ struct link {
     struct way *aside;       /* likewise for terminals of steps */
     struct errand *to_carry; /* when that is ready */
     size_t max_channels;
+    /* For errands that carry much: by the ssh program, whose ciphers are faster, on another core.
+     */
+    struct bulk {
+        struct way *way; /* NULL: none */
+        struct carrier *carrier;
+        struct errand *waiting; /* when that is ready */
+    } bulk;
 };
 
 struct site {
@@ -50,6 +57,7 @@ struct site {
     bool perl_works;             /* there, as a seat has found */
     bool by_program;             /* it is reached by the ssh program */
     struct buf beyond;           /* since: what libssh2 cannot do */
+    bool no_bulk;                /* the ssh program does not get there, or got lost */
     VEC(struct link *) links;
     struct seat *idle;
     struct ride *waiting, **last_waiting;

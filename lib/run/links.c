@@ -7,6 +7,7 @@
 #include "way/ssh_program.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 enum { CARRY_PATIENCE = 4 };      /* disks may be silent for so much longer than hosts */
 enum { MAX_PROCESSES = 1 << 20 }; /* of a launcher: no bound of ours */
@@ -29,6 +30,10 @@ int64_t site_pause_growth(struct site *h) {
 /* --- carriers --- */
 
 static void open_files(struct link *link);
+
+static bool may_use_bulk(const struct link *link);
+
+static void much(void *context, struct errand *e);
 
 static void carrier_broken(void *context, struct carrier *k, bool refused, const char *reason) {
     struct link *link = context;
@@ -69,8 +74,83 @@ void link_carry(void *context, struct errand *e) {
     if (link->carrier == NULL)
         link->carrier = carrier_open(link->site->hosts->loop, way, link->site->store,
                                      CARRY_PATIENCE * link->site->target.silence,
-                                     &(struct carrier_events){link, carrier_broken, carrier_holds});
+                                     &(struct carrier_events){link, carrier_broken, carrier_holds,
+                                                              may_use_bulk(link) ? much : NULL});
     carrier_do(link->carrier, e);
+}
+
+/* --- for what is much: a way of its own --- */
+
+static bool may_use_bulk(const struct link *link) {
+    const struct site *h = link->site;
+    return h->host->launch == NULL && !h->by_program && !h->no_bulk &&
+           sysconf(_SC_NPROCESSORS_ONLN) > 1;
+}
+
+/* What waited for it, or had not begun, goes the usual way. */
+static void carry_all(struct link *link, struct errand *e) {
+    while (e != NULL) {
+        struct errand *next = e->next;
+        link_carry(link, e);
+        e = next;
+    }
+}
+
+static void bulk_broken(void *context, struct carrier *k, bool refused, const char *reason) {
+    struct link *link = context;
+    struct hosts *x = link->site->hosts;
+    (void)refused;
+    link->bulk.carrier = NULL;
+    link->site->no_bulk = true;
+    *vec_push(&x->buried_carriers) = k;
+    loop_timer(x->loop, &x->sweep, loop_now(x->loop));
+    way_drop(link->bulk.way, reason);
+    carry_all(link, carrier_take_back(k));
+}
+
+static void bulk_ready(void *context, struct way *w) {
+    struct link *link = context;
+    struct site *h = link->site;
+    struct errand *e = link->bulk.waiting;
+    link->bulk.waiting = NULL;
+    link->bulk.carrier =
+        carrier_open(h->hosts->loop, w, h->store, CARRY_PATIENCE * h->target.silence,
+                     &(struct carrier_events){link, bulk_broken, carrier_holds, NULL});
+    while (e != NULL) {
+        struct errand *next = e->next;
+        carrier_do(link->bulk.carrier, e);
+        e = next;
+    }
+}
+
+static void bulk_lost(void *context, struct way *w, bool for_good, const char *reason) {
+    struct link *link = context;
+    struct errand *e = link->bulk.waiting;
+    (void)for_good;
+    if (link->bulk.carrier != NULL)
+        carrier_break(link->bulk.carrier, reason);
+    hosts_sweep(link->site->hosts);
+    way_close(w);
+    link->bulk = (struct bulk){0};
+    link->site->no_bulk = true;
+    carry_all(link, e);
+}
+
+static void much(void *context, struct errand *e) {
+    struct link *link = context;
+    struct site *h = link->site;
+    if (!may_use_bulk(link)) {
+        link_carry(link, e);
+    } else if (link->bulk.carrier != NULL) {
+        carrier_do(link->bulk.carrier, e);
+    } else {
+        e->next = link->bulk.waiting;
+        link->bulk.waiting = e;
+        if (link->bulk.way == NULL)
+            link->bulk.way =
+                ssh_program_open(h->hosts->loop, h->hosts->children, h->host, &h->target,
+                                 &(struct way_events){link, bulk_ready, bulk_lost});
+    }
 }
 
 static void files_ready(void *context, struct way *w) {
@@ -90,6 +170,8 @@ static void files_ready(void *context, struct way *w) {
 void link_drop(struct link *link) {
     if (link->carrier != NULL)
         carrier_free(link->carrier);
+    if (link->bulk.carrier != NULL)
+        carrier_free(link->bulk.carrier);
     while (link->seats.n != 0)
         seat_bury(link->seats.v[link->seats.n - 1]);
     hosts_sweep(
@@ -97,6 +179,8 @@ void link_drop(struct link *link) {
     way_close(link->way);
     if (link->files != NULL)
         way_close(link->files);
+    if (link->bulk.way != NULL)
+        way_close(link->bulk.way);
     if (link->aside != NULL)
         way_close(link->aside);
     vec_free(&link->seats);

@@ -218,7 +218,7 @@ static void fetch(struct liar *l, struct loop *loop) {
                        .arg = l,
                        .made = &made};
     struct carrier *k =
-        carrier_open(loop, &l->way, NULL, SECOND, &(struct carrier_events){l, broken, holds});
+        carrier_open(loop, &l->way, NULL, SECOND, &(struct carrier_events){l, broken, holds, NULL});
     carrier_do(k, &e);
     for (int turns = 0; !l->over; turns++) {
         bool moved = l->party.advance(l->party.arg);

@@ -53,7 +53,7 @@ TEST(unknown_and_repeated_keys) {
         {STR("steps: {a: {run: x, colour: red}}"),
          "1:21: unknown key `colour` in a step (its keys are: run, in, out, needs, when, each, on, "
          "env, dir, shell, send, fetch, timeout, retry, allow, wait, cpus, mem, limit, speculate, "
-         "check, deps, keep, console, detach, yields, describe)"},
+         "check, verify, deps, keep, console, detach, yields, describe)"},
         {STR("hosts: {p: {hosts: h, slot: 1}}\n"
              "steps: {a: {run: x}}"),
          "1:23: unknown key `slot` in a pool (did you mean `slots`?)"},

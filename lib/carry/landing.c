@@ -13,6 +13,8 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+enum { BLOCK = 4096 }; /* of most file systems: smaller holes are not worth it */
+
 struct landed {
     struct buf temporary; /* empty: it has its own name */
     struct buf name;
@@ -242,11 +244,7 @@ static bool is_zero(struct str s) {
     return s.s[0] == '\0' && memcmp(s.s, s.s + 1, s.n - 1) == 0;
 }
 
-int landing_write(int fd, struct str bytes, uint64_t offset, bool *sparse) {
-    if (bytes.n != 0 && is_zero(bytes)) { /* however short: a stream comes in pieces of any size */
-        *sparse = true;
-        return 0;
-    }
+static int write_all(int fd, struct str bytes, uint64_t offset) {
     while (bytes.n != 0) {
         ssize_t n = pwrite(fd, bytes.s, bytes.n, (off_t)offset);
         if (n < 0 && errno == EINTR)
@@ -257,4 +255,23 @@ int landing_write(int fd, struct str bytes, uint64_t offset, bool *sparse) {
         offset += (uint64_t)n;
     }
     return 0;
+}
+
+/* A stream comes in pieces of any size: each block of the file, or what has come of it, is looked
+ * at by itself. */
+int landing_write(int fd, struct str bytes, uint64_t offset, bool *sparse) {
+    size_t from = 0; /* what is to be written begins there */
+    int error = 0;
+    for (size_t at = 0; at < bytes.n && error == 0;) {
+        size_t n = BLOCK - (size_t)((offset + at) % BLOCK);
+        n = n < bytes.n - at ? n : bytes.n - at;
+        if (is_zero((struct str){bytes.s + at, n})) {
+            *sparse = true;
+            error = write_all(fd, (struct str){bytes.s + from, at - from}, offset + from);
+            from = at + n;
+        }
+        at += n;
+    }
+    return error != 0 ? error
+                      : write_all(fd, (struct str){bytes.s + from, bytes.n - from}, offset + from);
 }

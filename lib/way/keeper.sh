@@ -485,14 +485,15 @@ _foray_last_measures() {
     kill -s KILL "$_foray_job"
 }
 
-# Twice, since who wrote them may still be at it.
+# Several times, since who wrote them may still be at it, or be kept waiting by the disk.
 # shellcheck disable=SC2120 # its words come from a line
 _foray_remove_left() {
     eval "set -- $_foray_leaves"
     [ $# != 0 ] || return 0
     _foray_l=$1
     shift
-    for _foray_round in 1 2; do
+    for _foray_round in 0 1 1 2; do
+        [ $_foray_round = 0 ] || sleep $_foray_round
         for _foray_v in "$@"; do
             case $_foray_v in
             f*) rm -f -- "${_foray_v#f}"/.foray-"$_foray_l"????????.tmp ;;
@@ -500,7 +501,6 @@ _foray_remove_left() {
             d*) rm -rf -- "${_foray_v#d}" ;;
             esac
         done
-        [ $_foray_round = 2 ] || sleep 1
     done
 }
 

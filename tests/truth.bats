@@ -25,7 +25,7 @@ setup() {
 
 @test "TERM to foray ends the commands on hosts" {
     needs_root
-    echo "{hosts: {r: 'node[1-2]'}, steps: {t: {each: [1, 2], on: r, run: sleep 64.52}}}" >foray.yaml
+    echo "{hosts: {r: {hosts: 'node[1-2]', slots: 1}}, steps: {t: {each: [1, 2], on: r, run: sleep 64.52}}}" >foray.yaml
     in_background
     wait_until 15 eval '"$fleet" ps node1 | grep "sleep 64\.52"'
     wait_until 15 eval '"$fleet" ps node2 | grep "sleep 64\.52"'

@@ -46,6 +46,7 @@ struct errand {
     void (*leaves)(void *arg, const str_list *words);
     struct load *load; /* the carrier's */
     bool much;         /* the carrier's: it has been told so */
+    uint32_t family;   /* likewise: of temporary names, where it was said what may be left */
     str_list *made;    /* FETCH: takes the names here of files that patterns stood for; they are the
                           taker's */
     struct errand *next; /* the carrier's */

@@ -84,7 +84,7 @@ static void tell_places(struct load *l) {
     str_list words = {0};
     struct str tree = {0}, last = {0};
     char family[16];
-    l->family = temporary_family();
+    l->family = l->errand->family = temporary_family();
     for (size_t i = 0; i < l->items.n; i++) {
         const struct cargo_item *item = &l->items.v[i];
         const char *slash = bytes_last(item->to.s, '/', item->to.n);
@@ -124,15 +124,19 @@ bool send_place(struct load *l) {
     uint64_t bytes = 0;
     for (size_t i = 0; i < l->items.n; i++)
         bytes += l->items.v[i].size;
-    if (l->stopping || load_is_much(l, bytes))
+    if (l->stopping)
+        return false;
+    /* Where it is given back this is known there before the other carrier begins. */
+    l->family = e->family;
+    if (e->leaves != NULL && !e->much)
+        tell_places(l);
+    if (load_is_much(l, bytes))
         return false;
     if (e->tally != NULL)
         e->tally->expected += bytes;
     directories_list(l);
     if (e->prove_all)
         read_here(l);
-    if (e->leaves != NULL && !l->stopping)
-        tell_places(l);
     l->state = KNOWING;
     return false;
 }

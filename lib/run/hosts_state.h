@@ -46,6 +46,7 @@ struct link {
         struct way *way; /* NULL: none */
         struct carrier *carrier;
         struct errand *waiting; /* when that is ready */
+        struct timer begin;     /* the waiting */
     } bulk;
 };
 

@@ -96,26 +96,31 @@ static void carry_all(struct link *link, struct errand *e) {
     }
 }
 
+static void stop_bulk(struct link *link) {
+    if (link->bulk.begin.expired != NULL)
+        loop_timer_clear(link->site->hosts->loop, &link->bulk.begin);
+}
+
 static void bulk_broken(void *context, struct carrier *k, bool refused, const char *reason) {
     struct link *link = context;
     struct hosts *x = link->site->hosts;
     (void)refused;
+    struct errand *e = link->bulk.waiting;
+    stop_bulk(link);
+    link->bulk.waiting = NULL;
     link->bulk.carrier = NULL;
     link->site->no_bulk = true;
     *vec_push(&x->buried_carriers) = k;
     loop_timer(x->loop, &x->sweep, loop_now(x->loop));
     way_drop(link->bulk.way, reason);
     carry_all(link, carrier_take_back(k));
+    carry_all(link, e);
 }
 
-static void bulk_ready(void *context, struct way *w) {
-    struct link *link = context;
-    struct site *h = link->site;
+static void begin_bulk(void *arg) {
+    struct link *link = arg;
     struct errand *e = link->bulk.waiting;
     link->bulk.waiting = NULL;
-    link->bulk.carrier =
-        carrier_open(h->hosts->loop, w, h->store, CARRY_PATIENCE * h->target.silence,
-                     &(struct carrier_events){link, bulk_broken, carrier_holds, NULL});
     while (e != NULL) {
         struct errand *next = e->next;
         carrier_do(link->bulk.carrier, e);
@@ -123,10 +128,28 @@ static void bulk_ready(void *context, struct way *w) {
     }
 }
 
+/* Not before what was said of an errand on the slot's connection has gone out. */
+static void begin_bulk_soon(struct link *link) {
+    struct loop *loop = link->site->hosts->loop;
+    link->bulk.begin.expired = begin_bulk;
+    link->bulk.begin.arg = link;
+    loop_timer(loop, &link->bulk.begin, loop_now(loop) + MILLISECOND);
+}
+
+static void bulk_ready(void *context, struct way *w) {
+    struct link *link = context;
+    struct site *h = link->site;
+    link->bulk.carrier =
+        carrier_open(h->hosts->loop, w, h->store, CARRY_PATIENCE * h->target.silence,
+                     &(struct carrier_events){link, bulk_broken, carrier_holds, NULL});
+    begin_bulk_soon(link);
+}
+
 static void bulk_lost(void *context, struct way *w, bool for_good, const char *reason) {
     struct link *link = context;
     struct errand *e = link->bulk.waiting;
     (void)for_good;
+    stop_bulk(link);
     if (link->bulk.carrier != NULL)
         carrier_break(link->bulk.carrier, reason);
     hosts_sweep(link->site->hosts);
@@ -141,12 +164,12 @@ static void much(void *context, struct errand *e) {
     struct site *h = link->site;
     if (!may_use_bulk(link)) {
         link_carry(link, e);
-    } else if (link->bulk.carrier != NULL) {
-        carrier_do(link->bulk.carrier, e);
     } else {
         e->next = link->bulk.waiting;
         link->bulk.waiting = e;
-        if (link->bulk.way == NULL)
+        if (link->bulk.carrier != NULL)
+            begin_bulk_soon(link);
+        else if (link->bulk.way == NULL)
             link->bulk.way =
                 ssh_program_open(h->hosts->loop, h->hosts->children, h->host, &h->target,
                                  &(struct way_events){link, bulk_ready, bulk_lost});
@@ -170,6 +193,7 @@ static void files_ready(void *context, struct way *w) {
 void link_drop(struct link *link) {
     if (link->carrier != NULL)
         carrier_free(link->carrier);
+    stop_bulk(link);
     if (link->bulk.carrier != NULL)
         carrier_free(link->bulk.carrier);
     while (link->seats.n != 0)

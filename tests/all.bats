@@ -204,7 +204,7 @@ foray: 6 hosts: 6 done, '* ]]
     mkfifo pipe
     { head -c 10000 >/dev/null; until [ -e go ]; do sleep 0.1; done; cat >/dev/null; } <pipe 3>&- &
     reader=$!
-    "$FORAY" all -w 'node[1-2]' 'yes | head -c 40000000' >pipe 2>err 3>&- &
+    "$FORAY" all -w 'node[1-2]' 'yes "$(printf %099d 0)" | head -c 40000000' >pipe 2>err 3>&- &
     pid=$!
     memory() { awk '/^VmRSS:/ {print $2}' "/proc/$pid/status"; }
     stands_still() { local before; before=$(memory); sleep 1; [ "$before" -gt 0 ] && [ "$(memory)" = "$before" ]; }
@@ -220,7 +220,7 @@ foray: 6 hosts: 6 done, '* ]]
     echo 'sleep 3' >"$FORAY_FLEET/hosts/node2/home/.bashrc"
     mkfifo pipe
     { head -c 10000 >/dev/null; until [ -e go ]; do sleep 0.1; done; cat >/dev/null; } <pipe 3>&- &
-    "$FORAY" all -w 'node[1-2]' 'yes | head -c 6000000' >pipe 2>err 3>&- &
+    "$FORAY" all -w 'node[1-2]' 'yes "$(printf %099d 0)" | head -c 6000000' >pipe 2>err 3>&- &
     pid=$!
     sleep 35 # more than a shell has to be ready, and more silence than is endured
     rm "$FORAY_FLEET/hosts/node2/home/.bashrc"

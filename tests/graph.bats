@@ -89,7 +89,7 @@ Y
     {
         echo 'steps:'
         echo '  s0: {run: x}'
-        for i in $(seq 20000); do echo "  s$i: {needs: s$((i - 1)), run: x}"; done
+        awk 'BEGIN {for (i = 1; i <= 20000; i++) printf "  s%d: {needs: s%d, run: x}\n", i, i - 1}'
         echo '  w: {each: 1..20000, run: x}'
         echo '  v: {each: 1..20000, needs: w, run: x}'
     } >foray.yaml

@@ -77,16 +77,16 @@ expected_names() { # KIND
     esac
 }
 
-# One lie, in a directory of its own: area/work is where foray works, and nothing else below area is its business.
+# One lie, in a directory of its own: area/here is where foray works, and nothing else below area is its business.
 one() { # NUMBER KIND HOST: lie.sftp and lie.shell are there
     local status=0 home=$FORAY_FLEET/hosts/$3/home
     cd "$1" || return
     cp lie.sftp "$home/lie"
     cp lie.shell "$home/shell"
-    mkdir -p area/work area/victim
+    mkdir -p area/here area/victim
     echo untouched >area/victim/file
     echo untouched >area/x
-    cd area/work || return
+    cd area/here || return
     write_graph "$2" "$3" >foray.yaml
     (
         ulimit -f 65536 -c 0
@@ -112,7 +112,7 @@ check_one() { # NUMBER KIND EXPECTED
     either) [ "$status" = 0 ] || [ "$status" = 1 ] || [ "$status" = 3 ] ;;
     esac || { complain "$1" "status $status"; good=false; }
     if [ "$status" = 0 ]; then
-        (cd "$1/area/work" && is_right "$2") || { complain "$1" "what came is wrong"; good=false; }
+        (cd "$1/area/here" && is_right "$2") || { complain "$1" "what came is wrong"; good=false; }
     elif ! grep -qE '^(\[[0-9/]+\] failed|host .* (is lost|cannot be used)).*: .' "$1/err"; then
         complain "$1" "no reason is given"
         good=false
@@ -122,17 +122,17 @@ check_one() { # NUMBER KIND EXPECTED
     if LC_ALL=C grep -qP '[\x00-\x08\x0b-\x1f\x7f]' "$1/err"; then complain "$1" "control characters"; good=false; fi
     if [ "$(wc -L <"$1/err")" -gt 2000 ]; then complain "$1" "a line of $(wc -L <"$1/err") characters"; good=false; fi
     if [ "$(cat "$1/area/victim/file" "$1/area/x")" != $'untouched\nuntouched' ] ||
-        [ "$(cd "$1/area" && find . -path ./work -prune -o -print | sort | tr '\n' ' ')" != ". ./victim ./victim/file ./x " ]; then
-        complain "$1" "written outside: $(cd "$1/area" && find . -path ./work -prune -o -print | tr '\n' ' ')"
+        [ "$(cd "$1/area" && find . -path ./here -prune -o -print | sort | tr '\n' ' ')" != ". ./victim ./victim/file ./x " ]; then
+        complain "$1" "written outside: $(cd "$1/area" && find . -path ./here -prune -o -print | tr '\n' ' ')"
         good=false
     fi
     local left
-    left=$(cd "$1/area/work" && comm -23 <(find . -mindepth 1 -path ./.foray -prune -o -print | sort) <(expected_names "$2" | sort))
-    if [ -n "$left" ] || [ -e "$1/area/work/.foray/temporary" ] || [ -n "$(find "$1/area" -name '.foray-*')" ]; then
+    left=$(cd "$1/area/here" && comm -23 <(find . -mindepth 1 -path ./.foray -prune -o -print | sort) <(expected_names "$2" | sort))
+    if [ -n "$left" ] || [ -e "$1/area/here/.foray/temporary" ] || [ -n "$(find "$1/area" -name '.foray-*')" ]; then
         complain "$1" "left behind: $left $(find "$1/area" -name '.foray-*')"
         good=false
     fi
-    if [ "$status" != 0 ] && [ -e "$1/area/work/evil-file" ]; then complain "$1" "half of it is there"; good=false; fi
+    if [ "$status" != 0 ] && [ -e "$1/area/here/evil-file" ]; then complain "$1" "half of it is there"; good=false; fi
     $good
 }
 

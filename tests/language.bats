@@ -169,7 +169,7 @@ Y
     {
         echo 'steps:'
         echo '  s0: {run: x}'
-        for ((i = 1; i < 20000; i++)); do echo "  s$i: {needs: s$((i - 1)), run: x}"; done
+        awk 'BEGIN {for (i = 1; i < 20000; i++) printf "  s%d: {needs: s%d, run: x}\n", i, i - 1}'
         echo '  all: {needs: fan}'
         echo "  fan: {each: [$(seq -s, 20000)], run: x}"
     } >foray.yaml

@@ -196,7 +196,7 @@ Y
 
 @test "a script and an item longer than one argument may be" {
     { echo 'steps:'; echo '  t:'; echo '    run: |'; echo '      wc -c <<X > n'
-      for ((i = 0; i < 4000; i++)); do echo "      $(printf '%060d' $i)"; done; echo '      X'; } >foray.yaml
+      seq -f '      %060.0f' 0 3999; echo '      X'; } >foray.yaml
     run -0 "$FORAY"
     [ "$(cat n)" = 244000 ]
 }

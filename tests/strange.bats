@@ -127,7 +127,7 @@ hosts: {one: {hosts: node1, slots: 1}}
 defaults: {on: one, retry: 0}
 steps:
   environment: {run: "env | grep -vE '^(_|OLDPWD|SSH_.*)=' | sed 's/foray-[0-9a-f]*/X/; s/^FORAY_STEP_ID=.*/an id/' | sort", env: {A: "x\n 'y' $z=\\", EMPTY: ""}}
-  place: {run: 'pwd | sed "s/[0-9a-f]*\/[0-9]*$//"; ls -A; umask; ulimit -n; trap; cat; ls -l /proc/$$/fd | wc -l'}
+  place: {run: 'pwd | sed "s/[0-9a-f]*\/[0-9]*$//"; ls -A; umask; ulimit -n; trap; cat; ls /proc/$$/fd >fds; wc -l <fds'}
   streams: {run: "printf 'no newline'; printf '\\036more' >&2"}
   status: {run: "exit 77"}
   stops: {run: "false; echo not this"}

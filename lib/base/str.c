@@ -31,6 +31,15 @@ bool str_ends(struct str a, struct str suffix) {
     return a.n >= suffix.n && str_eq((struct str){a.s + (a.n - suffix.n), suffix.n}, suffix);
 }
 
+bool str_component(struct str name, size_t *at, struct str *part) {
+    if (*at >= name.n)
+        return false;
+    const char *start = name.s + *at, *slash = memchr(start, '/', name.n - *at);
+    *part = (struct str){start, slash != NULL ? (size_t)(slash - start) : name.n - *at};
+    *at += part->n + 1;
+    return true;
+}
+
 char *bytes_last(const char *s, char c, size_t n) {
     while (n > 0)
         if (s[--n] == c)

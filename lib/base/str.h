@@ -23,6 +23,9 @@ bool str_ends(struct str a, struct str suffix);
 
 /* The last c among n bytes, NULL if there is none (memrchr, which not every system has). */
 char *bytes_last(const char *s, char c, size_t n);
+/* The next of the parts of a name between its slashes; some may be empty. *at: where it begins, at
+ * first 0; moved on. false: there is no more. */
+bool str_component(struct str name, size_t *at, struct str *part);
 
 /* A growing buffer. {0} is an empty one. After any call below, s is not NULL and s[n] is '\0'. */
 struct buf {

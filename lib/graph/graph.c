@@ -46,12 +46,9 @@ static void normalise(struct str name, struct buf *out) {
     size_t floor = absolute ? 1 : 0; /* ".." does not climb below this */
     if (absolute)
         buf_putc(out, '/');
-    for (size_t i = 0; i < name.n;) {
-        const char *slash = memchr(name.s + i, '/', name.n - i);
-        size_t n = slash != NULL ? (size_t)(slash - name.s) - i : name.n - i;
-        struct str part = {name.s + i, n};
-        i += n + 1;
-        if (n == 0 || str_eq(part, STR(".")))
+    struct str part;
+    for (size_t at = 0; str_component(name, &at, &part);) {
+        if (part.n == 0 || str_eq(part, STR(".")))
             continue;
         if (str_eq(part, STR(".."))) {
             if (out->n > floor) {

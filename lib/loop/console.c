@@ -1,5 +1,7 @@
 #include "loop/console.h"
 
+#include "base/io.h"
+
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
@@ -71,6 +73,20 @@ void console_set(int fd, const struct termios *t) {
     sigset_t before;
     block_stops(&before);
     tcsetattr(fd, TCSANOW, t); /* not TCSADRAIN, which waits for a terminal that was stopped (^S) */
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
+void console_forget_typed(int fd) {
+    sigset_t before;
+    block_stops(&before);
+    tcflush(fd, TCIFLUSH);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
+void console_write(int fd, struct str text) {
+    sigset_t before;
+    block_stops(&before);
+    io_write_all(fd, text);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 

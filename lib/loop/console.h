@@ -2,6 +2,8 @@
 #ifndef FORAY_LOOP_CONSOLE_H
 #define FORAY_LOOP_CONSOLE_H
 
+#include "base/str.h"
+
 #include <stdbool.h>
 #include <sys/types.h>
 #include <termios.h>
@@ -20,8 +22,13 @@ bool console_is_ours(void);     /* standard input is a terminal, and we are in f
 const char *console_name(void); /* what TERM says of it */
 void console_size(int fd, unsigned *columns, unsigned *rows);
 void console_make_raw(struct termios *t); /* every key is a byte, every byte is shown as it is */
-/* These two never stop us, though we were not in front. */
+
+/* --- for who asks, too --- */
+
+/* None of these stops us, though we were not in front: then it just fails. */
 void console_set(int fd, const struct termios *t);
+void console_forget_typed(int fd);
 ssize_t console_read(int fd, void *bytes, size_t n);
+void console_write(int fd, struct str text);
 
 #endif

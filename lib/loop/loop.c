@@ -26,7 +26,7 @@ struct loop {
     /* Blocking work: threads take errands from a list, and tell the loop through a pipe. */
     pthread_mutex_t lock;
     pthread_cond_t more;
-    struct errand *todo, **todo_last, *finished;
+    struct errand *waiting, **last_waiting, *finished;
     pthread_t threads[16];
     size_t n_threads, idle_threads, pending;
     bool closing;
@@ -34,7 +34,7 @@ struct loop {
     struct watch wake;
 };
 
-static int64_t monotonic_now(void) {
+int64_t loop_clock(void) {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (int64_t)t.tv_sec * SECOND + t.tv_nsec;
@@ -71,8 +71,8 @@ struct loop *loop_new(void) {
     }
     pthread_mutex_init(&l->lock, NULL);
     pthread_cond_init(&l->more, NULL);
-    l->todo_last = &l->todo;
-    l->now = monotonic_now();
+    l->last_waiting = &l->waiting;
+    l->now = loop_clock();
     l->wake =
         (struct watch){.fd = l->wake_pipe[0], .events = POLLIN, .ready = errands_done, .arg = l};
     loop_watch(l, &l->wake);
@@ -92,9 +92,9 @@ void loop_free(struct loop *l) {
         return;
     for (size_t i = 0; i < l->n_threads; i++)
         pthread_join(l->threads[i], NULL);
-    while (l->todo != NULL) {
-        struct errand *e = l->todo;
-        l->todo = e->next;
+    while (l->waiting != NULL) {
+        struct errand *e = l->waiting;
+        l->waiting = e->next;
         free(e);
     }
     pthread_mutex_destroy(&l->lock);
@@ -179,17 +179,17 @@ static void *errand_thread(void *arg) {
     struct loop *l = arg;
     pthread_mutex_lock(&l->lock);
     for (;;) {
-        while (l->todo == NULL && !l->closing) {
+        while (l->waiting == NULL && !l->closing) {
             l->idle_threads++;
             pthread_cond_wait(&l->more, &l->lock);
             l->idle_threads--;
         }
         if (l->closing)
             break;
-        struct errand *e = l->todo;
-        l->todo = e->next;
-        if (l->todo == NULL)
-            l->todo_last = &l->todo;
+        struct errand *e = l->waiting;
+        l->waiting = e->next;
+        if (l->waiting == NULL)
+            l->last_waiting = &l->waiting;
         pthread_mutex_unlock(&l->lock);
         e->work(e->arg);
         pthread_mutex_lock(&l->lock);
@@ -208,8 +208,8 @@ void loop_aside(struct loop *l, void (*work)(void *arg), void (*done)(void *arg)
     *e = (struct errand){.work = work, .done = done, .arg = arg};
     size_t max = sizeof l->threads / sizeof *l->threads;
     pthread_mutex_lock(&l->lock);
-    *l->todo_last = e;
-    l->todo_last = &e->next;
+    *l->last_waiting = e;
+    l->last_waiting = &e->next;
     l->pending++;
     bool grow = l->idle_threads == 0 && l->n_threads < max;
     pthread_cond_signal(&l->more);
@@ -224,8 +224,8 @@ void loop_aside(struct loop *l, void (*work)(void *arg), void (*done)(void *arg)
         pthread_sigmask(SIG_SETMASK, &before, NULL);
     }
     if (l->n_threads == 0) { /* no thread to be had: here, then */
-        l->todo = NULL;
-        l->todo_last = &l->todo;
+        l->waiting = NULL;
+        l->last_waiting = &l->waiting;
         e->work(arg);
         e->next = l->finished;
         l->finished = e;
@@ -237,7 +237,7 @@ void loop_aside(struct loop *l, void (*work)(void *arg), void (*done)(void *arg)
 void loop_turn(struct loop *l) {
     int timeout = -1;
     if (l->timers.n != 0) {
-        int64_t wait = l->timers.v[0]->at - monotonic_now();
+        int64_t wait = l->timers.v[0]->at - loop_clock();
         int64_t ms = wait <= 0 ? 0 : (wait + MILLISECOND - 1) / MILLISECOND;
         timeout = ms > 3600 * 1000 ? 3600 * 1000 : (int)ms;
     }
@@ -248,7 +248,7 @@ void loop_turn(struct loop *l) {
         l->polled.v[i].revents = 0;
     }
     int n = poll(l->polled.v, l->polled.n, timeout);
-    l->now = monotonic_now();
+    l->now = loop_clock();
     /* From the end: when a watch is taken out, the last one, already looked at, moves into its
      * place. */
     for (size_t i = l->polled.n; n > 0 && i-- > 0;) {

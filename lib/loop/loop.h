@@ -32,6 +32,7 @@ struct timer {
 struct loop *loop_new(void); /* NULL, with errno, if the system has no descriptors left */
 void loop_free(struct loop *l);
 int64_t loop_now(const struct loop *l); /* monotonic ns, read once a turn */
+int64_t loop_clock(void);               /* the same, read now */
 
 void loop_watch(struct loop *l, struct watch *w);
 void loop_unwatch(struct loop *l, struct watch *w); /* does nothing if it is not watched */

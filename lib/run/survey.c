@@ -26,19 +26,13 @@ struct survey {
     struct timer deadline;
 };
 
-static int64_t clock_now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return t.tv_sec * SECOND + t.tv_nsec;
-}
-
 static struct host_facts *facts_of(struct survey *s, const struct host *host) {
     return &s->facts[s->by_id.v[host->id]];
 }
 
 static void ping(struct survey *s, struct host_facts *f) {
     f->phase = FACTS_PINGED;
-    f->asked = clock_now();
+    f->asked = loop_clock();
     hosts_ask_load(s->hosts, f->host);
 }
 
@@ -112,7 +106,7 @@ static void on_load(void *context, struct host *host, double load) {
     f->load = load;
     if (f->phase != FACTS_PINGED)
         return;
-    int64_t took = clock_now() - f->asked;
+    int64_t took = loop_clock() - f->asked;
     if (f->latency == 0 || took < f->latency)
         f->latency = took;
     if (++f->pings < PINGS) {

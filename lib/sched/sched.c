@@ -33,9 +33,7 @@ void sched_free(struct sched *s) {
         heap_free(&s->queues.v[i].ready);
     for (size_t i = 0; i < s->limits.n; i++)
         vec_free(&s->limits.v[i].waiting);
-    for (size_t i = 0; i < s->names.n; i++)
-        free((char *)s->names.v[i].s);
-    vec_free(&s->names);
+    str_list_free(&s->names);
     map_free(&s->queue_names);
     vec_free(&s->queues);
     vec_free(&s->limits);

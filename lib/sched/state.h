@@ -14,6 +14,7 @@
 #define FORAY_SCHED_STATE_H
 
 #include "base/map.h"
+#include "base/strlist.h"
 #include "base/vec.h"
 #include "sched/heap.h"
 #include "sched/sched.h"
@@ -228,7 +229,7 @@ struct sched {
     struct heap stragglers; /* steps that may get a second run, by when they may */
     VEC(struct queue) queues;
     struct map queue_names;
-    VEC(struct str) names; /* their memory */
+    str_list names; /* their memory */
     VEC(struct limit) limits;
     VEC(struct losses) losses;
     VEC(struct host) hosts;

@@ -1,13 +1,12 @@
 #include "way/prompt.h"
 
-#include "base/io.h"
 #include "base/mem.h"
+#include "loop/console.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/crypto.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <termios.h>
@@ -58,30 +57,13 @@ void secret_free(struct buf *secret) {
     buf_free(secret);
 }
 
-/* Who is not in front of the terminal is stopped for touching it, unless the signals are blocked:
- * then it just fails. */
-static void block_stops(sigset_t *before) {
-    sigset_t stops;
-    sigemptyset(&stops);
-    sigaddset(&stops, SIGTTOU);
-    sigaddset(&stops, SIGTTIN);
-    pthread_sigmask(SIG_BLOCK, &stops, before);
-}
-
 static void set_terminal(struct prompter *p, const struct termios *how) {
-    sigset_t before;
-    block_stops(&before);
-    /* Not TCSAFLUSH, which waits for a terminal that was stopped (^S). */
-    tcsetattr(p->terminal.fd, TCSANOW, how);
-    tcflush(p->terminal.fd, TCIFLUSH);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    console_set(p->terminal.fd, how);
+    console_forget_typed(p->terminal.fd);
 }
 
 static void say(struct prompter *p, struct str text) {
-    sigset_t before;
-    block_stops(&before);
-    io_write_all(p->terminal.fd, text);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    console_write(p->terminal.fd, text);
 }
 
 /* Takes the question off the terminal. */
@@ -158,14 +140,10 @@ static void settle(struct prompter *p, const struct str *answer, const char *why
 static void typed(void *arg, short revents) {
     (void)revents;
     struct prompter *p = arg;
-    sigset_t before;
     buf_reserve(&p->typed, ANSWER_MAX + 1);
-    block_stops(&before);
     size_t room = ANSWER_MAX - p->typed.n;
-    ssize_t n = read(p->terminal.fd, p->typed.s + p->typed.n, room);
-    int error = errno;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (n < 0 && (error == EAGAIN || error == EINTR))
+    ssize_t n = console_read(p->terminal.fd, p->typed.s + p->typed.n, room);
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return;
     if (n > 0)
         p->typed.n += (size_t)n;

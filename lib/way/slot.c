@@ -67,10 +67,6 @@ static void make_nonce(char out[NONCE + 1]) {
         snprintf(out + 2 * i, 3, "%02x", bytes[i]);
 }
 
-static void became(struct slot *s, enum state state) {
-    s->state = state;
-}
-
 static void let_terminal_go(struct slot *s) {
     if (s->terminal != NULL)
         terminal_leave(s->terminal);
@@ -83,7 +79,7 @@ static void break_slot(struct slot *s, const char *reason) {
         return;
     let_terminal_go(s);
     bool leaving = s->state == LEAVING;
-    became(s, leaving ? CLOSED : BROKEN);
+    s->state = leaving ? CLOSED : BROKEN;
     loop_timer_clear(s->loop, &s->deadline);
     if (!leaving)
         s->events.broken(s->events.context, s, reason);
@@ -262,7 +258,7 @@ static void check_ended(struct slot *s) {
     if (s->terminal != NULL && !terminal_end(s->terminal))
         return;
     let_terminal_go(s);
-    became(s, IDLE);
+    s->state = IDLE;
     if (s->refusal.n != 0)
         s->events.unable(s->events.context, s, s->refusal.s);
     else
@@ -362,7 +358,7 @@ static void take_word(struct slot *s, const char *said) {
         buf_clear(&s->scratch);
         buf_puts(&s->scratch, said + at);
         s->adopts = adopts != 0;
-        became(s, IDLE);
+        s->state = IDLE;
         loop_timer_clear(s->loop, &s->deadline);
         s->events.ready(s->events.context, s, cores, memory < UINT64_MAX / 1024 ? memory * 1024 : 0,
                         parse_load(load));
@@ -373,7 +369,7 @@ static void take_word(struct slot *s, const char *said) {
     } else if (s->state == WAITING) {
         make_no_sense(s);
     } else if (s->state == LEAVING && strcmp(said, " bye") == 0) {
-        became(s, CLOSED);
+        s->state = CLOSED;
     }
 }
 
@@ -494,7 +490,7 @@ static bool open_channel(struct slot *s) {
     case CHANNEL_OPENING:
         return false;
     case CHANNEL_REFUSED:
-        became(s, BROKEN);
+        s->state = BROKEN;
         loop_timer_clear(s->loop, &s->deadline);
         s->events.refused(s->events.context, s);
         return false;
@@ -504,7 +500,7 @@ static bool open_channel(struct slot *s) {
     case CHANNEL_OPEN:
         break;
     }
-    became(s, WAITING);
+    s->state = WAITING;
     struct buf text = {0};
     buf_printf(&text, "_foray_id=%s _foray_ask=%s _foray_keep=%s _foray_tick=%u\n", s->id,
                s->options.count_cores ? "1" : "", s->options.keep_scratch ? "1" : "",
@@ -593,7 +589,7 @@ static void start(struct slot *s, struct str where, struct str script, const str
         buf_clear(&s->taps[i].held);
     }
     buf_clear(&s->refusal);
-    became(s, RUNNING);
+    s->state = RUNNING;
     struct buf *b = &s->to_send;
     buf_puts(b, s->nonce);
     add_word(b, where);
@@ -695,7 +691,7 @@ void slot_close(struct slot *s) {
         request(s, "end");
     else if (s->state != WAITING && s->state != RUNNING)
         return;
-    became(s, LEAVING);
+    s->state = LEAVING;
     s->eof_due = true;
     loop_timer_clear(s->loop, &s->deadline);
     channel_kick(s->channel);

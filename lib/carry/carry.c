@@ -31,7 +31,7 @@ static void synced(void *arg, int error, struct str failed) {
     struct load *l = arg;
     l->state = OVER;
     if (error != 0)
-        load_trouble_with(l, CARRY_REFUSED, "cannot keep", failed, strerror(error));
+        outcome_trouble_with(&l->outcome, CARRY_REFUSED, "cannot keep", failed, strerror(error));
     sftp_kick(l->carrier->sftp);
 }
 
@@ -82,32 +82,6 @@ void carry_ignore(void *arg, const struct sftp_answer *answer) {
 
 /* --- loads --- */
 
-void load_trouble(struct load *l, enum carried verdict, const char *fmt, ...) {
-    if (l->stopping)
-        return;
-    l->stopping = true;
-    l->verdict = verdict;
-    va_list ap;
-    va_start(ap, fmt);
-    buf_vprintf(&l->why, fmt, ap);
-    va_end(ap);
-}
-
-void load_trouble_with(struct load *l, enum carried verdict, const char *what, struct str name,
-                       const char *why) {
-    struct buf shown = {0};
-    buf_visible(&shown, name);
-    load_trouble(l, verdict, "%s %s: %s", what, shown.s, why);
-    buf_free(&shown);
-}
-
-bool load_is_much(struct load *l, uint64_t bytes) {
-    if (bytes < CARRY_MUCH || l->errand->much || l->carrier->events.much == NULL)
-        return false;
-    l->errand->much = l->much = l->stopping = true;
-    return true;
-}
-
 void load_path(const struct load *l, struct str name, struct buf *path) {
     struct str where = l->errand->where;
     buf_clear(path);
@@ -120,6 +94,7 @@ void load_path(const struct load *l, struct str name, struct buf *path) {
 }
 
 static void free_load(struct load *l) {
+    weigh_drop(l);
     while (l->parcels.n != 0)
         parcel_free(l->parcels.v[0]);
     vec_free(&l->parcels);
@@ -137,7 +112,8 @@ static void free_load(struct load *l) {
     vec_free(&l->held);
     vec_free(&l->unproved);
     cargo_free(&l->items);
-    buf_free(&l->why);
+    buf_free(&l->outcome.why);
+    buf_free(&l->packed);
     free(l->cargo);
     free(l);
 }
@@ -147,21 +123,21 @@ static void end_load(struct carrier *k, size_t place) {
     struct errand *e = l->errand;
     k->loads[place] = k->loads[--k->n_loads];
     if (l->much) {
+        struct buf packed = l->packed;
+        l->packed = (struct buf){0};
         free_load(l);
-        k->events.much(k->events.context, e);
+        k->events.much(k->events.context, e, packed.s);
+        buf_free(&packed);
         return;
     }
-    enum carried how = l->stopping ? l->verdict : CARRIED;
-    struct buf reason = {0};
-    buf_puts(&reason, l->stopping ? l->why.s : "done");
-    if (how == CARRIED && e->kind == ERRAND_FETCH && e->made != NULL)
+    struct outcome outcome = l->outcome;
+    l->outcome.why = (struct buf){0};
+    if (!outcome.stopping && e->kind == ERRAND_FETCH && e->made != NULL)
         for (size_t i = 0; i < l->items.n; i++)
             if (l->items.v[i].found && l->items.v[i].kind == CARGO_FILE)
-                *vec_push(e->made) =
-                    (struct str){mem_strdup(l->items.v[i].to.s), l->items.v[i].to.n};
+                str_list_add(e->made, l->items.v[i].to);
     free_load(l);
-    e->done(e->arg, how, reason.s);
-    buf_free(&reason);
+    outcome_tell(outcome, e);
 }
 
 static bool begin_load(struct carrier *k) {
@@ -197,10 +173,10 @@ static void stop_parcels(struct load *l) {
 static bool move_parcels(struct load *l) {
     struct sftp *sftp = l->carrier->sftp;
     bool sending = l->errand->kind == ERRAND_SEND, moved = false, more = true;
-    while (l->item < l->items.n && l->parcels.n < PARCELS_MAX && !l->stopping &&
+    while (l->item < l->items.n && l->parcels.n < PARCELS_MAX && !l->outcome.stopping &&
            sftp_room(sftp) != 0)
         moved = (sending ? send_begin_parcel(l) : fetch_begin_parcel(l)) || moved;
-    while (more && !l->stopping && sftp_room(sftp) != 0) {
+    while (more && !l->outcome.stopping && sftp_room(sftp) != 0) {
         more = false;
         for (size_t i = l->parcels.n; i-- > 0 && sftp_room(sftp) != 0;)
             if (l->parcels.v[i]->state == WAITING)
@@ -236,12 +212,13 @@ static void end_carrying(struct load *l) {
 
 void errand_go_on(struct errand *e, enum carried how, const char *reason) {
     struct load *l = e->load;
-    if (!l->stopping)
+    if (!l->outcome.stopping)
         keep_proved(l, how == CARRIED);
     if (how != CARRIED)
-        load_trouble(l, how, "%s%s", reason,
-                     l->unproved.n != 0 ? "; what the host had kept of it is not used again" : "");
-    else if (!l->stopping)
+        outcome_trouble(&l->outcome, how, "%s%s", reason,
+                        l->unproved.n != 0 ? "; what the host had kept of it is not used again"
+                                           : "");
+    else if (!l->outcome.stopping)
         settle(l);
     sftp_kick(l->carrier->sftp);
 }
@@ -249,34 +226,36 @@ void errand_go_on(struct errand *e, enum carried how, const char *reason) {
 static bool go(struct load *l) {
     bool moved = false;
     if (*l->errand->give_up && l->state < SYNCING) {
-        load_trouble(l, CARRY_LOST, "given up");
+        outcome_trouble(&l->outcome, CARRY_LOST, "given up");
         sftp_hurry(l->carrier->sftp);
     }
-    if (l->stopping) {
+    if (l->weighing != NULL)
+        moved = weigh_go(l);
+    if (l->outcome.stopping) {
         stop_parcels(l);
-        return send_free_held(l);
+        return send_free_held(l) || moved;
     }
     if (l->state == PLACING && l->busy == 0)
-        moved = send_place(l);
-    if (l->state == KNOWING && !l->stopping && keep_know(l))
+        moved = send_place(l) || moved;
+    if (l->state == KNOWING && !l->outcome.stopping && keep_know(l))
         l->state = MAKING;
-    if (l->state == MAKING && !l->stopping)
+    if (l->state == MAKING && !l->outcome.stopping)
         moved = directories_make(l) || moved;
-    if (l->state == LOOKING && !l->stopping)
+    if (l->state == LOOKING && !l->outcome.stopping)
         moved = look_further(l) || moved;
-    if (l->state == CARRYING && !l->stopping)
+    if (l->state == CARRYING && !l->outcome.stopping)
         moved = move_parcels(l) || moved;
-    if (l->state == CARRYING && l->item == l->items.n && l->busy == 0 && !l->stopping)
+    if (l->state == CARRYING && l->item == l->items.n && l->busy == 0 && !l->outcome.stopping)
         end_carrying(l);
-    if (l->state == NAMING && !l->stopping)
+    if (l->state == NAMING && !l->outcome.stopping)
         moved = send_free_held(l) || moved;
-    if (l->state == MARKING && !l->stopping)
+    if (l->state == MARKING && !l->outcome.stopping)
         moved = directories_mark(l) || moved;
     return moved;
 }
 
 static bool is_over(const struct load *l) {
-    return l->busy == 0 && l->freed == l->held.n && (l->state == OVER || l->stopping) &&
+    return l->busy == 0 && l->freed == l->held.n && (l->state == OVER || l->outcome.stopping) &&
            !landing_is_syncing(l->landing);
 }
 
@@ -303,7 +282,7 @@ static void broken(void *context, bool refused, const char *reason) {
     struct carrier *k = context;
     while (k->n_loads != 0) {
         struct load *l = k->loads[k->n_loads - 1];
-        load_trouble(l, CARRY_LOST, "%s", reason);
+        outcome_trouble(&l->outcome, CARRY_LOST, "%s", reason);
         l->much = false;
         end_load(k, k->n_loads - 1);
     }

@@ -52,8 +52,8 @@ static void made_scratch(void *arg, const struct sftp_answer *answer) {
     struct directory *d = arg;
     d->load->busy--;
     if (answer->status != SFTP_OK)
-        load_trouble_with(d->load, CARRY_REFUSED, "cannot make the scratch directory",
-                          d->load->errand->where, sftp_reason(answer->status));
+        outcome_trouble_with(&d->load->outcome, CARRY_REFUSED, "cannot make the scratch directory",
+                             d->load->errand->where, sftp_reason(answer->status));
 }
 
 static void looked_at(void *arg, const struct sftp_answer *answer) {
@@ -61,18 +61,18 @@ static void looked_at(void *arg, const struct sftp_answer *answer) {
     bool known = answer->status == SFTP_OK && (answer->attributes.has & SFTP_HAS_MODE) != 0;
     d->load->busy--;
     if (answer->status != SFTP_OK)
-        load_trouble_with(d->load, CARRY_REFUSED, "cannot make the directory", d->path,
-                          sftp_reason(answer->status));
+        outcome_trouble_with(&d->load->outcome, CARRY_REFUSED, "cannot make the directory", d->path,
+                             sftp_reason(answer->status));
     else if (known && !S_ISDIR(answer->attributes.mode))
-        load_trouble_with(d->load, CARRY_REFUSED, "cannot make the directory", d->path,
-                          "something else stands there");
+        outcome_trouble_with(&d->load->outcome, CARRY_REFUSED, "cannot make the directory", d->path,
+                             "something else stands there");
 }
 
 /* It may stand already. Of one that is only above a file opening that will tell. */
 static void made(void *arg, const struct sftp_answer *answer) {
     struct directory *d = arg;
     d->made = answer->status == SFTP_OK;
-    if (d->made || !d->sent || d->load->stopping)
+    if (d->made || !d->sent || d->load->outcome.stopping)
         d->load->busy--;
     else
         sftp_look_at(d->load->carrier->sftp, d->path, true, looked_at, d);
@@ -100,8 +100,8 @@ static void marked(void *arg, const struct sftp_answer *answer) {
     struct directory *d = arg;
     d->load->busy--;
     if (answer->status != SFTP_OK)
-        load_trouble_with(d->load, CARRY_REFUSED, "cannot set the mode of", d->path,
-                          sftp_reason(answer->status));
+        outcome_trouble_with(&d->load->outcome, CARRY_REFUSED, "cannot set the mode of", d->path,
+                             sftp_reason(answer->status));
 }
 
 /* Those in others first: what they are given may keep us from reaching them. */

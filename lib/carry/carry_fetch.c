@@ -42,7 +42,7 @@ static struct cargo_item *item_of(const struct parcel *p) {
 }
 
 static void trouble(struct parcel *p, enum carried verdict, const char *why) {
-    load_trouble_with(p->load, verdict, "cannot fetch", item_of(p)->from, why);
+    outcome_trouble_with(&p->load->outcome, verdict, "cannot fetch", item_of(p)->from, why);
 }
 
 /* SFTP has one word for whatever goes wrong; when reading it is not the disk that is full. */
@@ -64,15 +64,15 @@ static void link_read(void *arg, const struct sftp_answer *answer) {
         trouble(p, CARRY_FAILED, reason(answer->status));
     } else if (target.n == 0 || target.n >= 4096 || memchr(target.s, '\0', target.n) != NULL) {
         trouble(p, CARRY_FAILED, "the host gives a link that is none");
-    } else if (!p->load->stopping) {
+    } else if (!p->load->outcome.stopping) {
         struct buf text = {0};
         buf_str(&text, target);
         int error = temporary_link(item_of(p)->to, text.s, &p->temporary);
         buf_free(&text);
         if (error != 0) {
             buf_clear(&p->temporary);
-            load_trouble_with(p->load, CARRY_REFUSED, "cannot keep", item_of(p)->from,
-                              strerror(error));
+            outcome_trouble_with(&p->load->outcome, CARRY_REFUSED, "cannot keep", item_of(p)->from,
+                                 strerror(error));
         } else {
             add_fetched(p, -1);
         }
@@ -102,7 +102,8 @@ static void complete(struct parcel *p) {
         fd = -1;
     }
     if (error != 0)
-        load_trouble_with(l, CARRY_REFUSED, "cannot keep", item_of(p)->from, strerror(error));
+        outcome_trouble_with(&l->outcome, CARRY_REFUSED, "cannot keep", item_of(p)->from,
+                             strerror(error));
     else if (l->errand->prove_all)
         proof_there(l->errand->proof,
                     proof_here(l->errand->proof, buf_view(&p->temporary), 0, p->size),
@@ -116,9 +117,9 @@ static void complete(struct parcel *p) {
 /* Ends it if nothing is under way for it any more. */
 static void check_over(struct parcel *p) {
     bool all = p->state == MOVING && p->at > p->size;
-    if (p->busy != 0 || !(all || p->load->stopping))
+    if (p->busy != 0 || !(all || p->load->outcome.stopping))
         return;
-    if (!p->load->stopping)
+    if (!p->load->outcome.stopping)
         complete(p);
     close_there(p);
     parcel_free(p);
@@ -136,7 +137,8 @@ static void take_bytes(struct piece *piece, struct str bytes) {
     }
     int error = landing_write(p->fd, bytes, piece->offset, &p->sparse);
     if (error != 0)
-        load_trouble_with(p->load, CARRY_REFUSED, "cannot keep", item_of(p)->from, strerror(error));
+        outcome_trouble_with(&p->load->outcome, CARRY_REFUSED, "cannot keep", item_of(p)->from,
+                             strerror(error));
     if (p->load->errand->tally != NULL)
         p->load->errand->tally->bytes += bytes.n;
     piece->offset += bytes.n;
@@ -147,7 +149,7 @@ static void came(void *arg, const struct sftp_answer *answer) {
     struct piece *piece = arg;
     struct parcel *p = piece->parcel;
     p->busy--;
-    if (!p->load->stopping) {
+    if (!p->load->outcome.stopping) {
         if (answer->status == SFTP_OK)
             take_bytes(piece, answer->bytes);
         else if (answer->status != SFTP_EOF)
@@ -155,7 +157,7 @@ static void came(void *arg, const struct sftp_answer *answer) {
         else if (piece->offset < p->size)
             trouble(p, CARRY_LOST, "it became shorter while it was read");
         /* A server may give less than it was asked for. */
-        if (!p->load->stopping && answer->status == SFTP_OK && piece->offset < p->size &&
+        if (!p->load->outcome.stopping && answer->status == SFTP_OK && piece->offset < p->size &&
             piece->n != 0) {
             ask(piece);
             return;
@@ -194,13 +196,13 @@ static void opened(void *arg, const struct sftp_answer *answer) {
         trouble(p, CARRY_FAILED, reason(answer->status));
     else
         buf_str(&p->handle, answer->bytes);
-    if (!p->load->stopping) {
+    if (!p->load->outcome.stopping) {
         p->fd = temporary_open(item_of(p)->to, (mode_t)item_of(p)->marks.mode, &p->temporary);
         if (p->fd < 0) {
             int error = errno;
             buf_clear(&p->temporary);
-            load_trouble_with(p->load, CARRY_REFUSED, "cannot keep", item_of(p)->from,
-                              strerror(error));
+            outcome_trouble_with(&p->load->outcome, CARRY_REFUSED, "cannot keep", item_of(p)->from,
+                                 strerror(error));
         }
     }
     p->state = MOVING;
@@ -210,8 +212,17 @@ static void opened(void *arg, const struct sftp_answer *answer) {
 static void open_there(struct parcel *p) {
     struct load *l = p->load;
     p->size = item_of(p)->size;
-    if (l->opened++ == 0 && load_is_much(l, p->size)) {
+    if (!l->weighed) {
+        l->weighed = true;
+        l->bytes = p->size;
+        weigh(l, buf_view(&p->path));
+    }
+    if (l->outcome.stopping) {
         parcel_free(p);
+        return;
+    }
+    if (l->state == WEIGHING) {
+        p->state = PUT_OFF;
         return;
     }
     if (l->errand->tally != NULL)
@@ -225,6 +236,15 @@ static void open_there(struct parcel *p) {
     sftp_open_file(l->carrier->sftp, buf_view(&p->path), SFTP_READ, 0, opened, p);
 }
 
+void fetch_weighed(struct load *l) {
+    l->state = CARRYING;
+    for (size_t i = l->parcels.n; i-- > 0;)
+        if (l->parcels.v[i]->state == PUT_OFF) {
+            l->parcels.v[i]->state = BEGUN;
+            open_there(l->parcels.v[i]);
+        }
+}
+
 static void not_there(struct parcel *p) {
     struct cargo_item *item = item_of(p);
     struct buf shown = {0};
@@ -232,9 +252,9 @@ static void not_there(struct parcel *p) {
     if (item->optional)
         item->found = false;
     else if (item->found || (item->from.n != 0 && item->from.s[0] == '/'))
-        load_trouble(p->load, CARRY_FAILED, "%s is not there", shown.s);
+        outcome_trouble(&p->load->outcome, CARRY_FAILED, "%s is not there", shown.s);
     else
-        load_trouble(p->load, CARRY_FAILED, "it did not make %s", shown.s);
+        outcome_trouble(&p->load->outcome, CARRY_FAILED, "it did not make %s", shown.s);
     buf_free(&shown);
 }
 
@@ -256,7 +276,7 @@ static void looked_at(void *arg, const struct sftp_answer *answer) {
         trouble(p, CARRY_FAILED, "it is not a regular file, and only those can be carried");
     else
         cargo_looked_at(item, &marks, a->has & SFTP_HAS_SIZE ? a->size : 0);
-    if (p->load->stopping)
+    if (p->load->outcome.stopping)
         parcel_free(p);
     else
         open_there(p);
@@ -284,6 +304,8 @@ bool fetch_begin_parcel(struct load *l) {
 
 /* What it waits for comes to nothing. */
 void fetch_drop(struct parcel *p) {
-    if (p->state == MOVING)
+    if (p->state == PUT_OFF)
+        parcel_free(p);
+    else if (p->state == MOVING)
         check_over(p);
 }

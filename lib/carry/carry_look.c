@@ -111,7 +111,7 @@ bool look_begin(struct load *l) {
 
 static void trouble(struct look *look, enum carried verdict, const char *why) {
     struct str name = look->dir.n != 0 ? buf_view(&look->dir) : cargo_of(look)->from;
-    load_trouble_with(look->load, verdict, "cannot fetch", name, why);
+    outcome_trouble_with(&look->load->outcome, verdict, "cannot fetch", name, why);
 }
 
 static bool add_tree_entry(struct look *look, const struct sftp_entry *e, struct str from) {
@@ -203,11 +203,11 @@ static void listed(void *arg, const struct sftp_answer *answer) {
     const char *wrong = NULL;
     if (answer->status != SFTP_OK && answer->status != SFTP_EOF)
         trouble(look, CARRY_REFUSED, sftp_reason(answer->status));
-    for (size_t i = 0; i < answer->n_entries && wrong == NULL && !l->stopping; i++)
+    for (size_t i = 0; i < answer->n_entries && wrong == NULL && !l->outcome.stopping; i++)
         wrong = take_entry(look, &answer->entries[i]);
     if (wrong != NULL)
         trouble(look, CARRY_FAILED, wrong);
-    if (answer->status == SFTP_OK && !l->stopping)
+    if (answer->status == SFTP_OK && !l->outcome.stopping)
         sftp_read_directory(l->carrier->sftp, buf_view(&look->handle), listed, look);
     else
         look_over(look);
@@ -224,14 +224,14 @@ static void opened(void *arg, const struct sftp_answer *answer) {
         return;
     }
     buf_str(&look->handle, answer->bytes);
-    if (tree && !l->stopping) {
+    if (tree && !l->outcome.stopping) {
         add_item(l, look->cargo, CARGO_DIRECTORY, buf_view(&look->dir), buf_view(&look->to));
         int error = landing_make_directory(l->landing, buf_view(&look->to), &look->marks,
                                            cargo_of(look)->preserve);
         if (error != 0)
             trouble(look, CARRY_REFUSED, strerror(error));
     }
-    if (l->stopping)
+    if (l->outcome.stopping)
         look_over(look);
     else
         sftp_read_directory(l->carrier->sftp, buf_view(&look->handle), listed, look);
@@ -248,13 +248,13 @@ static void open_directory(struct look *look) {
 static void looked_at(void *arg, const struct sftp_answer *answer) {
     struct look *look = arg;
     struct load *l = look->load;
-    if (!l->stopping && answer->status == SFTP_OK &&
+    if (!l->outcome.stopping && answer->status == SFTP_OK &&
         (answer->attributes.has & SFTP_HAS_MODE) != 0 && S_ISDIR(answer->attributes.mode)) {
         look->marks = carry_marks(&answer->attributes, 0777);
         open_directory(look);
         return;
     }
-    if (!l->stopping)
+    if (!l->outcome.stopping)
         add_item(l, look->cargo, CARGO_FILE, buf_view(&look->dir), buf_view(&look->to))->found =
             true;
     look_over(look);
@@ -274,7 +274,7 @@ static void check_alone(struct load *l, const struct cargo_item *a, const struct
     buf_visible(&names, b->from);
     buf_puts(&names, " would both become ");
     buf_visible(&names, b->to);
-    load_trouble(l, CARRY_FAILED, "%s", names.s);
+    outcome_trouble(&l->outcome, CARRY_FAILED, "%s", names.s);
     buf_free(&names);
 }
 
@@ -286,10 +286,10 @@ static void end_looking(struct load *l) {
             continue;
         struct buf name = {0};
         buf_visible(&name, e->cargo[i].from);
-        load_trouble(l, CARRY_FAILED,
-                     e->cargo[i].to.n == 0 ? "it made nothing that matches %s"
-                                           : "nothing there matches %s",
-                     name.s);
+        outcome_trouble(&l->outcome, CARRY_FAILED,
+                        e->cargo[i].to.n == 0 ? "it made nothing that matches %s"
+                                              : "nothing there matches %s",
+                        name.s);
         buf_free(&name);
     }
     if (l->items.n != 0) /* the server has no order */

@@ -22,8 +22,9 @@ static void placed(void *arg, const struct sftp_answer *answer) {
     c->directory = known && S_ISDIR(answer->attributes.mode);
     if (known && !c->directory && !S_ISREG(answer->attributes.mode)) {
         struct str to = c->load->errand->cargo[c - c->load->cargo].to;
-        load_trouble_with(c->load, CARRY_REFUSED, "cannot replace", (struct str){to.s, to.n - 1},
-                          "it is neither a file nor a directory there");
+        outcome_trouble_with(&c->load->outcome, CARRY_REFUSED, "cannot replace",
+                             (struct str){to.s, to.n - 1},
+                             "it is neither a file nor a directory there");
     }
 }
 
@@ -75,7 +76,7 @@ static void add_place(struct load *l, char kind, struct str name, str_list *word
         buf_puts(&word, "./");
     buf_str(&word, buf_view(&path));
     buf_free(&path);
-    *vec_push(words) = (struct str){word.s, word.n};
+    str_list_take(words, &word);
 }
 
 /* Where they will be: what is in a tree stands behind it, and what goes into one directory most
@@ -85,6 +86,8 @@ static void tell_places(struct load *l) {
     struct str tree = {0}, last = {0};
     char family[16];
     l->family = l->errand->family = temporary_family();
+    snprintf(family, sizeof family, "%08lx", (unsigned long)l->family);
+    str_list_add(&words, str_of(family));
     for (size_t i = 0; i < l->items.n; i++) {
         const struct cargo_item *item = &l->items.v[i];
         const char *slash = bytes_last(item->to.s, '/', item->to.n);
@@ -93,52 +96,46 @@ static void tell_places(struct load *l) {
             continue;
         if (item->kind == CARGO_DIRECTORY)
             add_place(l, 't', tree = item->to, &words);
-        else if (words.n == 0 || !str_eq(parent, last))
+        else if (last.s == NULL || !str_eq(parent, last))
             add_place(l, 'f', last = parent, &words);
     }
-    if (words.n != 0) {
-        snprintf(family, sizeof family, "%08lx", (unsigned long)l->family);
-        str_list all = {0};
-        *vec_push(&all) = str_of(family);
-        for (size_t i = 0; i < words.n; i++)
-            *vec_push(&all) = words.v[i];
-        l->errand->leaves(l->errand->arg, &all);
-        vec_free(&all);
-    }
-    for (size_t i = 0; i < words.n; i++)
-        free((char *)words.v[i].s);
-    vec_free(&words);
+    if (words.n > 1)
+        l->errand->leaves(l->errand->arg, &words);
+    str_list_free(&words);
 }
 
 bool send_place(struct load *l) {
     const struct errand *e = l->errand;
     struct buf why = {0};
-    for (size_t i = 0; i < e->n_cargo && !l->stopping; i++) {
+    for (size_t i = 0; i < e->n_cargo && !l->outcome.stopping; i++) {
         struct cargo c = e->cargo[i];
         if (c.or_name && !l->cargo[i].directory)
             c.to.n--;
         if (!cargo_expand(&c, &l->items, &why))
-            load_trouble(l, CARRY_FAILED, "%s", why.s);
+            outcome_trouble(&l->outcome, CARRY_FAILED, "%s", why.s);
     }
     buf_free(&why);
-    uint64_t bytes = 0;
     for (size_t i = 0; i < l->items.n; i++)
-        bytes += l->items.v[i].size;
-    if (l->stopping)
+        l->bytes += l->items.v[i].size;
+    if (l->outcome.stopping)
         return false;
     /* Where it is given back this is known there before the other carrier begins. */
     l->family = e->family;
     if (e->leaves != NULL && !e->much)
         tell_places(l);
-    if (load_is_much(l, bytes))
-        return false;
-    if (e->tally != NULL)
-        e->tally->expected += bytes;
+    weigh(l, STR(""));
+    if (!l->outcome.stopping && l->state != WEIGHING)
+        send_weighed(l);
+    return false;
+}
+
+void send_weighed(struct load *l) {
+    if (l->errand->tally != NULL)
+        l->errand->tally->expected += l->bytes;
     directories_list(l);
-    if (e->prove_all)
+    if (l->errand->prove_all)
         read_here(l);
     l->state = KNOWING;
-    return false;
 }
 
 /* --- one file --- */
@@ -148,11 +145,11 @@ static struct str name_of(const struct parcel *p) {
 }
 
 void send_trouble(struct parcel *p, enum carried verdict, const char *why) {
-    load_trouble_with(p->load, verdict, "cannot send", name_of(p), why);
+    outcome_trouble_with(&p->load->outcome, verdict, "cannot send", name_of(p), why);
 }
 
 void send_over(struct parcel *p) {
-    if (p->load->errand->tally != NULL && !p->load->stopping)
+    if (p->load->errand->tally != NULL && !p->load->outcome.stopping)
         p->load->errand->tally->files++;
     parcel_free(p);
 }
@@ -196,9 +193,9 @@ static void freed(void *arg, const struct sftp_answer *answer) {
     struct held *h = arg;
     struct load *l = h->load;
     l->busy--;
-    if (answer->status != SFTP_OK && !l->stopping) {
-        load_trouble_with(l, CARRY_REFUSED, "cannot rename to", buf_view(&h->path),
-                          sftp_reason(answer->status));
+    if (answer->status != SFTP_OK && !l->outcome.stopping) {
+        outcome_trouble_with(&l->outcome, CARRY_REFUSED, "cannot rename to", buf_view(&h->path),
+                             sftp_reason(answer->status));
         sftp_remove(l->carrier->sftp, buf_view(&h->temporary), carry_ignore, NULL);
     }
 }
@@ -210,7 +207,7 @@ bool send_free_held(struct load *l) {
         struct held *h = &l->held.v[l->freed++];
         l->busy++;
         moved = true;
-        if (l->stopping)
+        if (l->outcome.stopping)
             sftp_remove(sftp, buf_view(&h->temporary), freed, h);
         else
             sftp_rename(sftp, buf_view(&h->temporary), buf_view(&h->path), freed, h);
@@ -225,10 +222,10 @@ static void settle(struct parcel *p) {
     const struct load *l = p->load;
     p->state = RENAMING;
     if (p->temporary.n == 0) {
-        if (l->errand->prove_all && l->items.v[p->item].kind == CARGO_FILE && !l->stopping)
+        if (l->errand->prove_all && l->items.v[p->item].kind == CARGO_FILE && !l->outcome.stopping)
             send_prove(p, buf_view(&p->path));
         send_over(p);
-    } else if (l->stopping) {
+    } else if (l->outcome.stopping) {
         remove_there(p);
     } else if (l->errand->prove_all && p->object == NULL) {
         hold(p);
@@ -272,15 +269,15 @@ static void opened(void *arg, const struct sftp_answer *answer) {
     if (answer->status != SFTP_OK) {
         struct buf shown = {0};
         buf_visible(&shown, buf_view(&p->path));
-        load_trouble(p->load, CARRY_REFUSED, "cannot write %s there: %s", shown.s,
-                     sftp_reason(answer->status));
+        outcome_trouble(&p->load->outcome, CARRY_REFUSED, "cannot write %s there: %s", shown.s,
+                        sftp_reason(answer->status));
         buf_free(&shown);
         parcel_free(p);
         return;
     }
     buf_str(&p->handle, answer->bytes);
     p->state = MOVING;
-    if (p->load->stopping)
+    if (p->load->outcome.stopping)
         close_there(p);
 }
 
@@ -312,7 +309,8 @@ static bool send_link(struct load *l, size_t item) {
     struct str name = l->items.v[item].from;
     ssize_t n = readlink(name.s, target, sizeof target);
     if (n <= 0 || (size_t)n == sizeof target) {
-        load_trouble_with(l, CARRY_FAILED, "cannot send", name, strerror(n < 0 ? errno : EINVAL));
+        outcome_trouble_with(&l->outcome, CARRY_FAILED, "cannot send", name,
+                             strerror(n < 0 ? errno : EINVAL));
         return false;
     }
     struct parcel *p = parcel_new(l, item);
@@ -327,12 +325,13 @@ static int open_input(struct load *l, struct str name, struct stat *st) {
     struct buf shown = {0};
     buf_visible(&shown, name);
     if (fd < 0)
-        load_trouble(l, CARRY_FAILED, "cannot read its input %s: %s", shown.s, strerror(errno));
+        outcome_trouble(&l->outcome, CARRY_FAILED, "cannot read its input %s: %s", shown.s,
+                        strerror(errno));
     else if (fstat(fd, st) != 0 || !S_ISREG(st->st_mode))
-        load_trouble(l, CARRY_FAILED,
-                     "its input %s is not a regular file: only those can be carried", shown.s);
+        outcome_trouble(&l->outcome, CARRY_FAILED,
+                        "its input %s is not a regular file: only those can be carried", shown.s);
     buf_free(&shown);
-    if (fd >= 0 && l->stopping) {
+    if (fd >= 0 && l->outcome.stopping) {
         close(fd);
         fd = -1;
     }
@@ -350,7 +349,7 @@ static void seed_removed(void *arg, const struct sftp_answer *answer) {
     struct parcel *p = arg;
     (void)answer;
     p->busy--;
-    if (p->load->stopping)
+    if (p->load->outcome.stopping)
         parcel_free(p);
     else
         send_file(p);
@@ -365,7 +364,7 @@ static void seed_measured(void *arg, const struct sftp_answer *answer) {
     enum { BOTH = SFTP_HAS_SIZE | SFTP_HAS_MODE };
     const struct cargo_item *item = &l->items.v[p->item];
     if (answer->status != SFTP_OK || (a->has & BOTH) != BOTH || a->size != p->size ||
-        !S_ISREG(a->mode) || l->stopping) {
+        !S_ISREG(a->mode) || l->outcome.stopping) {
         sftp_remove(sftp, buf_view(&p->temporary), seed_removed, p);
         return;
     }

@@ -1,10 +1,12 @@
 /* What a carrier knows; only for carry.c, which does errands, carry_send.c and carry_fetch.c, which
- * move files, and carry_look.c, which finds out what there is to fetch. */
+ * move files, and those who find out before what there is (carry_look.c), which of it the host has
+ * (carry_store.c), and by which way it goes (carry_weigh.c). */
 #ifndef FORAY_CARRY_CARRY_STATE_H
 #define FORAY_CARRY_CARRY_STATE_H
 
 #include "carry/carry.h"
 #include "carry/landing.h"
+#include "carry/outcome.h"
 #include "carry/sftp.h"
 #include "carry/store.h"
 
@@ -35,11 +37,12 @@ struct load {
     struct carrier *carrier;
     struct errand *errand;
     enum {
-        PLACING, /* SEND: asks whether a directory stands where something goes */
-        KNOWING, /* SEND: waits for what is to be known of the contents of files, and of the store
-                  */
-        MAKING,  /* SEND: directories there */
-        LOOKING, /* FETCH: what there is */
+        PLACING,  /* SEND: asks whether a directory stands where something goes */
+        WEIGHING, /* whether it is to be carried by another way */
+        KNOWING,  /* SEND: waits for what is to be known of the contents of files, and of the store
+                   */
+        MAKING,   /* SEND: directories there */
+        LOOKING,  /* FETCH: what there is */
         CARRYING,
         PROVING, /* until the errand may go on */
         NAMING,  /* SEND: what was held gets its own name */
@@ -56,7 +59,7 @@ struct load {
     cargo_list items;
     uint32_t family, relatives;        /* SEND: of temporary names: so many are used */
     size_t item;                       /* the next one to be carried */
-    size_t opened;                     /* FETCH: so many were opened there */
+    bool weighed;                      /* FETCH: likewise */
     VEC(struct directory) directories; /* SEND: to be made, from `directory` on */
     size_t directory, marked;          /* marked: so many of them, from the last one on, are done */
     VEC(struct look *) looks;          /* FETCH: directories to be looked through, from `look` on */
@@ -68,17 +71,18 @@ struct load {
     size_t freed;                  /* so many of them have their own names, or are gone */
     struct landing *landing;
     bool sync_each; /* few: each is synced by itself */
-    bool much;      /* it is given back, see carrier_events */
-    bool stopping;  /* nothing more begins: it ends as soon as nothing is busy */
-    enum carried verdict;
-    struct buf why;
+    uint64_t bytes; /* as far as they are known before */
+    struct weighing *weighing;
+    bool much;         /* it is given back, see carrier_events */
+    struct buf packed; /* for that reason; empty: none */
+    struct outcome outcome;
 };
 
 /* A file or link that is being carried. */
 struct parcel {
     struct load *load;
     size_t item, place; /* place: in the load's parcels */
-    enum { BEGUN, WAITING, MOVING, CLOSING, RENAMING, COPYING } state;
+    enum { BEGUN, PUT_OFF, WAITING, MOVING, CLOSING, RENAMING, COPYING } state;
     size_t busy; /* requests */
     int fd;      /* here; -1: none */
     struct buf handle, path, temporary;
@@ -117,19 +121,13 @@ struct carrier {
     struct carrier_events events;
     struct sftp *sftp;
     struct errand *first, **last; /* not begun */
+    uint64_t pace[2];             /* of the way, by kind of errand: bytes a second; 0: not known */
+    struct load *weigher;         /* who measures it */
     struct load *loads[LOADS_MAX];
     size_t n_loads, turn; /* turn: whose it is first in the next round */
 };
 
 /* carry.c */
-/* The first one counts: the errand ends as soon as nothing is busy. */
-void load_trouble(struct load *l, enum carried verdict, const char *fmt, ...)
-    __attribute__((format(printf, 3, 4)));
-/* "cannot send NAME: why" */
-void load_trouble_with(struct load *l, enum carried verdict, const char *what, struct str name,
-                       const char *why);
-/* So many bytes are about to be carried. true: they are not, by this carrier. */
-bool load_is_much(struct load *l, uint64_t bytes);
 void load_path(const struct load *l, struct str name, struct buf *path); /* its full name there */
 struct parcel *parcel_new(struct load *l, size_t item);
 void parcel_free(struct parcel *p); /* with what it has half made here */
@@ -142,6 +140,7 @@ bool send_begin(struct load *l);
 bool send_place(struct load *l);
 bool send_begin_parcel(struct load *l);
 bool send_more(struct parcel *p);    /* a chunk */
+void send_weighed(struct load *l);   /* it is carried by this carrier */
 void send_drop(struct parcel *p);    /* its load ends before it was carried */
 bool send_free_held(struct load *l); /* renames what is held; if the load ends, removes it */
 
@@ -170,11 +169,20 @@ void directories_list(struct load *l);
 bool directories_make(struct load *l);
 bool directories_mark(struct load *l); /* when all is in them */
 
+/* carry_weigh.c */
+/* l->bytes are about to be carried. Afterwards the load is either stopping, since it is given back,
+ * or WEIGHING, until send_weighed or fetch_weighed is called or it is stopping, or goes on. path:
+ * FETCH: of what is large there. */
+void weigh(struct load *l, struct str path);
+bool weigh_go(struct load *l);   /* a turn */
+void weigh_drop(struct load *l); /* if it is being weighed */
+
 bool look_begin(struct load *l);
 bool look_further(struct load *l);
 void look_free(struct look *look);
 
 bool fetch_begin_parcel(struct load *l);
+void fetch_weighed(struct load *l);
 bool fetch_more(struct parcel *p);
 void fetch_drop(struct parcel *p);
 void fetch_free_pieces(struct parcel *p);

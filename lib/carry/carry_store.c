@@ -150,7 +150,7 @@ static void copied(struct parcel *p) {
         buf_clear(handles[i]);
     }
     p->object = NULL;
-    if (p->load->stopping) {
+    if (p->load->outcome.stopping) {
         parcel_free(p);
     } else if (p->taken) {
         struct carrier *k = p->load->carrier;
@@ -200,7 +200,7 @@ static void opened(struct parcel *p, struct buf *handle, const struct sftp_answe
     if (answer->status == SFTP_OK)
         buf_str(handle, answer->bytes);
     p->taken = p->taken && answer->status == SFTP_OK;
-    if (p->busy == 0 && p->taken && !p->load->stopping)
+    if (p->busy == 0 && p->taken && !p->load->outcome.stopping)
         start_copy(p);
     else
         copied(p);

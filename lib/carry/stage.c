@@ -28,7 +28,7 @@ static void release(struct stage *s) {
         stage_send_free(s->send);
     if (s->fetch != NULL)
         stage_fetch_free(s->fetch);
-    buf_free(&s->why);
+    buf_free(&s->outcome.why);
     buf_free(&s->said);
     arena_free(&s->arena);
     free(s);
@@ -41,33 +41,12 @@ void stage_free(struct stage *s) {
 
 static void end(struct stage *s) {
     struct errand *e = s->errand;
-    enum carried how = s->stopping ? s->verdict : CARRIED;
-    struct buf reason = {0};
-    buf_puts(&reason, s->stopping ? s->why.s : "done");
-    if (how == CARRIED && s->fetch != NULL)
+    struct outcome outcome = s->outcome;
+    s->outcome.why = (struct buf){0};
+    if (!outcome.stopping && s->fetch != NULL)
         stage_fetch_done(s);
     release(s);
-    e->done(e->arg, how, reason.s);
-    buf_free(&reason);
-}
-
-void stage_trouble(struct stage *s, enum carried verdict, const char *fmt, ...) {
-    if (s->stopping)
-        return;
-    s->stopping = true;
-    s->verdict = verdict;
-    va_list ap;
-    va_start(ap, fmt);
-    buf_vprintf(&s->why, fmt, ap);
-    va_end(ap);
-}
-
-void stage_trouble_with(struct stage *s, enum carried verdict, const char *what, struct str name,
-                        const char *why) {
-    struct buf shown = {0};
-    buf_visible(&shown, name);
-    stage_trouble(s, verdict, "%s %s: %s", what, shown.s, why);
-    buf_free(&shown);
+    outcome_tell(outcome, e);
 }
 
 /* Its first line: the last one of a tar says only that it has failed. */
@@ -77,9 +56,9 @@ void stage_trouble_there(struct stage *s, enum carried verdict, const char *what
     size_t n = newline != NULL ? (size_t)(newline - s->said.s) : s->said.n;
     buf_visible(&shown, (struct str){s->said.s, n < 200 ? n : 200});
     if (n != 0)
-        stage_trouble(s, verdict, "%s: %s", what, shown.s);
+        outcome_trouble(&s->outcome, verdict, "%s: %s", what, shown.s);
     else
-        stage_trouble(s, verdict, "%s", what);
+        outcome_trouble(&s->outcome, verdict, "%s", what);
     buf_free(&shown);
 }
 
@@ -91,7 +70,7 @@ void stage_go(struct stage *s) {
 
 static void turn(void *arg) {
     struct stage *s = arg;
-    if (!s->stopping && (s->send != NULL ? stage_send_next(s) : stage_fetch_next(s)))
+    if (!s->outcome.stopping && (s->send != NULL ? stage_send_next(s) : stage_fetch_next(s)))
         return;
     if (!s->running)
         end(s);
@@ -119,7 +98,7 @@ struct stage *stage_begin(struct loop *loop, struct slot *slot, struct errand *e
 /* It goes on and on. A script that takes a stream has no end but that of the slot. */
 static void kill_script(struct stage *s) {
     s->killed = true;
-    stage_trouble(s, CARRY_LOST, "the host goes on and on");
+    outcome_trouble(&s->outcome, CARRY_LOST, "the host goes on and on");
     if (s->send != NULL) {
         too_slow(s);
         return;
@@ -132,7 +111,7 @@ void stage_output(struct stage *s, enum stream stream, struct str bytes) {
     if (stream == STREAM_ERR) {
         s->complained += bytes.n;
         buf_add(&s->said, bytes.s, bytes.n < SAID - s->said.n ? bytes.n : SAID - s->said.n);
-    } else if (s->stopping) {
+    } else if (s->outcome.stopping) {
         s->in_vain += bytes.n;
     } else if (s->send != NULL) {
         s->in_vain += bytes.n;
@@ -147,9 +126,9 @@ void stage_output(struct stage *s, enum stream stream, struct str bytes) {
 void stage_ended(struct stage *s, int status) {
     s->running = false;
     loop_timer_clear(s->loop, &s->harder);
-    if (!s->stopping && s->send != NULL)
+    if (!s->outcome.stopping && s->send != NULL)
         stage_send_ended(s, status);
-    else if (!s->stopping)
+    else if (!s->outcome.stopping)
         stage_fetch_ended(s, status);
     stage_go(s);
 }
@@ -157,7 +136,7 @@ void stage_ended(struct stage *s, int status) {
 void stage_unable(struct stage *s, const char *reason) {
     s->running = false;
     loop_timer_clear(s->loop, &s->harder);
-    stage_trouble(s, CARRY_LOST, "%s", reason);
+    outcome_trouble(&s->outcome, CARRY_LOST, "%s", reason);
     stage_go(s);
 }
 
@@ -168,12 +147,12 @@ void stage_broken(struct stage *s, const char *reason) {
     if (s->said.n != 0)
         stage_trouble_there(s, CARRY_LOST, reason);
     else
-        stage_trouble(s, CARRY_LOST, "%s", reason);
+        outcome_trouble(&s->outcome, CARRY_LOST, "%s", reason);
     stage_go(s);
 }
 
 void stage_give_up(struct stage *s) {
-    stage_trouble(s, CARRY_LOST, "given up");
+    outcome_trouble(&s->outcome, CARRY_LOST, "given up");
     if (s->running)
         slot_give_up(s->slot, "given up");
     else
@@ -184,12 +163,9 @@ void stage_give_up(struct stage *s) {
 
 bool stage_leaves(struct str name) {
     bool leaves = name.n != 0 && name.s[0] == '/';
-    for (size_t i = 0; i < name.n && !leaves;) {
-        const char *slash = memchr(name.s + i, '/', name.n - i);
-        size_t n = slash != NULL ? (size_t)(slash - name.s) - i : name.n - i;
-        leaves = str_eq((struct str){name.s + i, n}, STR(".."));
-        i += n + 1;
-    }
+    struct str part;
+    for (size_t at = 0; !leaves && str_component(name, &at, &part);)
+        leaves = str_eq(part, STR(".."));
     return leaves;
 }
 
@@ -202,10 +178,8 @@ bool stage_clean(struct str name, struct buf *out) {
     if (stage_leaves(name))
         return false;
     size_t start = out->n;
-    for (size_t i = 0; i < name.n;) {
-        const char *slash = memchr(name.s + i, '/', name.n - i);
-        struct str part = {name.s + i, slash != NULL ? (size_t)(slash - name.s) - i : name.n - i};
-        i += part.n + 1;
+    struct str part;
+    for (size_t at = 0; str_component(name, &at, &part);) {
         if (part.n == 0 || str_eq(part, STR(".")))
             continue;
         if (out->n != start)
@@ -231,7 +205,8 @@ struct leg *stage_leg(struct stage *s, struct str base, struct str name, bool al
                       size_t *place) {
     struct buf text = {0};
     if (!stage_clean(name, &text)) {
-        stage_trouble_with(s, CARRY_FAILED, "cannot carry", name, "it is a name that is none");
+        outcome_trouble_with(&s->outcome, CARRY_FAILED, "cannot carry", name,
+                             "it is a name that is none");
         return NULL;
     }
     struct str clean = arena_str(&s->arena, buf_view(&text));

@@ -92,7 +92,8 @@ void stage_fetch_take(struct stage *s, struct str bytes) {
     }
     const char *wrong = tar_read(f->reader, bytes);
     if (wrong != NULL && *wrong != '\0')
-        stage_trouble(s, CARRY_LOST, "cannot fetch its files: tar there gives %s", wrong);
+        outcome_trouble(&s->outcome, CARRY_LOST, "cannot fetch its files: tar there gives %s",
+                        wrong);
 }
 
 static void fetch_leg(struct stage *s) {
@@ -112,18 +113,19 @@ static void leg_ended(struct stage *s) {
     struct fetching *f = s->fetch;
     const struct part *part = &f->parts.v[f->leg - 1];
     if (!tar_at_end(f->reader))
-        stage_trouble(s, CARRY_LOST, "cannot fetch its files: what came ends too early");
+        outcome_trouble(&s->outcome, CARRY_LOST,
+                        "cannot fetch its files: what came ends too early");
     for (size_t i = 0; i < part->wanted.n; i++)
         if (!f->wanted.v[part->wanted.v[i]].came)
-            stage_trouble_with(s, CARRY_LOST, "cannot fetch", f->wanted.v[part->wanted.v[i]].from,
-                               "it did not come");
+            outcome_trouble_with(&s->outcome, CARRY_LOST, "cannot fetch",
+                                 f->wanted.v[part->wanted.v[i]].from, "it did not come");
 }
 
 static void synced(void *arg, int error, struct str failed) {
     struct stage *s = arg;
     s->fetch->state = OVER;
     if (error != 0)
-        stage_trouble_with(s, CARRY_LOST, "cannot keep", failed, strerror(error));
+        outcome_trouble_with(&s->outcome, CARRY_LOST, "cannot keep", failed, strerror(error));
     stage_go(s);
 }
 
@@ -141,7 +143,7 @@ bool stage_fetch_next(struct stage *s) {
     case PLAN:
         f->state = LEGS;
         stage_look_plan(s);
-        if (s->stopping)
+        if (s->outcome.stopping)
             return false;
         /* fall through */
     case LEGS:

@@ -75,18 +75,15 @@ static bool is_match(const struct cargo *c, struct str name) {
     buf_free(&literal);
     if (!wild || !good)
         return good && n == name.n;
-    while (n < name.n && good) {
-        const char *slash = memchr(name.s + n, '/', name.n - n);
-        size_t part = slash != NULL ? (size_t)(slash - name.s) - n : name.n - n;
-        good = cargo_is_plain((struct str){name.s + n, part});
-        n += part + 1;
-    }
+    struct str part;
+    while (good && str_component(name, &n, &part))
+        good = cargo_is_plain(part);
     return good && n == name.n + 1 && fnmatch(c->from.s, name.s, FNM_PATHNAME | FNM_PERIOD) == 0;
 }
 
 void stage_not_regular(struct stage *s, struct str name) {
-    stage_trouble_with(s, CARRY_FAILED, "cannot fetch", name,
-                       "it is not a regular file, and only those can be carried");
+    outcome_trouble_with(&s->outcome, CARRY_FAILED, "cannot fetch", name,
+                         "it is not a regular file, and only those can be carried");
 }
 
 static void take_answer(struct stage *s, size_t cargo, char kind, struct str name) {
@@ -109,7 +106,8 @@ static void take_answer(struct stage *s, size_t cargo, char kind, struct str nam
     }
     f->name_bytes += name.n;
     if (f->wanted.n == CARGO_MOST || f->name_bytes > WANTED_NAMES) {
-        stage_trouble_with(s, CARRY_FAILED, "cannot fetch", c->from, "there are too many files");
+        outcome_trouble_with(&s->outcome, CARRY_FAILED, "cannot fetch", c->from,
+                             "there are too many files");
         return;
     }
     f->counts.v[cargo]++;
@@ -141,7 +139,7 @@ void stage_look_take(struct stage *s, struct str bytes) {
     bool good = true;
     buf_add(held, bytes.s, bytes.n);
     f->answered += bytes.n;
-    while (good && !s->stopping) {
+    while (good && !s->outcome.stopping) {
         const char *nul = memchr(held->s + at, '\0', held->n - at);
         if (nul == NULL)
             break;
@@ -151,9 +149,10 @@ void stage_look_take(struct stage *s, struct str bytes) {
     }
     buf_drop(held, at);
     if (!good || held->n > ANSWER)
-        stage_trouble(s, CARRY_LOST, "its shell gives an answer that is none");
+        outcome_trouble(&s->outcome, CARRY_LOST, "its shell gives an answer that is none");
     else if (f->answered > ANSWERS)
-        stage_trouble(s, CARRY_FAILED, "cannot fetch what it made: there are too many files");
+        outcome_trouble(&s->outcome, CARRY_FAILED,
+                        "cannot fetch what it made: there are too many files");
 }
 
 static void tell_missing(struct stage *s) {
@@ -168,8 +167,8 @@ static void tell_missing(struct stage *s) {
                                                  : "";
         buf_visible(&name, c->from);
         if (s->fetch->counts.v[i] == 0 && !c->optional)
-            stage_trouble(s, CARRY_FAILED, "%s%s%s", said, name.s,
-                          *said == '\0' ? " is not there" : "");
+            outcome_trouble(&s->outcome, CARRY_FAILED, "%s%s%s", said, name.s,
+                            *said == '\0' ? " is not there" : "");
         buf_free(&name);
         buf_free(&literal);
     }
@@ -189,13 +188,10 @@ static size_t find_base(struct str name) {
     size_t base = 0;
     while (base < name.n && name.s[base] == '/')
         base++;
-    for (size_t i = base; i < name.n;) {
-        const char *slash = memchr(name.s + i, '/', name.n - i);
-        size_t n = slash != NULL ? (size_t)(slash - name.s) - i : name.n - i;
-        i += n + 1;
-        if (str_eq((struct str){name.s + i - n - 1, n}, STR("..")))
-            base = i < name.n ? i : name.n;
-    }
+    struct str part;
+    for (size_t at = base; str_component(name, &at, &part);)
+        if (str_eq(part, STR("..")))
+            base = at < name.n ? at : name.n;
     return base;
 }
 
@@ -203,7 +199,7 @@ void stage_look_plan(struct stage *s) {
     struct fetching *f = s->fetch;
     tell_missing(s);
     f->many = f->wanted.n > OPEN_FILES;
-    for (size_t i = 0; i < f->wanted.n && !s->stopping; i++) {
+    for (size_t i = 0; i < f->wanted.n && !s->outcome.stopping; i++) {
         struct str name = f->wanted.v[i].from;
         size_t base = find_base(name), place;
         struct leg *leg =

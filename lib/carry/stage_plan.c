@@ -53,7 +53,7 @@ struct part *stage_plan_part(struct stage *s, const struct leg *leg) {
 static void input_trouble(struct stage *s, struct str name, const char *what, const char *why) {
     struct buf shown = {0};
     buf_visible(&shown, name);
-    stage_trouble(s, CARRY_FAILED, "its input %s %s%s", shown.s, what, why);
+    outcome_trouble(&s->outcome, CARRY_FAILED, "its input %s %s%s", shown.s, what, why);
     buf_free(&shown);
 }
 
@@ -63,7 +63,8 @@ static bool plan_file(struct stage *s, struct planned *p) {
         int error = errno;
         struct buf shown = {0};
         buf_visible(&shown, p->item->from);
-        stage_trouble(s, CARRY_FAILED, "cannot read its input %s: %s", shown.s, strerror(error));
+        outcome_trouble(&s->outcome, CARRY_FAILED, "cannot read its input %s: %s", shown.s,
+                        strerror(error));
         buf_free(&shown);
         return false;
     }
@@ -81,8 +82,8 @@ static bool plan_link(struct stage *s, struct planned *p) {
     char target[4096];
     ssize_t n = readlink(p->item->from.s, target, sizeof target);
     if (n <= 0 || (size_t)n == sizeof target) {
-        stage_trouble_with(s, CARRY_FAILED, "cannot send", p->item->from,
-                           strerror(n < 0 ? errno : EINVAL));
+        outcome_trouble_with(&s->outcome, CARRY_FAILED, "cannot send", p->item->from,
+                             strerror(n < 0 ? errno : EINVAL));
         return false;
     }
     p->link = arena_str(&s->arena, (struct str){target, (size_t)n});
@@ -124,7 +125,8 @@ static void plan_item(struct stage *s, struct str base, const struct cargo_item 
         return;
     }
     if (p.name.n == 0)
-        stage_trouble_with(s, CARRY_FAILED, "cannot send", item->from, "where it goes is no name");
+        outcome_trouble_with(&s->outcome, CARRY_FAILED, "cannot send", item->from,
+                             "where it goes is no name");
     else if (item->kind == CARGO_LINK ? plan_link(s, &p) : plan_file(s, &p))
         *vec_push(&part->files) = p;
     add_directory(part, stage_parent(p.name), NULL);
@@ -153,7 +155,7 @@ static void plan_items(struct stage *s) {
         size_t i = send->expanded.v[k].first;
         size_t end = k + 1 < send->expanded.n ? send->expanded.v[k + 1].first : send->items.n;
         struct str base = {0};
-        for (; i < end && !s->stopping; i++) {
+        for (; i < end && !s->outcome.stopping; i++) {
             const struct cargo_item *item = &send->items.v[i];
             if (!item->found)
                 base = base_of(s, &send->expanded.v[k].cargo, item);
@@ -167,18 +169,18 @@ void stage_plan_make(struct stage *s) {
     struct sending *send = s->send;
     struct buf why = {0};
     size_t answer = 0;
-    for (size_t i = 0; i < e->n_cargo && !s->stopping; i++) {
+    for (size_t i = 0; i < e->n_cargo && !s->outcome.stopping; i++) {
         struct cargo c = e->cargo[i];
         if (c.or_name && !(answer < send->directory.n && send->directory.v[answer]))
             c.to.n--;
         answer += c.or_name;
         size_t first = send->items.n;
         if (!cargo_expand(&c, &send->items, &why))
-            stage_trouble(s, CARRY_FAILED, "%s", why.s);
+            outcome_trouble(&s->outcome, CARRY_FAILED, "%s", why.s);
         *vec_push(&send->expanded) = (struct expanded){c, first};
     }
     buf_free(&why);
     plan_items(s);
-    if (!s->stopping)
+    if (!s->outcome.stopping)
         plan_parents(s);
 }

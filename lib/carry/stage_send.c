@@ -84,13 +84,14 @@ static bool open_file(struct stage *s, const struct planned *p) {
     send->at = p->item->part ? p->item->start : 0;
     send->left = p->size;
     if (send->fd < 0)
-        stage_trouble_with(s, CARRY_FAILED, "cannot send", p->item->from, strerror(errno));
+        outcome_trouble_with(&s->outcome, CARRY_FAILED, "cannot send", p->item->from,
+                             strerror(errno));
     else if (fstat(send->fd, &st) != 0 || !S_ISREG(st.st_mode) ||
              (p->item->part ? (uint64_t)st.st_size < send->at + p->size
                             : (uint64_t)st.st_size != p->size))
-        stage_trouble_with(s, CARRY_FAILED, "cannot send", p->item->from,
-                           "it changed while it was carried");
-    return !s->stopping;
+        outcome_trouble_with(&s->outcome, CARRY_FAILED, "cannot send", p->item->from,
+                             "it changed while it was carried");
+    return !s->outcome.stopping;
 }
 
 /* The next entry, in the block. */
@@ -129,8 +130,9 @@ static size_t read_file(struct stage *s, const struct part *part, char *bytes, s
         got = pread(send->fd, bytes, n, (off_t)send->at);
     while (got < 0 && errno == EINTR);
     if (got <= 0) {
-        stage_trouble_with(s, CARRY_FAILED, "cannot send", part->files.v[send->file - 1].item->from,
-                           got < 0 ? strerror(errno) : "it changed while it was carried");
+        outcome_trouble_with(&s->outcome, CARRY_FAILED, "cannot send",
+                             part->files.v[send->file - 1].item->from,
+                             got < 0 ? strerror(errno) : "it changed while it was carried");
         return 0;
     }
     send->at += (uint64_t)got;
@@ -145,7 +147,7 @@ static size_t read_stream(void *context, char *bytes, size_t n) {
     struct stage *s = context;
     struct sending *send = s->send;
     const struct part *part = &send->parts.v[send->leg - 1];
-    if (s->stopping)
+    if (s->outcome.stopping)
         return 0;
     if (send->block_at == send->block.n && send->left != 0)
         return read_file(s, part, bytes, n);
@@ -205,7 +207,7 @@ bool stage_send_next(struct stage *s) {
         send->state = LEGS;
         stage_plan_make(s);
     }
-    while (send->leg < s->legs.n && !s->stopping)
+    while (send->leg < s->legs.n && !s->outcome.stopping)
         if (send_leg(s))
             return true;
     return false;

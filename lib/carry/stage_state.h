@@ -5,6 +5,7 @@
 
 #include "base/arena.h"
 #include "base/map.h"
+#include "carry/outcome.h"
 #include "carry/stage.h"
 
 /* What goes as one stream: names that start in one directory there. A tar neither writes nor takes
@@ -25,13 +26,11 @@ struct stage {
     struct arena arena; /* of texts that live as long as this */
     struct timer turn;
     bool running;        /* a script there */
-    bool stopping;       /* it ends as soon as nothing runs */
     bool killed;         /* what runs was */
     struct timer harder; /* from there to the end of the slot */
     size_t in_vain;      /* bytes that came when nobody wanted them, or not any more */
     size_t complained;   /* on standard error */
-    enum carried verdict;
-    struct buf why;
+    struct outcome outcome;
     struct buf said; /* by what runs, on standard error: its start */
     VEC(struct leg *) legs;
     struct map bases;     /* those that take names, by base and kind */
@@ -41,12 +40,6 @@ struct stage {
 
 /* --- stage.c --- */
 
-/* Something went wrong; the first one counts. */
-void stage_trouble(struct stage *s, enum carried verdict, const char *fmt, ...)
-    __attribute__((format(printf, 3, 4)));
-/* "cannot send NAME: why" */
-void stage_trouble_with(struct stage *s, enum carried verdict, const char *what, struct str name,
-                        const char *why);
 /* What went wrong there, in its own words if there are any. */
 void stage_trouble_there(struct stage *s, enum carried verdict, const char *what);
 /* The next thing is to be begun, or the errand to be ended, from the loop. */

@@ -18,11 +18,12 @@ static bool preserves(struct stage *s) {
 }
 
 static void trouble(struct stage *s, enum carried verdict, const char *why) {
-    stage_trouble_with(s, verdict, "cannot fetch", buf_view(&s->fetch->clean), why);
+    outcome_trouble_with(&s->outcome, verdict, "cannot fetch", buf_view(&s->fetch->clean), why);
 }
 
 static bool cannot_keep(struct stage *s, int error) {
-    stage_trouble_with(s, CARRY_LOST, "cannot keep", buf_view(&s->fetch->to), strerror(error));
+    outcome_trouble_with(&s->outcome, CARRY_LOST, "cannot keep", buf_view(&s->fetch->to),
+                         strerror(error));
     return false;
 }
 
@@ -55,7 +56,7 @@ static struct wanted *find_in_tree(struct stage *s, const struct leg *leg, struc
     else
         buf_str(&f->to, w->to);
     unsigned depth = 0;
-    for (size_t i = 0; i < rest.n && !s->stopping; i++) {
+    for (size_t i = 0; i < rest.n && !s->outcome.stopping; i++) {
         if (rest.s[i] != '/')
             continue;
         if (++depth >= CARGO_DEPTH)
@@ -63,7 +64,7 @@ static struct wanted *find_in_tree(struct stage *s, const struct leg *leg, struc
         else
             make_directory(s, (struct str){f->to.s, f->to.n - rest.n + i}, NULL);
     }
-    if (rest.n != 0 && !s->stopping)
+    if (rest.n != 0 && !s->outcome.stopping)
         make_directory(s, w->to, NULL);
     return w;
 }
@@ -168,7 +169,7 @@ static bool take_second_name(struct stage *s, const struct tar_entry *e) {
         int error = errno;
         if (fd >= 0)
             close(fd);
-        return s->stopping ? false : cannot_keep(s, error);
+        return s->outcome.stopping ? false : cannot_keep(s, error);
     }
     char bytes[64 * 1024];
     ssize_t n = 0;
@@ -214,7 +215,7 @@ static bool take_name(struct stage *s) {
     buf_visible(&names, buf_view(&f->clean));
     buf_puts(&names, " would both become ");
     buf_visible(&names, buf_view(&f->to));
-    stage_trouble(s, CARRY_FAILED, "%s", names.s);
+    outcome_trouble(&s->outcome, CARRY_FAILED, "%s", names.s);
     buf_free(&names);
     return false;
 }
@@ -226,8 +227,8 @@ bool stage_take_entry(void *context, const struct tar_entry *e) {
     bool good = e->name.n <= WANTED_NAME && stage_clean(e->name, &f->clean);
     struct wanted *w = good ? find_wanted(s) : NULL;
     if (w == NULL) {
-        stage_trouble_with(s, CARRY_FAILED, "the host sends what was not asked for", e->name,
-                           "it is left out");
+        outcome_trouble_with(&s->outcome, CARRY_FAILED, "the host sends what was not asked for",
+                             e->name, "it is left out");
         return false;
     }
     f->name_bytes += e->name.n;
@@ -238,7 +239,7 @@ bool stage_take_entry(void *context, const struct tar_entry *e) {
         trouble(s, CARRY_FAILED, "the host sends it twice");
     w->came = true;
     f->marks = (struct marks){e->mode & 0777, e->modified, e->modified};
-    if (s->stopping || (e->kind != TAR_DIRECTORY && !take_name(s)))
+    if (s->outcome.stopping || (e->kind != TAR_DIRECTORY && !take_name(s)))
         return false;
     if (w->tree)
         return take_in_tree(s, e);

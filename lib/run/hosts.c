@@ -57,13 +57,17 @@ static struct site *site_of(struct hosts *x, struct host *host) {
     return h;
 }
 
-void site_use_program(struct site *h, const char *reason) {
+void site_tell(struct site *h, const char *how, const char *reason) {
     const struct executor_events *e = h->hosts->events;
+    if (e->host_way != NULL)
+        e->host_way(e->context, h->host, how, reason);
+}
+
+void site_use_program(struct site *h, const char *reason) {
     h->by_program = true;
     buf_clear(&h->beyond);
     buf_puts(&h->beyond, reason);
-    if (e->host_by_program != NULL)
-        e->host_by_program(e->context, h->host, reason);
+    site_tell(h, "reached by the ssh program", reason);
     link_open(h);
 }
 

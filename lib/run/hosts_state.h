@@ -40,14 +40,15 @@ struct link {
     struct way *aside;       /* likewise for terminals of steps */
     struct errand *to_carry; /* when that is ready */
     size_t max_channels;
-    /* For errands that carry much: by the ssh program, whose ciphers are faster, on another core.
-     */
+    /* For errands that carry much: by the ssh program, whose ciphers are faster, on another core;
+     * the second one compresses. */
     struct bulk {
+        struct link *link;
         struct way *way; /* NULL: none */
         struct carrier *carrier;
         struct errand *waiting; /* when that is ready */
         struct timer begin;     /* the waiting */
-    } bulk;
+    } bulks[2];
 };
 
 struct site {
@@ -95,6 +96,8 @@ struct ride *site_take_waiting(struct site *h); /* the next one that waits for a
 /* The host as a whole cannot be used: lets go of all jobs there. */
 void site_lose(struct site *h, bool for_good, const char *reason);
 void ride_free(struct ride *ride);
+/* For those who want to know: "reached by ...", and why. */
+void site_tell(struct site *h, const char *how, const char *reason);
 /* From now on it is reached by the ssh program, for that reason. */
 void site_use_program(struct site *h, const char *reason);
 

@@ -31,9 +31,18 @@ int64_t site_pause_growth(struct site *h) {
 
 static void open_files(struct link *link);
 
-static bool may_use_bulk(const struct link *link);
+static bool may_use_bulk(const struct link *link, bool packed);
 
-static void much(void *context, struct errand *e);
+static void much(void *context, struct errand *e, const char *packed);
+
+/* What waited, or had not begun. */
+static void carry_all(struct link *link, struct errand *e) {
+    while (e != NULL) {
+        struct errand *next = e->next;
+        link_carry(link, e);
+        e = next;
+    }
+}
 
 static void carrier_broken(void *context, struct carrier *k, bool refused, const char *reason) {
     struct link *link = context;
@@ -45,14 +54,14 @@ static void carrier_broken(void *context, struct carrier *k, bool refused, const
     struct errand *e = carrier_take_back(k);
     *vec_push(&x->buried_carriers) = k;
     loop_timer(x->loop, &x->sweep, loop_now(x->loop));
-    if (elsewhere)
+    if (elsewhere) {
         open_files(link);
+        carry_all(link, e);
+        return;
+    }
     while (e != NULL) {
         struct errand *next = e->next;
-        if (elsewhere)
-            link_carry(link, e);
-        else
-            e->done(e->arg, CARRY_LOST, reason);
+        e->done(e->arg, CARRY_LOST, reason);
         e = next;
     }
 }
@@ -75,105 +84,118 @@ void link_carry(void *context, struct errand *e) {
         link->carrier = carrier_open(link->site->hosts->loop, way, link->site->store,
                                      CARRY_PATIENCE * link->site->target.silence,
                                      &(struct carrier_events){link, carrier_broken, carrier_holds,
-                                                              may_use_bulk(link) ? much : NULL});
+                                                              much, may_use_bulk(link, true)});
     carrier_do(link->carrier, e);
 }
 
 /* --- for what is much: a way of its own --- */
 
-static bool may_use_bulk(const struct link *link) {
+static bool may_use_bulk(const struct link *link, bool packed) {
     const struct site *h = link->site;
     return h->host->launch == NULL && !h->by_program && !h->no_bulk &&
-           sysconf(_SC_NPROCESSORS_ONLN) > 1;
+           (packed ? !h->target.compress : sysconf(_SC_NPROCESSORS_ONLN) > 1);
+}
+
+static void stop_bulk(struct bulk *b) {
+    if (b->link != NULL)
+        loop_timer_clear(b->link->site->hosts->loop, &b->begin);
+}
+
+static void holds_by_bulk(void *context, struct str name) {
+    carrier_holds(((struct bulk *)context)->link, name);
 }
 
 /* What waited for it, or had not begun, goes the usual way. */
-static void carry_all(struct link *link, struct errand *e) {
-    while (e != NULL) {
-        struct errand *next = e->next;
-        link_carry(link, e);
-        e = next;
-    }
-}
-
-static void stop_bulk(struct link *link) {
-    if (link->bulk.begin.expired != NULL)
-        loop_timer_clear(link->site->hosts->loop, &link->bulk.begin);
-}
-
 static void bulk_broken(void *context, struct carrier *k, bool refused, const char *reason) {
-    struct link *link = context;
+    struct bulk *b = context;
+    struct link *link = b->link;
     struct hosts *x = link->site->hosts;
     (void)refused;
-    struct errand *e = link->bulk.waiting;
-    stop_bulk(link);
-    link->bulk.waiting = NULL;
-    link->bulk.carrier = NULL;
+    struct errand *e = b->waiting;
+    stop_bulk(b);
+    b->waiting = NULL;
+    b->carrier = NULL;
     link->site->no_bulk = true;
     *vec_push(&x->buried_carriers) = k;
     loop_timer(x->loop, &x->sweep, loop_now(x->loop));
-    way_drop(link->bulk.way, reason);
+    way_drop(b->way, reason);
     carry_all(link, carrier_take_back(k));
     carry_all(link, e);
 }
 
 static void begin_bulk(void *arg) {
-    struct link *link = arg;
-    struct errand *e = link->bulk.waiting;
-    link->bulk.waiting = NULL;
+    struct bulk *b = arg;
+    struct errand *e = b->waiting;
+    b->waiting = NULL;
     while (e != NULL) {
         struct errand *next = e->next;
-        carrier_do(link->bulk.carrier, e);
+        carrier_do(b->carrier, e);
         e = next;
     }
 }
 
 /* Not before what was said of an errand on the slot's connection has gone out. */
-static void begin_bulk_soon(struct link *link) {
-    struct loop *loop = link->site->hosts->loop;
-    link->bulk.begin.expired = begin_bulk;
-    link->bulk.begin.arg = link;
-    loop_timer(loop, &link->bulk.begin, loop_now(loop) + MILLISECOND);
+static void begin_bulk_soon(struct bulk *b) {
+    struct loop *loop = b->link->site->hosts->loop;
+    b->begin.expired = begin_bulk;
+    b->begin.arg = b;
+    loop_timer(loop, &b->begin, loop_now(loop) + MILLISECOND);
 }
 
 static void bulk_ready(void *context, struct way *w) {
-    struct link *link = context;
-    struct site *h = link->site;
-    link->bulk.carrier =
-        carrier_open(h->hosts->loop, w, h->store, CARRY_PATIENCE * h->target.silence,
-                     &(struct carrier_events){link, bulk_broken, carrier_holds, NULL});
-    begin_bulk_soon(link);
+    struct bulk *b = context;
+    struct site *h = b->link->site;
+    b->carrier = carrier_open(
+        h->hosts->loop, w, h->store, CARRY_PATIENCE * h->target.silence,
+        &(struct carrier_events){.context = b, .broken = bulk_broken, .holds = holds_by_bulk});
+    begin_bulk_soon(b);
 }
 
 static void bulk_lost(void *context, struct way *w, bool for_good, const char *reason) {
-    struct link *link = context;
-    struct errand *e = link->bulk.waiting;
+    struct bulk *b = context;
+    struct link *link = b->link;
+    struct errand *e = b->waiting;
     (void)for_good;
-    stop_bulk(link);
-    if (link->bulk.carrier != NULL)
-        carrier_break(link->bulk.carrier, reason);
+    stop_bulk(b);
+    if (b->carrier != NULL)
+        carrier_break(b->carrier, reason);
     hosts_sweep(link->site->hosts);
     way_close(w);
-    link->bulk = (struct bulk){0};
+    *b = (struct bulk){0};
     link->site->no_bulk = true;
     carry_all(link, e);
 }
 
-static void much(void *context, struct errand *e) {
+static void open_bulk(struct bulk *b, const char *packed) {
+    struct site *h = b->link->site;
+    struct hosts *x = h->hosts;
+    struct way_events events = {b, bulk_ready, bulk_lost};
+    if (packed != NULL)
+        site_tell(h, "reached by one more connection, which compresses", packed);
+    b->way = ssh_program_open(x->loop, x->children, h->host, &h->target, packed != NULL, &events);
+}
+
+static void much(void *context, struct errand *e, const char *packed) {
     struct link *link = context;
-    struct site *h = link->site;
-    if (!may_use_bulk(link)) {
+    struct bulk *b = &link->bulks[packed != NULL];
+    if (!may_use_bulk(link, packed != NULL)) {
         link_carry(link, e);
-    } else {
-        e->next = link->bulk.waiting;
-        link->bulk.waiting = e;
-        if (link->bulk.carrier != NULL)
-            begin_bulk_soon(link);
-        else if (link->bulk.way == NULL)
-            link->bulk.way =
-                ssh_program_open(h->hosts->loop, h->hosts->children, h->host, &h->target,
-                                 &(struct way_events){link, bulk_ready, bulk_lost});
+        return;
     }
+    b->link = link;
+    e->next = b->waiting;
+    b->waiting = e;
+    if (b->carrier != NULL)
+        begin_bulk_soon(b);
+    else if (b->way == NULL)
+        open_bulk(b, packed);
+}
+
+static void drop_bulk(struct bulk *b) {
+    stop_bulk(b);
+    if (b->carrier != NULL)
+        carrier_free(b->carrier);
+    b->carrier = NULL;
 }
 
 static void files_ready(void *context, struct way *w) {
@@ -181,11 +203,7 @@ static void files_ready(void *context, struct way *w) {
     struct link *link = context;
     struct errand *e = link->to_carry;
     link->to_carry = NULL;
-    while (e != NULL) {
-        struct errand *next = e->next;
-        link_carry(link, e);
-        e = next;
-    }
+    carry_all(link, e);
 }
 
 /* --- connections --- */
@@ -193,9 +211,8 @@ static void files_ready(void *context, struct way *w) {
 void link_drop(struct link *link) {
     if (link->carrier != NULL)
         carrier_free(link->carrier);
-    stop_bulk(link);
-    if (link->bulk.carrier != NULL)
-        carrier_free(link->bulk.carrier);
+    for (size_t i = 0; i < 2; i++)
+        drop_bulk(&link->bulks[i]);
     while (link->seats.n != 0)
         seat_bury(link->seats.v[link->seats.n - 1]);
     hosts_sweep(
@@ -203,8 +220,9 @@ void link_drop(struct link *link) {
     way_close(link->way);
     if (link->files != NULL)
         way_close(link->files);
-    if (link->bulk.way != NULL)
-        way_close(link->bulk.way);
+    for (size_t i = 0; i < 2; i++)
+        if (link->bulks[i].way != NULL)
+            way_close(link->bulks[i].way);
     if (link->aside != NULL)
         way_close(link->aside);
     vec_free(&link->seats);
@@ -271,27 +289,24 @@ static void link_ready(void *context, struct way *w) {
         site_grow(link->site);
 }
 
-static struct way *open_way(struct site *h, const struct way_events *events) {
+/* It comes and goes with its link. */
+static struct way *open_way(struct link *link, void (*ready)(void *context, struct way *w)) {
+    const struct site *h = link->site;
     struct hosts *x = h->hosts;
+    struct way_events events = {link, ready, link_lost};
     struct launching words = {0};
     if (h->by_program)
-        return ssh_program_open(x->loop, x->children, h->host, &h->target, events);
+        return ssh_program_open(x->loop, x->children, h->host, &h->target, false, &events);
     if (h->host->launch == NULL)
-        return connection_open(x->shared, &h->target, events);
+        return connection_open(x->shared, &h->target, &events);
     graph_launch(h->host, NULL, &words.shell);
     str_list_add(&words.shell, STR("sh"));
-    return launcher_open(x->loop, x->children, &words, events);
+    return launcher_open(x->loop, x->children, &words, &events);
 }
 
-/* The link's own connection is full of slots: another one, which comes and goes with it. */
-static struct way *open_another(struct link *link, void (*ready)(void *context, struct way *w)) {
-    struct site *h = link->site;
-    struct way_events events = {link, ready, link_lost};
-    return open_way(h, &events);
-}
-
+/* The link's own connection is full of slots. */
 static void open_files(struct link *link) {
-    link->files = open_another(link, files_ready);
+    link->files = open_way(link, files_ready);
 }
 
 static void aside_ready(void *context, struct way *w) {
@@ -302,7 +317,7 @@ static void aside_ready(void *context, struct way *w) {
 
 void link_find_room(struct link *link) {
     if (link->aside == NULL)
-        link->aside = open_another(link, aside_ready);
+        link->aside = open_way(link, aside_ready);
     else if (way_is_ready(link->aside))
         aside_ready(link, link->aside);
 }
@@ -311,11 +326,10 @@ void link_open(struct site *h) {
     struct link *link = mem_zalloc(sizeof *link);
     link->site = h;
     link->max_channels = h->max_channels;
-    struct way_events events = {link, link_ready, link_lost};
     *vec_push(&h->links) = link;
     if (h->host->launch != NULL)
         link->max_channels = MAX_PROCESSES;
-    link->way = open_way(h, &events);
+    link->way = open_way(link, link_ready);
 }
 
 /* How many seats a connection may have: one of its channels is for carrying files. */

@@ -169,11 +169,8 @@ static void take_made(struct remote *r) {
             output =
                 fnmatch(step->patterns[k].text.s, r->made.v[i].s, FNM_PATHNAME | FNM_PERIOD) == 0;
         if (output)
-            *vec_push(&r->job->made) = r->made.v[i];
-        else
-            free((char *)r->made.v[i].s);
+            str_list_add(&r->job->made, r->made.v[i]);
     }
-    r->made.n = 0;
     finish(r);
 }
 

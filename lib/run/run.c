@@ -274,9 +274,9 @@ static void on_host_up(void *context, struct host *host, uint32_t cores, uint64_
     run_pump(r);
 }
 
-static void on_host_by_program(void *context, struct host *host, const char *reason) {
+static void on_host_way(void *context, struct host *host, const char *how, const char *reason) {
     struct run *r = context;
-    r->view->host_by_program(r->view->context, host, reason);
+    r->view->host_way(r->view->context, host, how, reason);
 }
 
 static void on_host_lost(void *context, struct host *host, bool for_good, const char *reason) {
@@ -530,16 +530,9 @@ struct run *run_new(struct loop *loop, struct graph *graph, struct plan *plan, s
                       .fresh = fresh,
                       .options = *options,
                       .view = view};
-    r->events = (struct executor_events){r,
-                                         on_output,
-                                         on_ended,
-                                         on_host_up,
-                                         on_host_lost,
-                                         on_host_by_program,
-                                         on_host_load,
-                                         on_host_holds,
-                                         NULL,
-                                         on_asking};
+    r->events =
+        (struct executor_events){r,           on_output,    on_ended,      on_host_up, on_host_lost,
+                                 on_host_way, on_host_load, on_host_holds, NULL,       on_asking};
     r->wake = (struct timer){.expired = woken, .arg = r};
     r->watcher = watcher;
     r->local = local_new(loop, &r->events, watcher);

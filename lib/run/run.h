@@ -45,8 +45,8 @@ struct run_view {
     void (*told)(void *context, const struct diags *diags);
     /* A host cannot be used; for_good: not in this run. */
     void (*host_lost)(void *context, const struct host *host, bool for_good, const char *reason);
-    /* A host is reached by the ssh program, since foray itself cannot. */
-    void (*host_by_program)(void *context, const struct host *host, const char *reason);
+    /* A host is "reached by ...", not in the usual way. */
+    void (*host_way)(void *context, const struct host *host, const char *how, const char *reason);
     /* A person is being asked something on the terminal: nothing else is to be written there. */
     void (*asking)(void *context, bool on);
 };

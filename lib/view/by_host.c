@@ -216,10 +216,10 @@ static void host_lost(void *context, const struct host *host, bool for_good, con
         tell(v, host, reason);
 }
 
-static void host_by_program(void *context, const struct host *host, const char *reason) {
+static void host_way(void *context, const struct host *host, const char *how, const char *reason) {
     struct by_host *v = context;
     struct buf what = {0};
-    buf_printf(&what, "reached by the ssh program: %s", reason);
+    buf_printf(&what, "%s: %s", how, reason);
     if (v->options.verbose)
         tell(v, host, what.s);
     buf_free(&what);
@@ -256,8 +256,8 @@ static void asking(void *context, bool on) {
 }
 
 struct run_view by_host_view(struct by_host *v) {
-    return (struct run_view){v,     started, output,    tried,           settled, dropped,
-                             grown, told,    host_lost, host_by_program, asking};
+    return (struct run_view){v,     started, output,    tried,    settled, dropped,
+                             grown, told,    host_lost, host_way, asking};
 }
 
 void by_host_interrupted(struct by_host *v, int sig) {

@@ -338,20 +338,20 @@ static void asking(void *context, bool on) {
     sink_hold(c->sink, on);
 }
 
-static void host_by_program(void *context, const struct host *host, const char *reason) {
+static void host_way(void *context, const struct host *host, const char *how, const char *reason) {
     struct copying *c = context;
     struct buf line = {0};
     if (!c->options.verbose)
         return;
     buf_puts(&line, "host ");
     buf_visible(&line, host->name);
-    buf_printf(&line, " is reached by the ssh program: %s\n", reason);
+    buf_printf(&line, " is %s: %s\n", how, reason);
     say(c, &line);
 }
 
 struct run_view copying_view(struct copying *c) {
-    return (struct run_view){c,     started, output,    tried,           settled, dropped,
-                             grown, told,    host_lost, host_by_program, asking};
+    return (struct run_view){c,     started, output,    tried,    settled, dropped,
+                             grown, told,    host_lost, host_way, asking};
 }
 
 void copying_interrupted(struct copying *c, int sig) {

@@ -266,14 +266,14 @@ static void host_lost(void *context, const struct host *host, bool for_good, con
     say(p, &line);
 }
 
-static void host_by_program(void *context, const struct host *host, const char *reason) {
+static void host_way(void *context, const struct host *host, const char *how, const char *reason) {
     struct plain *p = context;
     struct buf line = {0};
     if (!p->options.verbose)
         return;
     buf_puts(&line, "host ");
     buf_visible(&line, host->name);
-    buf_printf(&line, " is reached by the ssh program: %s\n", reason);
+    buf_printf(&line, " is %s: %s\n", how, reason);
     say(p, &line);
 }
 
@@ -308,8 +308,8 @@ static void asking(void *context, bool on) {
 }
 
 struct run_view plain_view(struct plain *p) {
-    return (struct run_view){p,     started, output,    tried,           settled, dropped,
-                             grown, told,    host_lost, host_by_program, asking};
+    return (struct run_view){p,     started, output,    tried,    settled, dropped,
+                             grown, told,    host_lost, host_way, asking};
 }
 
 void plain_interrupted(struct plain *p, int sig) {

@@ -83,7 +83,8 @@ static bool is_final(const char *words) {
 }
 
 struct way *ssh_program_open(struct loop *loop, struct children *children, const struct host *host,
-                             const struct ssh_target *t, const struct way_events *events) {
+                             const struct ssh_target *t, bool compress,
+                             const struct way_events *events) {
     struct buf socket = {0};
     struct launching words = {.patience = t->connect_timeout, .is_final = is_final};
     name_socket(&socket);
@@ -93,6 +94,8 @@ struct way *ssh_program_open(struct loop *loop, struct children *children, const
     add(&words.first, "-oControlMaster=yes");
     add(&words.first, "-oPermitLocalCommand=yes");
     add(&words.first, "-oLocalCommand=echo ready"); /* when it is logged in */
+    if (compress)
+        add(&words.first, "-oCompression=yes");
     add_host(host, t, NULL, &words.first);
     add_options(t, socket.s, &words.shell);
     add(&words.shell, "-oLogLevel=ERROR");

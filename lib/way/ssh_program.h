@@ -7,7 +7,9 @@
 #include "way/launcher.h"
 #include "way/ssh_target.h"
 
+/* compress: whatever the user's configuration says of it. */
 struct way *ssh_program_open(struct loop *loop, struct children *children, const struct host *host,
-                             const struct ssh_target *target, const struct way_events *events);
+                             const struct ssh_target *target, bool compress,
+                             const struct way_events *events);
 
 #endif

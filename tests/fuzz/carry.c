@@ -16,7 +16,9 @@ struct liar {
     size_t size;
     struct buf asked, answers;
     size_t read;
-    bool over; /* the carrier is broken, or the errand has ended */
+    struct carrier *carrier;
+    bool given_back; /* by that, once, to be carried by another */
+    bool over;       /* the carrier is broken, or the errand has ended */
 };
 
 static struct liar *of_channel(struct channel *c) {
@@ -203,6 +205,15 @@ static void holds(void *context, struct str name) {
     (void)name;
 }
 
+/* No other carrier does it. */
+static void much(void *context, struct errand *e, const char *packed) {
+    struct liar *l = context;
+    require(packed == NULL || *packed != '\0');
+    require(!l->given_back);
+    l->given_back = true;
+    carrier_do(l->carrier, e);
+}
+
 static void fetch(struct liar *l, struct loop *loop) {
     struct cargo cargo[] = {{.from = STR("out")},
                             {.from = STR("p/*"), .pattern = true, .optional = true},
@@ -218,7 +229,9 @@ static void fetch(struct liar *l, struct loop *loop) {
                        .arg = l,
                        .made = &made};
     struct carrier *k =
-        carrier_open(loop, &l->way, NULL, SECOND, &(struct carrier_events){l, broken, holds, NULL});
+        carrier_open(loop, &l->way, NULL, SECOND,
+                     &(struct carrier_events){l, broken, holds, much, .packs = true});
+    l->carrier = k;
     carrier_do(k, &e);
     for (int turns = 0; !l->over; turns++) {
         bool moved = l->party.advance(l->party.arg);
@@ -230,9 +243,7 @@ static void fetch(struct liar *l, struct loop *loop) {
         pen_turn(loop, 0);
     }
     carrier_free(k);
-    for (size_t i = 0; i < made.n; i++)
-        free((char *)made.v[i].s);
-    vec_free(&made);
+    str_list_free(&made);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {

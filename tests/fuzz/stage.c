@@ -291,9 +291,7 @@ static void fetch(struct liar *l, struct loop *loop) {
     if (l->how == CARRIED)
         check_came();
     slot_free(slot);
-    for (size_t i = 0; i < made.n; i++)
-        free((char *)made.v[i].s);
-    vec_free(&made);
+    str_list_free(&made);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {

@@ -1,0 +1,322 @@
+/* Before much is carried: whether it comes sooner over a way that compresses. That depends on how
+ * fast the way is, on what is carried, and on this machine, so all three are measured: a part of
+ * the way's pace with more and more bytes, and a sample of the data with what ssh would make of it.
+ */
+#include "carry/carry_state.h"
+
+#include "base/mem.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+#include <zlib.h>
+
+enum {
+    LEVEL = 6,          /* ssh's */
+    PACKET = 32 * 1024, /* what it compresses at once */
+    SAMPLE = 256 * 1024,
+    SAMPLES = 8, /* places from which it is taken */
+    FIRST_BATCH = 64 * 1024,
+    LAST_BATCH = 2 * 1024 * 1024,
+    SHARE = 8,               /* at most such a part of all is sent for measuring */
+    FAST = 48 * 1024 * 1024, /* bytes a second: nothing that compresses is faster */
+};
+#define LONG_ENOUGH (100 * MILLISECOND) /* for a batch, to know */
+#define WORTH 1.25                      /* so much faster it has to be */
+#define LOG_IN 0.5                      /* seconds, for one more connection */
+
+/* A place in a file here. */
+struct place {
+    struct buf name;
+    uint64_t at;
+};
+
+struct weighing {
+    struct load *load; /* NULL: nobody waits for it any more, but for what is done aside */
+    enum weighing_state { TO_BEGIN, SAMPLING, SAMPLED, MEASURING } state;
+    bool failed;
+    struct place places[SAMPLES]; /* SEND: of the sample */
+    struct buf path;              /* of what is written to, or read, there */
+    struct buf handle;
+    int64_t asked, latency; /* when it was asked last; until the first answer */
+    size_t batch, sent;     /* bytes: of this one, of all of them */
+    size_t unanswered;      /* requests */
+    uint64_t pace;          /* bytes a second; 0: not known */
+    struct buf sample;
+    size_t packed; /* what that becomes; 0: not known */
+    double speed;  /* at which it does: bytes a second */
+};
+
+static bool sends(const struct load *l) {
+    return l->errand->kind == ERRAND_SEND;
+}
+
+static void release(struct weighing *w) {
+    for (size_t i = 0; i < SAMPLES; i++)
+        buf_free(&w->places[i].name);
+    buf_free(&w->path);
+    buf_free(&w->handle);
+    buf_free(&w->sample);
+    free(w);
+}
+
+void weigh_drop(struct load *l) {
+    struct weighing *w = l->weighing;
+    if (w == NULL)
+        return;
+    if (l->carrier->weigher == l)
+        l->carrier->weigher = NULL;
+    l->weighing = NULL;
+    w->load = NULL;
+    if (w->state != SAMPLING) /* which is done aside */
+        release(w);
+}
+
+/* --- the choice --- */
+
+static void give_back(struct load *l, const char *packed) {
+    l->errand->much = l->much = l->outcome.stopping = true;
+    if (packed != NULL)
+        buf_puts(&l->packed, packed);
+}
+
+/* packed: why it is to be; NULL: it is not. */
+static void choose(struct load *l, const char *packed) {
+    if (l->outcome.stopping)
+        return;
+    if (packed != NULL || l->bytes >= CARRY_MUCH)
+        give_back(l, packed);
+    else if (sends(l))
+        send_weighed(l);
+    else
+        fetch_weighed(l);
+}
+
+static bool is_worth_it(const struct weighing *w) {
+    if (w->pace == 0 || w->packed == 0)
+        return false;
+    double bytes = (double)w->load->bytes, plain = bytes / (double)w->pace;
+    double on_way = plain * (double)w->packed / (double)w->sample.n, packing = bytes / w->speed;
+    return ((on_way > packing ? on_way : packing) + LOG_IN) * WORTH < plain;
+}
+
+static void end(struct weighing *w) {
+    struct load *l = w->load;
+    struct buf why = {0};
+    bool worth_it = is_worth_it(w);
+    if (worth_it)
+        buf_printf(&why, "it is slow (%.1f MB/s), and of %zu KiB of this %zu are left",
+                   (double)w->pace / 1e6, w->sample.n / 1024, w->packed / 1024);
+    if (w->handle.n != 0)
+        sftp_close(l->carrier->sftp, buf_view(&w->handle), carry_ignore, NULL);
+    weigh_drop(l);
+    l->busy--;
+    choose(l, worth_it ? why.s : NULL);
+    sftp_kick(l->carrier->sftp);
+    buf_free(&why);
+}
+
+/* --- the sample --- */
+
+static void read_sample(struct weighing *w) {
+    const size_t most = SAMPLE / SAMPLES;
+    buf_reserve(&w->sample, SAMPLE);
+    for (size_t i = 0; i < SAMPLES; i++) {
+        int fd = open(w->places[i].name.s, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+        if (fd < 0)
+            continue;
+        ssize_t n = pread(fd, w->sample.s + w->sample.n, most, (off_t)w->places[i].at);
+        w->sample.n += n > 0 ? (size_t)n : 0;
+        close(fd);
+    }
+}
+
+static double thread_seconds(void) {
+    struct timespec t = {0};
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static void pack(void *arg) {
+    struct weighing *w = arg;
+    if (w->sample.n == 0)
+        read_sample(w);
+    z_stream z = {0};
+    Bytef out[PACKET + PACKET / 8];
+    double before = thread_seconds();
+    if (w->sample.n == 0 || deflateInit(&z, LEVEL) != Z_OK)
+        return;
+    for (size_t at = 0; at < w->sample.n; at += PACKET) {
+        z.next_in = (Bytef *)w->sample.s + at;
+        z.avail_in = (uInt)(w->sample.n - at < PACKET ? w->sample.n - at : PACKET);
+        z.next_out = out;
+        z.avail_out = sizeof out;
+        deflate(&z, Z_PARTIAL_FLUSH);
+    }
+    double took = thread_seconds() - before;
+    w->packed = z.total_out;
+    w->speed = (double)w->sample.n / (took > 1e-6 ? took : 1e-6);
+    deflateEnd(&z);
+}
+
+static void packed(void *arg) {
+    struct weighing *w = arg;
+    w->state = SAMPLED;
+    if (w->load == NULL)
+        release(w);
+    else
+        sftp_kick(w->load->carrier->sftp);
+}
+
+static void pack_sample(struct weighing *w) {
+    w->state = SAMPLING;
+    loop_aside(w->load->carrier->loop, pack, packed, w);
+}
+
+/* --- the pace --- */
+
+static void ask_batch(struct weighing *w);
+
+/* A way takes a while to become as fast as it can be, and what is fast needs much to be measured.
+ */
+static void batch_over(struct weighing *w) {
+    struct carrier *k = w->load->carrier;
+    int64_t took = loop_clock() - w->asked - w->latency;
+    uint64_t before = w->pace;
+    w->pace = took > 0 ? (uint64_t)((double)w->batch * SECOND / (double)took) : FAST;
+    bool sure = w->pace >= FAST || (took > LONG_ENOUGH && w->pace < before + before / 2);
+    if (!sure && w->batch < LAST_BATCH && w->sent + 2 * w->batch <= w->load->bytes / SHARE) {
+        w->batch *= 2;
+        ask_batch(w);
+        return;
+    }
+    k->pace[w->load->errand->kind] = w->pace;
+    if (sends(w->load) || w->pace >= FAST)
+        end(w);
+    else
+        pack_sample(w);
+}
+
+static void answered(void *arg, const struct sftp_answer *answer) {
+    struct weighing *w = arg;
+    w->unanswered--;
+    if (answer->status != SFTP_OK || w->load->outcome.stopping)
+        w->failed = true;
+    if (w->sample.n < SAMPLE && !sends(w->load))
+        buf_str(&w->sample, answer->bytes);
+    if (w->unanswered != 0)
+        return;
+    if (w->failed)
+        end(w);
+    else
+        batch_over(w);
+}
+
+static void ask_batch(struct weighing *w) {
+    struct sftp *sftp = w->load->carrier->sftp;
+    size_t chunk = sftp_chunk(sftp);
+    w->asked = loop_clock();
+    for (size_t at = 0; at < w->batch; at += chunk, w->unanswered++) {
+        size_t n = w->batch - at < chunk ? w->batch - at : chunk;
+        if (sends(w->load))
+            memset(sftp_write(sftp, buf_view(&w->handle), w->sent + at, (uint32_t)n, answered, w),
+                   'x', n);
+        else
+            sftp_read(sftp, buf_view(&w->handle), w->sent + at, (uint32_t)n, answered, w);
+    }
+    w->sent += w->batch;
+}
+
+static void opened(void *arg, const struct sftp_answer *answer) {
+    struct weighing *w = arg;
+    w->latency = loop_clock() - w->asked;
+    if (answer->status == SFTP_OK)
+        buf_str(&w->handle, answer->bytes);
+    if (answer->status != SFTP_OK || w->load->outcome.stopping) {
+        end(w);
+        return;
+    }
+    w->batch = w->load->carrier->pace[w->load->errand->kind] == 0 ? FIRST_BATCH : SAMPLE;
+    ask_batch(w);
+}
+
+static void measure_pace(struct weighing *w) {
+    bool send = sends(w->load);
+    w->state = MEASURING;
+    w->asked = loop_clock();
+    sftp_open_file(w->load->carrier->sftp, send ? STR("/dev/null") : buf_view(&w->path),
+                   send ? SFTP_WRITE : SFTP_READ, 0, opened, w);
+}
+
+/* --- the beginning --- */
+
+/* So that a sample is of all of it: evenly from all bytes. */
+static void choose_places(struct weighing *w) {
+    const struct load *l = w->load;
+    uint64_t before = 0; /* bytes, of the items before this one */
+    size_t n = 0;
+    for (size_t i = 0; i < l->items.n && n < SAMPLES; i++) {
+        const struct cargo_item *item = &l->items.v[i];
+        for (uint64_t at; n < SAMPLES && (at = l->bytes / SAMPLES * n) < before + item->size; n++) {
+            buf_str(&w->places[n].name, item->from);
+            w->places[n].at = (item->part ? item->start : 0) + at - before;
+        }
+        before += item->size;
+    }
+}
+
+void weigh(struct load *l, struct str path) {
+    struct carrier *k = l->carrier;
+    bool elsewhere = k->events.much != NULL && !l->errand->much && l->bytes >= CARRY_WEIGHED;
+    if (!elsewhere || !k->events.packs || k->pace[l->errand->kind] >= FAST) {
+        if (elsewhere && l->bytes >= CARRY_MUCH)
+            give_back(l, NULL);
+        return;
+    }
+    struct weighing *w = mem_zalloc(sizeof *w);
+    w->load = l;
+    buf_str(&w->path, path);
+    if (sends(l))
+        choose_places(w);
+    l->weighing = w;
+    l->state = WEIGHING;
+    sftp_kick(k->sftp);
+}
+
+static void begin(struct weighing *w) {
+    struct load *l = w->load;
+    struct carrier *k = l->carrier;
+    bool known = k->pace[l->errand->kind] != 0;
+    if (!known && k->weigher != NULL)
+        return; /* what is measured while others measure is no measure */
+    if (!known)
+        k->weigher = l;
+    l->busy++;
+    if (sends(l))
+        pack_sample(w);
+    else
+        measure_pace(w);
+}
+
+static void go_on(struct weighing *w) {
+    struct load *l = w->load;
+    bool packs = (double)w->sample.n > WORTH * (double)w->packed;
+    if (w->pace == 0)
+        w->pace = l->carrier->pace[l->errand->kind];
+    if (w->pace == 0 && packs && !l->outcome.stopping)
+        measure_pace(w);
+    else
+        end(w);
+}
+
+bool weigh_go(struct load *l) {
+    struct weighing *w = l->weighing;
+    enum weighing_state before = w->state;
+    if (before == TO_BEGIN && !l->outcome.stopping)
+        begin(w);
+    else if (before == SAMPLED)
+        go_on(w);
+    return l->weighing == NULL || w->state != before;
+}

@@ -340,7 +340,8 @@ _foray_run() {
 
 # --- the lifeline ---
 
-# A pause that a signal to this shell does not shorten, and TERM ends.
+# A pause that a signal to this shell does not shorten, and TERM ends. Who traps that waits for the end of the pause: it would
+# be an orphan, that the keeper would find, and wait for.
 _foray_pause() {
     sleep "$1" &
     _foray_pid=$!
@@ -353,7 +354,7 @@ _foray_pause() {
 # Waits for words from the other side, of which USR2 tells; if there are none for long, ALRM ends the keeper.
 _foray_watchman() {
     exec </dev/null >/dev/null 4>&- 5>&-
-    trap 'kill "$_foray_pid"; exit' TERM
+    trap 'kill "$_foray_pid"; wait "$_foray_pid"; exit' TERM
     trap '_foray_ticks=0' USR2
     _foray_ticks=0
     while [ "$_foray_ticks" -lt 3 ]; do
@@ -477,7 +478,7 @@ _foray_request() {
 # Ends the job, and what it cannot end.
 _foray_last_measures() {
     exec </dev/null >/dev/null 4>&-
-    trap 'kill "$_foray_pid"; exit' TERM
+    trap 'kill "$_foray_pid"; wait "$_foray_pid"; exit' TERM
     kill -s ALRM "$_foray_job"
     _foray_pause 2
     kill -s USR1 "$_foray_job"

@@ -201,6 +201,20 @@ agreed() {
     [[ $(agreed node1) == *"client->server cipher: aes256-ctr MAC: hmac-sha2-512 compression: zlib@openssh.com"* ]]
 }
 
+@test "what is much goes by the ssh program's fastest cipher here, unless the configuration has chosen" {
+    [ "$(getconf _NPROCESSORS_ONLN)" -gt 1 ] || skip "what is much has no connection of its own"
+    head -c 70000000 /dev/zero >much
+    cipher=chacha20-poly1305@openssh.com
+    if grep -qw aes /proc/cpuinfo; then cipher=aes128-gcm@openssh.com; fi
+    configure
+    run -0 "$FORAY" copy much node1:much
+    [[ $(agreed node1) == *"client->server cipher: $cipher "* ]]
+    configure "Ciphers chacha20-poly1305@openssh.com,aes256-ctr"
+    run -0 "$FORAY" copy much node1:much
+    [[ $(agreed node1) == *"client->server cipher: chacha20-poly1305@openssh.com "* ]]
+    rm -f "$FORAY_FLEET/hosts/node1/home/much"
+}
+
 @test "what the configuration or the host allows and the library does not know is left to the ssh program" {
     for line in "Ciphers chacha20-poly1305@openssh.com" "MACs umac-64@openssh.com"; do
         configure "$line"

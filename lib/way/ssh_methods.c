@@ -1,6 +1,10 @@
 #include "way/ssh_methods.h"
 
 #include <string.h>
+#if defined __aarch64__ && defined __linux__
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
+#endif
 
 /* What OpenSSH offers by default, in its order. */
 #define USUAL_CIPHERS                                                                              \
@@ -172,4 +176,27 @@ bool ssh_methods_set(LIBSSH2_SESSION *session, const struct ssh_target *t,
     buf_free(&ciphers);
     buf_free(&macs);
     return good;
+}
+
+static bool has_aes(void) {
+#if defined __x86_64__ || defined __i386__
+    return __builtin_cpu_supports("aes");
+#elif defined __aarch64__ && defined __linux__
+    return (getauxval(AT_HWCAP) & HWCAP_AES) != 0;
+#elif defined __aarch64__ && defined __APPLE__
+    return true;
+#else
+    return false;
+#endif
+}
+
+void ssh_methods_ciphers(const struct ssh_target *t, struct buf *out) {
+    struct str allowed = t->ciphers != NULL ? str_of(t->ciphers) : STR(""), left = allowed;
+    struct buf common = {0};
+    bool usual = str_eq(take_word(&left), STR("chacha20-poly1305@openssh.com"));
+    put_common(str_of(FAST_CIPHERS), allowed, &common);
+    /* Some orders have been the default; longer lists never. */
+    if (usual && common.n == allowed.n && common.n == sizeof FAST_CIPHERS - 1 && has_aes())
+        buf_str(out, buf_view(&common));
+    buf_free(&common);
 }

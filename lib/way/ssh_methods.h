@@ -12,4 +12,8 @@
 bool ssh_methods_set(LIBSSH2_SESSION *session, const struct ssh_target *t,
                      const struct known_name *known, struct buf *reason);
 
+/* For the ssh program: the ciphers that it offers by default, the fastest first. Empty if the
+ * configuration has chosen, or if this processor has no instructions for AES. */
+void ssh_methods_ciphers(const struct ssh_target *t, struct buf *out);
+
 #endif

@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 #include "way/ssh_config.h"
+#include "way/ssh_methods.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -65,6 +66,16 @@ static void add_options(const struct ssh_target *t, const char *socket, str_list
     str_list_take(words, &b);
 }
 
+static void add_ciphers(const struct ssh_target *t, str_list *words) {
+    struct buf option = {0}, list = {0};
+    ssh_methods_ciphers(t, &list);
+    if (list.n != 0) {
+        buf_printf(&option, "-oCiphers=%s", list.s);
+        str_list_take(words, &option);
+    }
+    buf_free(&list);
+}
+
 static void add_host(const struct host *host, const struct ssh_target *t, const char *command,
                      str_list *words) {
     ssh_config_words(host, t->config, words);
@@ -96,6 +107,7 @@ struct way *ssh_program_open(struct loop *loop, struct children *children, const
     add(&words.first, "-oLocalCommand=echo ready"); /* when it is logged in */
     if (compress)
         add(&words.first, "-oCompression=yes");
+    add_ciphers(t, &words.first);
     add_host(host, t, NULL, &words.first);
     add_options(t, socket.s, &words.shell);
     add(&words.shell, "-oLogLevel=ERROR");

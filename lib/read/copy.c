@@ -2,6 +2,7 @@
 
 #include "base/hostpath.h"
 #include "base/map.h"
+#include "base/shell.h"
 
 #include <errno.h>
 #include <string.h>
@@ -133,6 +134,24 @@ static bool read_words(struct copy_reading *r) {
         }
     }
     return good;
+}
+
+/* --- scripts on hosts --- */
+
+void copy_say_place(const struct copy *copy, struct buf *out) {
+    struct str to = copy->to;
+    to.n -= copy->or_name;
+    buf_puts(out, "p=");
+    shell_insert(out, SHELL_BARE, to);
+    buf_puts(out, copy->or_name ? "; [ ! -d \"$p\" ] || p=$p/" : "; p=$p");
+    shell_insert(out, SHELL_BARE, copy_base_of(copy->from));
+}
+
+struct template copy_script(struct copy_reading *r, struct buf *script) {
+    struct template_piece *piece = arena_alloc(&r->graph->arena, sizeof *piece);
+    piece->text = arena_str(&r->graph->arena, buf_view(script));
+    buf_free(script);
+    return (struct template){.v = piece, .n = 1};
 }
 
 /* --- {{host}} --- */

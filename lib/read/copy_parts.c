@@ -78,12 +78,7 @@ bool copy_cut(struct copy_reading *r, size_t n) {
 static void say_check(const struct copy_reading *r, const struct step *part, size_t i, size_t n,
                       struct buf *out) {
     const struct copy *copy = &part->copies[0];
-    struct str base = copy_base_of(copy->from), dir = copy->to;
-    dir.n -= copy->or_name;
-    buf_puts(out, "p=");
-    shell_insert(out, SHELL_BARE, dir);
-    buf_puts(out, copy->or_name ? "\n[ ! -d \"$p\" ] || p=$p/" : "\np=$p");
-    shell_insert(out, SHELL_BARE, base);
+    copy_say_place(copy, out);
     buf_printf(out, "\n{ [ \"$(wc -c < \"$p\")\" -eq %llu ]", (unsigned long long)(copy->length));
     if (has_twin(r, i, n))
         buf_printf(out,
@@ -106,11 +101,7 @@ void copy_add_checks(struct copy_reading *r, const struct pool *hosts) {
     for (size_t i = 0; i < hosts->n_hosts; i++) {
         struct buf text = {0};
         say_check(r, parts->steps[i], i, hosts->n_hosts, &text);
-        /* One piece, whatever it looks like. */
-        struct template_piece *piece = arena_alloc(&g->arena, sizeof *piece);
-        piece->text = arena_str(&g->arena, buf_view(&text));
-        buf_free(&text);
-        struct rule *check = graph_add_rule(g, STR("check"), (struct template){.v = piece, .n = 1});
+        struct rule *check = graph_add_rule(g, STR("check"), copy_script(r, &text));
         check->dir = r->rule->dir;
         first = g->steps.n;
         struct step *step = graph_add_step(g, check, hosts->hosts[i]->name, false);

@@ -16,16 +16,6 @@ static void add_word(struct buf *out, struct str word) {
     shell_insert(out, SHELL_BARE, word);
 }
 
-/* Where a copy has come to, in $p. */
-static void say_place(const struct copy *copy, struct buf *out) {
-    struct str to = copy->to;
-    to.n -= copy->or_name;
-    buf_puts(out, "p=");
-    add_word(out, to);
-    buf_puts(out, copy->or_name ? "; [ ! -d \"$p\" ] || p=$p/" : "; p=$p");
-    add_word(out, copy_base_of(copy->from));
-}
-
 /* What a host is asked for a file: "ssh ... HOST 'script'", without the script. */
 static void say_ssh(const struct host *host, const char *options, struct buf *out) {
     buf_printf(out, "ssh -n -o BatchMode=yes -o ConnectTimeout=10 %s", options);
@@ -54,9 +44,9 @@ static void add_script(struct buf *out, const struct buf *script) {
 static void say_fetch(const struct host *from, const struct copy *there, const struct copy *here,
                       uint32_t mode, struct buf *out) {
     struct buf give = {0};
-    say_place(there, &give);
+    copy_say_place(there, &give);
     buf_puts(&give, "; exec cat < \"$p\"");
-    say_place(here, out);
+    copy_say_place(here, out);
     buf_puts(out, "\ncase $p in */*) s=${p%/*}/;; *) s=;; esac\n");
     buf_puts(out, "[ -z \"$s\" ] || mkdir -p \"$s\"\ns=$s");
     add_word(out, here->seed);
@@ -117,11 +107,7 @@ static void add_relay(struct copy_reading *r, struct step *from, struct step *to
     struct host *host = to->pool->hosts[0];
     if (r->order->agent)
         say_forwarded(r, host, &text);
-    /* One piece, whatever it looks like. */
-    struct template_piece *piece = arena_alloc(&g->arena, sizeof *piece);
-    piece->text = arena_str(&g->arena, buf_view(&text));
-    buf_free(&text);
-    struct rule *rule = graph_add_rule(g, STR(COPY_RELAY), (struct template){.v = piece, .n = 1});
+    struct rule *rule = graph_add_rule(g, STR(COPY_RELAY), copy_script(r, &text));
     size_t first = g->steps.n;
     struct step *relay = graph_add_step(g, rule, host->name, false);
     if (!r->order->agent) {

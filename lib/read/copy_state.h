@@ -40,6 +40,10 @@ bool copy_has_host(struct copy_reading *r, struct str text); /* {{host}} */
 /* A source that is here, and what is wrong with it. file: it must be one. */
 bool copy_check_here(struct copy_reading *r, struct str name, bool file);
 struct str copy_join(struct copy_reading *r, struct str a, struct str b, struct str c);
+/* For a script there: where a copy has come to, in $p. */
+void copy_say_place(const struct copy *copy, struct buf *out);
+/* A script as one piece, whatever it looks like; frees it. */
+struct template copy_script(struct copy_reading *r, struct buf *script);
 
 /* copy_relay.c */
 /* All hosts but the first ones get files from one that has them, if they can, before they are sent

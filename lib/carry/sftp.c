@@ -62,12 +62,12 @@ struct sftp {
     struct sftp_events events;
     enum { OPENING, GREETING, WORKING, BROKEN } state;
     VEC(struct request) requests;
-    uint32_t free;      /* the first free place */
-    size_t n_requests;  /* not answered */
-    size_t outstanding; /* their weight */
-    struct buf out;
-    size_t sent;
-    char *in; /* PACKET_MAX + 4 */
+    uint32_t free;         /* the first free place */
+    size_t n_requests;     /* not answered */
+    size_t outstanding;    /* their weight */
+    struct buf out, going; /* what was asked; before that: what of it is being sent, */
+    size_t sent;           /* so far */
+    char *in;              /* PACKET_MAX + 4 */
     size_t in_n;
     uint32_t chunk;
     bool can_rename, can_copy, can_sync;
@@ -501,7 +501,8 @@ static void take_packets(struct sftp *s) {
         }
         at += 4 + (size_t)n;
     }
-    memmove(s->in, s->in + at, s->in_n - at);
+    if (at != 0)
+        memmove(s->in, s->in + at, s->in_n - at);
     s->in_n -= at;
 }
 
@@ -532,18 +533,19 @@ static bool receive_some(struct sftp *s) {
 
 static bool send_some(struct sftp *s) {
     bool moved = false;
-    size_t n;
-    while (s->sent < s->out.n &&
-           (n = channel_write(s->channel, s->out.s + s->sent, s->out.n - s->sent)) != 0) {
+    while (s->sent < s->going.n || s->out.n != 0) {
+        if (s->sent == s->going.n) {
+            struct buf gone = s->going;
+            s->going = s->out;
+            s->out = gone;
+            buf_clear(&s->out);
+            s->sent = 0;
+        }
+        size_t n = channel_write(s->channel, s->going.s + s->sent, s->going.n - s->sent);
+        if (n == 0)
+            break;
         s->sent += n;
         moved = true;
-    }
-    if (s->sent == s->out.n) {
-        buf_clear(&s->out);
-        s->sent = 0;
-    } else if (s->sent > s->out.n / 2) {
-        buf_drop(&s->out, s->sent);
-        s->sent = 0;
     }
     if (moved)
         heard(s);
@@ -626,6 +628,7 @@ void sftp_free(struct sftp *s) {
     vec_free(&s->requests);
     vec_free(&s->entries);
     buf_free(&s->out);
+    buf_free(&s->going);
     buf_free(&s->last_words);
     free(s->in);
     free(s);

@@ -4,6 +4,7 @@
 #include "loop/spawn.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -30,7 +31,7 @@ struct child {
     bool pumping;
     bool was_read[2]; /* streams, by its party in this turn */
     bool asked;       /* TERM was sent */
-    bool lifeline;
+    unsigned kind;
     struct timer kick, harder;
 };
 
@@ -212,7 +213,8 @@ static void free_channel(struct channel *base) {
     if (c->exited)
         kick(base); /* not from within: its party may be in the middle of a turn */
     else
-        loop_timer(loop, &c->harder, loop_now(loop) + (c->lifeline ? TIDYING : 0));
+        loop_timer(loop, &c->harder,
+                   loop_now(loop) + ((c->kind & CHILD_LIFELINE) != 0 ? TIDYING : 0));
 }
 
 static const struct channel_table table = {.state = state,
@@ -231,6 +233,15 @@ static void close_pair(const int ends[2]) {
     close(ends[1]);
 }
 
+/* As large as anybody may make it: who fills it, and who empties it, take turns less often. */
+static void enlarge(int fd) {
+#ifdef F_SETPIPE_SZ
+    fcntl(fd, F_SETPIPE_SZ, 1024 * 1024);
+#else
+    (void)fd;
+#endif
+}
+
 static int start(struct child *c, char *const *argv) {
     int in[2], out[2], err[2], error;
     if ((error = spawn_pipe(in, 1)) != 0)
@@ -244,6 +255,10 @@ static int start(struct child *c, char *const *argv) {
         close_pair(out);
         return error;
     }
+    if ((c->kind & CHILD_MUCH) != 0) {
+        enlarge(in[1]);
+        enlarge(out[0]);
+    }
     error = spawn(&c->pid, &(struct birth){.watcher = c->all->watcher,
                                            .program = argv[0],
                                            .argv = argv,
@@ -251,7 +266,7 @@ static int start(struct child *c, char *const *argv) {
                                            .out = out[1],
                                            .err = err[1],
                                            .session = true,
-                                           .lifeline = c->lifeline});
+                                           .lifeline = (c->kind & CHILD_LIFELINE) != 0});
     close(in[0]);
     close(out[1]);
     close(err[1]);
@@ -276,10 +291,10 @@ static int start_words(struct child *c, const str_list *words) {
     return error;
 }
 
-struct channel *child_open(struct children *all, const str_list *words, bool lifeline,
+struct channel *child_open(struct children *all, const str_list *words, unsigned kind,
                            struct party party) {
     struct child *c = mem_zalloc(sizeof *c);
-    *c = (struct child){.base = {&table}, .all = all, .party = party, .lifeline = lifeline};
+    *c = (struct child){.base = {&table}, .all = all, .party = party, .kind = kind};
     int error = start_words(c, words);
     if (error != 0) {
         free(c);

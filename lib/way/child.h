@@ -18,10 +18,17 @@ bool children_ended(const struct children *all);
 /* SIGCHLD came. */
 void children_look(struct children *all);
 
+enum child_kind {
+    CHILD_PLAIN = 0,
+    CHILD_LIFELINE = 1, /* its standard input is one, which ends it; what does not end then is ended
+                           a while later */
+    CHILD_MUCH = 2,     /* much goes through its pipes */
+};
+
 /* Starts words (looked for in PATH), as a session of its own without a terminal. When the channel
- * is freed it is ended; lifeline: its standard input is one, which ends it, and what does not end
- * then is ended a while later. NULL, with errno, if it could not be started. */
-struct channel *child_open(struct children *all, const str_list *words, bool lifeline,
+ * is freed it is ended. kind: an enum child_kind, or several. NULL, with errno, if it could not be
+ * started. */
+struct channel *child_open(struct children *all, const str_list *words, unsigned kind,
                            struct party party);
 
 #endif

@@ -122,9 +122,9 @@ static void free_none(struct channel *c) {
 static const struct channel_table none = {
     .state = never_open, .kick = kick_none, .free = free_none};
 
-static struct channel *begin(struct launcher *l, const str_list *words, bool lifeline,
+static struct channel *begin(struct launcher *l, const str_list *words, unsigned kind,
                              struct party party) {
-    struct channel *c = child_open(l->children, words, lifeline, party);
+    struct channel *c = child_open(l->children, words, kind, party);
     if (c != NULL)
         return c;
     struct buf name = {0};
@@ -137,8 +137,9 @@ static struct channel *begin(struct launcher *l, const str_list *words, bool lif
 
 static struct channel *open_channel(struct way *base, enum channel_kind kind, struct party party) {
     struct launcher *l = (struct launcher *)base;
-    struct channel *c =
-        begin(l, kind == CHANNEL_SFTP ? &l->words.sftp : &l->words.shell, true, party);
+    struct channel *c = kind == CHANNEL_SFTP
+                            ? begin(l, &l->words.sftp, CHILD_LIFELINE | CHILD_MUCH, party)
+                            : begin(l, &l->words.shell, CHILD_LIFELINE, party);
     if (c != NULL)
         return c;
     c = mem_zalloc(sizeof *c);
@@ -184,7 +185,7 @@ struct way *launcher_open(struct loop *loop, struct children *children, struct l
     if (l->words.first.n == 0) { /* that there is such a command shows with the first channel */
         loop_timer(loop, &l->news, loop_now(loop));
     } else {
-        l->first = begin(l, &l->words.first, false, (struct party){hear_first, l});
+        l->first = begin(l, &l->words.first, CHILD_PLAIN, (struct party){hear_first, l});
         loop_timer(loop, &l->late, loop_now(loop) + l->words.patience);
     }
     return &l->base;

@@ -221,7 +221,7 @@ refused() { # HOST
     [ "$(state_of node1)" = hung ]
     touch go
     # a new one is taken, and nothing comes
-    run -124 timeout 1 bash -c 'read -r address port <"$1/hosts/node1/address"; exec 9<>"/dev/tcp/$address/$port"; read -r line <&9' bash "$FORAY_FLEET"
+    run -124 command timeout 1 bash -c 'read -r address port <"$1/hosts/node1/address"; exec 9<>"/dev/tcp/$address/$port"; read -r line <&9' bash "$FORAY_FLEET"
     [ "$(cat out)" = began ]
     lives $client
     run -0 "$fleet" heal node1

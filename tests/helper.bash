@@ -41,6 +41,8 @@ in_background() {
 
 gone() { ! kill -0 "$1" 2>/dev/null; }
 group_gone() { ! pgrep -g "$(cat "$1")" -r R,S,D,T,I; } # FILE that a step here has written its number to
+# timeout(1) against what would never end, and nothing else: a machine may have many seconds in which it does little.
+timeout() { command timeout $(($1 * 5)) "${@:2}"; }
 contains() { grep -qF -- "$2" "$1"; }
 
 # The exit status of a process that in_background has started, within SECONDS.

@@ -90,7 +90,7 @@ one() { # NUMBER KIND HOST: lie.sftp and lie.shell are there
     (
         ulimit -f 65536 -c 0
         is_sanitized || ulimit -v 1000000
-        exec timeout -k 15 "${within:-$(is_sanitized && echo 300 || echo 120)}" "$FORAY" >../../out 2>../../err 3>&-
+        exec timeout -k 15 "${within:-$(is_sanitized && echo 900 || echo 300)}" "$FORAY" >../../out 2>../../err 3>&-
     ) || status=$?
     echo "$status" >../../status
 }

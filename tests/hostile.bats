@@ -28,7 +28,7 @@ load hostile
 @test "an SFTP server that falls silent" {
     { cat "$FORAY_SSH_CONFIG"; printf '  ServerAliveInterval 1\n  ServerAliveCountMax 2\n'; } >config
     export FORAY_SSH_CONFIG=$PWD/config
-    within=120 lies any fails "file read-silent" "file open-silent" "file version-silent" "tree dir-silent" "send write-silent" \
+    within=300 lies any fails "file read-silent" "file open-silent" "file version-silent" "tree dir-silent" "send write-silent" \
         "send version-silent"
 }
 

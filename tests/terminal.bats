@@ -43,6 +43,11 @@ step() { # HOST COMMAND...
     printf '      %s\n' "${@:2}" >>foray.yaml
 }
 typing() { "$TYPIST" "$@" -- sh shell; }
+# Hosts that only the ssh program can log in to.
+by_program() {
+    sed 's/^Host node\*$/&\n  BindInterface lo/' "$FORAY_SSH_CONFIG" >config
+    export FORAY_SSH_CONFIG=$PWD/config
+}
 # The same in the background: foray's own number is in $pid when "ready" stands on the terminal.
 typing_behind() {
     "$TYPIST" "$@" -- sh shell >said 2>&1 3>&- &
@@ -224,6 +229,37 @@ Y
     run -0 typing a $'\n'
     [ "$(cat a)" = a ]
     as_it_was
+}
+
+@test "by the ssh program too: of this kind, modes and size, and every key arrives as it is typed" {
+    by_program
+    step node1 '[ -t 0 ] && [ -t 1 ] && [ -t 2 ]' 'stty -a' 'echo "$TERM $(stty size) $(tty) $SSH_TTY"' \
+        'trap "echo now \$(stty size)" WINCH' 'echo ready' 'until read x; do :; done' 'stty raw -echo; echo more; head -c 8 >keys'
+    printf '    out: keys\n' >>foray.yaml
+    typing_behind "now 33 77" $'word\n' more $'\001\021\023\032\004\034\r\377'
+    stty rows 33 columns 77 <"$(cat tty)"
+    wait $typist
+    contains said "erase = ^K;"
+    contains said " -ixon "
+    grep -E '^xterm 40 100 (/dev/pts/[0-9]+) \1' said
+    [ "$(od -An -tx1 <keys)" = " 01 11 13 1a 04 1c 0d ff" ]
+    as_it_was
+}
+
+@test "by the ssh program: nothing is left there, and the terminal is as it was: TERM, KILL" {
+    by_program
+    step node1 'trap "" HUP INT TERM' 'nohup setsid sleep 1234 >/dev/null 2>&1 &' 'sleep 1234 &' 'echo ready' 'sleep 1234'
+    for signal in TERM KILL; do
+        rm -f status after
+        typing_behind
+        wait_until 5 run_there 3 node1
+        ! is_as_it_was
+        kill -$signal "$pid"
+        wait_until 5 run_there 0 node1
+        wait_until 10 gone $typist
+        if [ $signal = KILL ]; then [ "$(cat status)" = 137 ]; else as_it_was; fi
+        wait $typist || true
+    done
 }
 
 @test "where there is no terminal to be had: why not" {

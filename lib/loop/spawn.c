@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -38,6 +39,7 @@ static _Noreturn void become(struct birth *b) {
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
         sigaction(numbers[i], &usual, NULL);
     good = good && put_at(b->in, 0) && put_at(b->out, 1) && put_at(b->err, 2);
+    good = good && (!b->terminal || ioctl(0, TIOCSCTTY, 0) == 0);
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     if (good && b->envp != NULL)

@@ -15,7 +15,8 @@ struct birth {
     const char *program;
     char *const *argv, *const *envp; /* envp NULL: ours; then the program is looked for in PATH */
     int in, out, err;                /* SPAWN_OURS: as we have it, SPAWN_NULL: nothing */
-    bool session;                    /* in a session of its own: it has no terminal */
+    bool session;                    /* in a session of its own: it has no terminal, */
+    bool terminal;                   /* but that on standard input */
     bool lifeline;                   /* see watcher_add */
     volatile int error;              /* spawn's */
 };

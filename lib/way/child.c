@@ -8,13 +8,16 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <unistd.h>
 
 /* How long one may take to tidy up when its standard input has ended, before TERM; and how long its
  * output is still read when it has ended but something it left holds its pipes. */
 #define TIDYING (10 * SECOND)
 #define DRAIN (250 * MILLISECOND)
+#define RAW_SOON (10 * MILLISECOND) /* looks whether a terminal is raw */
 
 enum { ROUNDS = 64 }; /* of its party, before the others in the loop have their turn */
 
@@ -29,8 +32,10 @@ struct child {
     bool exited;       /* reaped when it is forgotten: until then its group is its own */
     bool freed;        /* nobody has the channel any more */
     bool pumping;
-    bool was_read[2]; /* streams, by its party in this turn */
-    bool asked;       /* TERM was sent */
+    const struct pty *pty; /* while it is started */
+    bool cooked;           /* its terminal is not raw so far */
+    bool was_read[2];      /* streams, by its party in this turn */
+    bool asked;            /* TERM was sent */
     unsigned kind;
     struct timer kick, harder;
 };
@@ -132,9 +137,20 @@ static void leave(struct channel *base) {
     (void)base; /* who does not read is not asked to */
 }
 
+/* Who passes on what is typed at a terminal makes it raw first: before that it would be shown, and
+ * keys would mean something here. */
+static bool is_at_work(struct child *c) {
+    struct termios modes;
+    if (c->cooked)
+        c->cooked = tcgetattr(c->in.fd, &modes) == 0 && (modes.c_lflag & ICANON) != 0;
+    if (c->cooked)
+        loop_timer(c->all->loop, &c->kick, loop_now(c->all->loop) + RAW_SOON);
+    return !c->cooked;
+}
+
 static size_t write_some(struct channel *base, const void *bytes, size_t n) {
     struct child *c = (struct child *)base;
-    if (c->in.fd < 0 || n == 0)
+    if (c->in.fd < 0 || n == 0 || !is_at_work(c))
         return 0;
     ssize_t taken = write(c->in.fd, bytes, n);
     if (taken < 0 && errno != EAGAIN && errno != EINTR)
@@ -217,6 +233,13 @@ static void free_channel(struct channel *base) {
                    loop_now(loop) + ((c->kind & CHILD_LIFELINE) != 0 ? TIDYING : 0));
 }
 
+static void resize(struct channel *base, unsigned columns, unsigned rows) {
+    struct child *c = (struct child *)base;
+    struct winsize size = {.ws_col = (unsigned short)columns, .ws_row = (unsigned short)rows};
+    if (c->in.fd >= 0)
+        ioctl(c->in.fd, TIOCSWINSZ, &size);
+}
+
 static const struct channel_table table = {.state = state,
                                            .read = read_some,
                                            .leave = leave,
@@ -224,7 +247,8 @@ static const struct channel_table table = {.state = state,
                                            .finish = finish,
                                            .ended = ended,
                                            .kick = kick,
-                                           .free = free_channel};
+                                           .free = free_channel,
+                                           .resize = resize};
 
 /* --- its start --- */
 
@@ -281,21 +305,70 @@ static int start(struct child *c, char *const *argv) {
     return error;
 }
 
+/* Both ends of a terminal: ours, and that of whoever sits at it. */
+static int open_terminal(int *ours, int *theirs, const struct pty *pty) {
+    struct winsize size = {.ws_col = (unsigned short)pty->columns,
+                           .ws_row = (unsigned short)pty->rows};
+    *theirs = -1;
+    *ours = posix_openpt(O_RDWR | O_NOCTTY);
+    bool good = *ours >= 0 && fcntl(*ours, F_SETFD, FD_CLOEXEC) == 0 &&
+                fcntl(*ours, F_SETFL, O_NONBLOCK) == 0 && grantpt(*ours) == 0 &&
+                unlockpt(*ours) == 0;
+    const char *name = good ? ptsname(*ours) : NULL;
+    if (name != NULL)
+        *theirs = open(name, O_RDWR | O_NOCTTY | O_CLOEXEC);
+    if (*theirs >= 0 && tcsetattr(*theirs, TCSANOW, pty->usual) == 0 &&
+        ioctl(*theirs, TIOCSWINSZ, &size) == 0)
+        return 0;
+    int error = errno;
+    if (*theirs >= 0)
+        close(*theirs);
+    if (*ours >= 0)
+        close(*ours);
+    return error;
+}
+
+static int start_at_terminal(struct child *c, char *const *argv) {
+    int ours, theirs, error = open_terminal(&ours, &theirs, c->pty);
+    if (error != 0)
+        return error;
+    error = spawn(&c->pid, &(struct birth){.watcher = c->all->watcher,
+                                           .program = argv[0],
+                                           .argv = argv,
+                                           .in = theirs,
+                                           .out = theirs,
+                                           .err = theirs,
+                                           .session = true,
+                                           .terminal = true,
+                                           .lifeline = (c->kind & CHILD_LIFELINE) != 0});
+    close(theirs);
+    c->in = (struct watch){.fd = fcntl(ours, F_DUPFD_CLOEXEC, 0), .ready = stream_ready, .arg = c};
+    c->out = (struct watch){.fd = ours, .events = POLLIN, .ready = stream_ready, .arg = c};
+    c->err = (struct watch){.fd = -1};
+    if (error != 0) {
+        close_end(c, &c->in);
+        close_end(c, &c->out);
+    }
+    return error;
+}
+
 static int start_words(struct child *c, const str_list *words) {
     VEC(char *) argv = {0};
     for (size_t i = 0; i < words->n; i++)
         *vec_push(&argv) = (char *)words->v[i].s;
     *vec_push(&argv) = NULL;
-    int error = start(c, argv.v);
+    int error = c->pty != NULL ? start_at_terminal(c, argv.v) : start(c, argv.v);
     vec_free(&argv);
     return error;
 }
 
 struct channel *child_open(struct children *all, const str_list *words, unsigned kind,
-                           struct party party) {
+                           const struct pty *pty, struct party party) {
     struct child *c = mem_zalloc(sizeof *c);
-    *c = (struct child){.base = {&table}, .all = all, .party = party, .kind = kind};
+    *c = (struct child){.base = {&table}, .all = all, .party = party, .kind = kind, .pty = pty};
     int error = start_words(c, words);
+    c->pty = NULL; /* it was the caller's */
+    c->cooked = pty != NULL;
     if (error != 0) {
         free(c);
         errno = error;
@@ -312,7 +385,8 @@ struct channel *child_open(struct children *all, const str_list *words, unsigned
         (struct watch){.fd = spawn_pidfd(c->pid), .events = POLLIN, .ready = exit_ready, .arg = c};
     loop_watch(all->loop, &c->in);
     loop_watch(all->loop, &c->out);
-    loop_watch(all->loop, &c->err);
+    if (c->err.fd >= 0)
+        loop_watch(all->loop, &c->err);
     if (c->exit.fd >= 0)
         loop_watch(all->loop, &c->exit);
     kick(&c->base);

@@ -25,10 +25,11 @@ enum child_kind {
     CHILD_MUCH = 2,     /* much goes through its pipes */
 };
 
-/* Starts words (looked for in PATH), as a session of its own without a terminal. When the channel
- * is freed it is ended. kind: an enum child_kind, or several. NULL, with errno, if it could not be
- * started. */
+/* Starts words (looked for in PATH), as a session of its own without a terminal; pty: with a new
+ * one in the place of all its streams, that is as this one and has nothing to do with what else it
+ * says. When the channel is freed it is ended. kind: an enum child_kind, or several. NULL, with
+ * errno, if it could not be started. */
 struct channel *child_open(struct children *all, const str_list *words, unsigned kind,
-                           struct party party);
+                           const struct pty *pty, struct party party);
 
 #endif

@@ -123,8 +123,8 @@ static const struct channel_table none = {
     .state = never_open, .kick = kick_none, .free = free_none};
 
 static struct channel *begin(struct launcher *l, const str_list *words, unsigned kind,
-                             struct party party) {
-    struct channel *c = child_open(l->children, words, kind, party);
+                             const struct pty *pty, struct party party) {
+    struct channel *c = child_open(l->children, words, kind, pty, party);
     if (c != NULL)
         return c;
     struct buf name = {0};
@@ -135,16 +135,30 @@ static struct channel *begin(struct launcher *l, const str_list *words, unsigned
     return NULL;
 }
 
+static struct channel *or_none(struct channel *c) {
+    if (c == NULL) {
+        c = mem_zalloc(sizeof *c);
+        c->table = &none;
+    }
+    return c;
+}
+
 static struct channel *open_channel(struct way *base, enum channel_kind kind, struct party party) {
     struct launcher *l = (struct launcher *)base;
-    struct channel *c = kind == CHANNEL_SFTP
-                            ? begin(l, &l->words.sftp, CHILD_LIFELINE | CHILD_MUCH, party)
-                            : begin(l, &l->words.shell, CHILD_LIFELINE, party);
-    if (c != NULL)
-        return c;
-    c = mem_zalloc(sizeof *c);
-    c->table = &none;
-    return c;
+    return or_none(kind == CHANNEL_SFTP
+                       ? begin(l, &l->words.sftp, CHILD_LIFELINE | CHILD_MUCH, NULL, party)
+                       : begin(l, &l->words.shell, CHILD_LIFELINE, NULL, party));
+}
+
+static struct channel *open_pty(struct way *base, const struct pty *pty, struct party party) {
+    struct launcher *l = (struct launcher *)base;
+    str_list words = {0};
+    for (size_t i = 0; i < l->words.terminal.n; i++)
+        str_list_add(&words, l->words.terminal.v[i]);
+    str_list_add(&words, pty->command);
+    struct channel *c = begin(l, &words, CHILD_PLAIN, pty, party);
+    str_list_free(&words);
+    return or_none(c);
 }
 
 static bool is_ready(const struct way *base) {
@@ -173,19 +187,28 @@ static void no_key(const struct way *base, struct buf *out) {
 
 static const struct way_table table = {
     .open = open_channel, .is_ready = is_ready, .drop = drop, .close = close_way, .key = no_key};
+static const struct way_table table_with_ptys = {.open = open_channel,
+                                                 .open_pty = open_pty,
+                                                 .is_ready = is_ready,
+                                                 .drop = drop,
+                                                 .close = close_way,
+                                                 .key = no_key};
 
 struct way *launcher_open(struct loop *loop, struct children *children, struct launching *words,
                           const struct way_events *events) {
     struct launcher *l = mem_zalloc(sizeof *l);
-    *l = (struct launcher){
-        .base = {&table}, .loop = loop, .children = children, .events = *events, .words = *words};
+    *l = (struct launcher){.base = {words->terminal.n != 0 ? &table_with_ptys : &table},
+                           .loop = loop,
+                           .children = children,
+                           .events = *events,
+                           .words = *words};
     *words = (struct launching){0};
     l->news = (struct timer){.expired = tell, .arg = l};
     l->late = (struct timer){.expired = too_late, .arg = l};
     if (l->words.first.n == 0) { /* that there is such a command shows with the first channel */
         loop_timer(loop, &l->news, loop_now(loop));
     } else {
-        l->first = begin(l, &l->words.first, CHILD_PLAIN, (struct party){hear_first, l});
+        l->first = begin(l, &l->words.first, CHILD_PLAIN, NULL, (struct party){hear_first, l});
         loop_timer(loop, &l->late, loop_now(loop) + l->words.patience);
     }
     return &l->base;
@@ -194,5 +217,6 @@ struct way *launcher_open(struct loop *loop, struct children *children, struct l
 void launching_free(struct launching *words) {
     str_list_free(&words->shell);
     str_list_free(&words->sftp);
+    str_list_free(&words->terminal);
     str_list_free(&words->first);
 }

@@ -1,6 +1,7 @@
 #include "way/ssh_channel.h"
 
 #include "base/mem.h"
+#include "way/tty_modes.h"
 
 #include <stdlib.h>
 
@@ -183,7 +184,7 @@ struct channel *ssh_channel_open_pty(struct connection *c, const struct pty *pty
     struct request *r = mem_zalloc(sizeof *r);
     buf_str(&r->command, pty->command);
     buf_str(&r->name, pty->name);
-    buf_str(&r->modes, pty->modes);
+    tty_modes_add(&r->modes, pty->usual);
     r->columns = pty->columns;
     r->rows = pty->rows;
     ((struct ssh_channel *)base)->request = r;

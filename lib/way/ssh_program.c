@@ -118,6 +118,11 @@ struct way *ssh_program_open(struct loop *loop, struct children *children, const
     add(&words.sftp, "-oControlMaster=no");
     add(&words.sftp, "-s");
     add_host(host, t, "sftp", &words.sftp);
+    add_options(t, socket.s, &words.terminal);
+    add(&words.terminal, "-oLogLevel=ERROR");
+    add(&words.terminal, "-oControlMaster=no");
+    add(&words.terminal, "-tt");
+    add_host(host, t, NULL, &words.terminal);
     buf_free(&socket);
     return launcher_open(loop, children, &words, events);
 }

@@ -2,7 +2,6 @@
 
 #include "base/mem.h"
 #include "loop/console.h"
-#include "way/tty_modes.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -249,15 +248,11 @@ struct terminal *terminal_claim(struct loop *loop, struct prompter *prompter,
 
 void terminal_join(struct terminal *t, struct way *w, struct str command,
                    const struct terminal_events *events) {
-    struct buf modes = {0};
-    struct pty pty = {.command = command, .name = str_of(console_name())};
-    tty_modes_add(&modes, &t->usual);
-    pty.modes = buf_view(&modes);
+    struct pty pty = {.command = command, .name = str_of(console_name()), .usual = &t->usual};
     console_size(t->fd, &pty.columns, &pty.rows);
     t->events = *events;
     t->state = OPENING;
     t->channel = channel_open_pty(w, &pty, (struct party){advance, t});
-    buf_free(&modes);
 }
 
 bool terminal_end(struct terminal *t) {

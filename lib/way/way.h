@@ -42,8 +42,8 @@ struct party {
 
 /* A command that has a terminal of its own there. */
 struct pty {
-    struct str command, name; /* for the user's shell; what TERM is there */
-    struct str modes;         /* as ssh encodes them: tty_modes.h */
+    struct str command, name;    /* for the user's shell; what TERM is there */
+    const struct termios *usual; /* how it is to behave: as the one here usually does */
     unsigned columns, rows;
 };
 

@@ -194,10 +194,12 @@ static void done(void *arg, enum carried how, const char *reason) {
 }
 
 static void broken(void *context, struct carrier *k, bool refused, const char *reason) {
+    struct liar *l = context;
     (void)refused;
     require(reason != NULL);
+    require(carrier_take_back(k) == NULL || l->given_back); /* it may not have begun again */
     require(carrier_waiting(k) == 0);
-    ((struct liar *)context)->over = true;
+    l->over = true;
 }
 
 static void holds(void *context, struct str name) {

@@ -49,7 +49,8 @@ struct edges {
     struct drawing *d;
     index_list to;
     VEC(uint8_t) when;
-    uint32_t *seen; /* by node: 1 + the node whose edges these are */
+    uint32_t *seen;    /* by node: 1 + the node whose edges these are */
+    uint32_t *through; /* likewise by step, of stand-ins */
     uint32_t from;
 };
 
@@ -69,11 +70,13 @@ static void add_needs(struct edges *e, const struct step *step) {
     for (size_t i = 0; i < through.n; i++)
         for (size_t k = 0; k < through.v[i]->n_needs; k++) {
             const struct step *need = through.v[i]->needs[k];
-            if (is_stand_in(need) && e->d->options->rules)
-                *vec_push(&through) = need;
-            else
+            if (!is_stand_in(need) || !e->d->options->rules) {
                 add_edge(e, node_of(e->d, need),
                          through.v[i]->when != NULL ? through.v[i]->when[k] : WHEN_SUCCESS);
+            } else if (e->through[need->id] != e->from + 1) {
+                e->through[need->id] = e->from + 1;
+                *vec_push(&through) = need;
+            }
         }
     vec_free(&through);
 }
@@ -105,6 +108,7 @@ static void collect(struct drawing *d) {
 static void connect(struct drawing *d) {
     struct edges e = {.d = d};
     e.seen = mem_zalloc((d->nodes.n + 1) * sizeof *e.seen);
+    e.through = mem_zalloc((d->plan->graph->steps.n + 1) * sizeof *e.through);
     for (uint32_t i = 0; i < d->nodes.n; i++) {
         struct node *node = &d->nodes.v[i];
         e.from = i;
@@ -129,6 +133,7 @@ static void connect(struct drawing *d) {
         }
     }
     free(e.seen);
+    free(e.through);
     vec_free(&e.to);
     vec_free(&e.when);
 }

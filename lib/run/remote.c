@@ -23,7 +23,14 @@ struct remote {
     struct berth berth; /* slot NULL: it is gone */
     void (*done)(void *arg, struct remote *r);
     void *arg;
-    enum { SENDING, CLAIMING, RUNNING, FETCHING, OVER } state; /* CLAIMING: the terminal here */
+    enum {
+        SENDING,
+        CLAIMING, /* the terminal here */
+        RUNNING,
+        FETCHING,
+        ASKING, /* whether it really is as the errand says */
+        OVER
+    } state;
     struct buf where;    /* where it runs: a scratch directory, or the step's own */
     bool scratch, dirty; /* it is a scratch directory; it is not empty any more */
     bool left;           /* it was said what may be left there */
@@ -175,11 +182,24 @@ static void take_made(struct remote *r) {
 static void fetched(void *arg, enum carried how, const char *reason) {
     struct remote *r = arg;
     r->stage = NULL;
-    if (how != CARRIED)
-        finish_carried(r, r->berth.slot == NULL ? CARRY_LOST : how,
-                       r->berth.slot == NULL ? r->broken.s : reason);
-    else
+    if (how == CARRIED) {
         take_made(r);
+    } else if (r->berth.slot == NULL) {
+        finish_carried(r, CARRY_LOST, r->broken.s);
+    } else if (how == CARRY_FAILED && !r->proving && !r->give_up) {
+        /* A keeper that has given us up takes the scratch away, maybe before we notice: only while
+         * it is there is it the step that has not made something. */
+        r->state = ASKING;
+        buf_puts(&r->why, reason);
+        slot_ask_load(r->berth.slot);
+    } else {
+        finish_carried(r, how, reason);
+    }
+}
+
+void remote_heard(struct remote *r) {
+    if (r->state == ASKING)
+        finish_carried(r, CARRY_FAILED, r->why.s);
 }
 
 /* --- the same at both ends --- */
@@ -433,7 +453,8 @@ void remote_unable(struct remote *r, const char *reason) {
 }
 
 void remote_broken(struct remote *r, const char *reason) {
-    if (r->state != RUNNING && r->state != CLAIMING) { /* an errand is under way: when it is over */
+    if (r->state != RUNNING && r->state != CLAIMING &&
+        r->state != ASKING) { /* when the errand is over */
         r->berth.slot = NULL;
         r->give_up = true;
         buf_puts(&r->broken, reason);
@@ -456,8 +477,9 @@ void remote_cancel(struct remote *r, bool at_once) {
     r->give_up = true;
     if (r->stage != NULL)
         stage_give_up(r->stage);
-    if (r->state == CLAIMING) {
-        terminal_leave(r->terminal);
+    if (r->state == CLAIMING || r->state == ASKING) {
+        if (r->terminal != NULL)
+            terminal_leave(r->terminal);
         finish_carried(r, CARRY_LOST, "given up");
         return;
     }

@@ -37,6 +37,7 @@ struct job *remote_job(const struct remote *r);
 bool remote_output(struct remote *r, enum stream stream, struct str bytes);
 void remote_ended(struct remote *r, int status,
                   bool clean);                            /* the slot says: the script has ended */
+void remote_heard(struct remote *r);                      /* it has told its load */
 void remote_unable(struct remote *r, const char *reason); /* it says: it cannot start the script */
 void remote_broken(struct remote *r,
                    const char *reason); /* the slot is gone, and the job with it */

@@ -165,6 +165,8 @@ static void seat_load(void *context, struct slot *slot, double load) {
     struct site *h = seat->link->site;
     if (load >= 0)
         h->hosts->events->host_load(h->hosts->events->context, h->host, load);
+    if (seat->ride != NULL)
+        remote_heard(seat->ride->remote);
 }
 
 static void seat_facts(void *context, struct slot *slot, uint64_t memory, uint64_t disk) {

@@ -158,8 +158,11 @@ static void unable(void *context, struct slot *slot, const char *reason) {
         remote_unable(ride->remote, reason);
 }
 
-static void no_load(void *context, struct slot *slot, double load) {
-    (void)context, (void)slot, (void)load;
+static void told_load(void *context, struct slot *slot, double load) {
+    (void)slot, (void)load;
+    struct ride *ride = context;
+    if (ride->job != NULL)
+        remote_heard(ride->remote);
 }
 
 static void no_facts(void *context, struct slot *slot, uint64_t memory, uint64_t disk) {
@@ -168,8 +171,8 @@ static void no_facts(void *context, struct slot *slot, uint64_t memory, uint64_t
 
 static void way_ready(void *context, struct way *w) {
     struct ride *ride = context;
-    struct slot_events events = {ride,  ready,  refused, broken,   output,
-                                 ended, unable, no_load, no_facts, NULL};
+    struct slot_events events = {ride,  ready,  refused,   broken,   output,
+                                 ended, unable, told_load, no_facts, NULL};
     struct slot_options options = {.keep_scratch = ride->solo->keep_scratch,
                                    .silence = SLOT_SILENCE,
                                    .patient = true,

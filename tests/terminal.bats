@@ -43,11 +43,6 @@ step() { # HOST COMMAND...
     printf '      %s\n' "${@:2}" >>foray.yaml
 }
 typing() { "$TYPIST" "$@" -- sh shell; }
-# Hosts that only the ssh program can log in to.
-by_program() {
-    sed 's/^Host node\*$/&\n  BindInterface lo/' "$FORAY_SSH_CONFIG" >config
-    export FORAY_SSH_CONFIG=$PWD/config
-}
 # The same in the background: foray's own number is in $pid when "ready" stands on the terminal.
 typing_behind() {
     "$TYPIST" "$@" -- sh shell >said 2>&1 3>&- &
@@ -55,10 +50,32 @@ typing_behind() {
     wait_until 20 contains said ready
     pid=$(pgrep -P "$(pgrep -P $typist)" -x foray)
 }
+# Hosts that only the ssh program can log in to.
+by_program() {
+    sed 's/^Host node\*$/&\n  BindInterface lo/' "$FORAY_SSH_CONFIG" >config
+    export FORAY_SSH_CONFIG=$PWD/config
+}
 as_it_was() { cmp -s before after; }
 is_as_it_was() { stty -g <"$(cat tty)" | cmp -s before -; }
 run_there() { # N HOST: so many sleep there
     [ "$("$fleet" ps "$2" | grep -c '^[0-9]* sleep 1234 *$' || true)" = "$1" ]
+}
+
+# Each of them ends foray, and the step, which does its best to stay.
+ends_by() { # SIGNAL...
+    local signal
+    step node1 'trap "" HUP INT TERM' 'nohup setsid sleep 1234 >/dev/null 2>&1 &' 'sleep 1234 &' 'echo ready' 'sleep 1234'
+    for signal; do
+        rm -f status after
+        typing_behind
+        wait_until 5 run_there 3 node1
+        ! is_as_it_was
+        kill -$signal "$pid"
+        wait_until 5 run_there 0 node1
+        wait_until 10 gone $typist
+        if [ $signal = KILL ]; then [ "$(cat status)" = 137 ]; else as_it_was; fi
+        wait $typist || true
+    done
 }
 
 @test "a terminal there, of this kind, modes and size, which it follows" {
@@ -120,18 +137,7 @@ Y
 }
 
 @test "nothing is left there, and the terminal is as it was: TERM, HUP, KILL" {
-    step node1 'trap "" HUP INT TERM' 'nohup setsid sleep 1234 >/dev/null 2>&1 &' 'sleep 1234 &' 'echo ready' 'sleep 1234'
-    for signal in TERM HUP KILL; do
-        rm -f status after
-        typing_behind
-        wait_until 5 run_there 3 node1
-        ! is_as_it_was
-        kill -$signal "$pid"
-        wait_until 5 run_there 0 node1
-        wait_until 10 gone $typist
-        if [ $signal = KILL ]; then [ "$(cat status)" = 137 ]; else as_it_was; fi
-        wait $typist || true
-    done
+    ends_by TERM HUP KILL
 }
 
 @test "foray is killed: the terminal is as it was even so" {
@@ -248,18 +254,7 @@ Y
 
 @test "by the ssh program: nothing is left there, and the terminal is as it was: TERM, KILL" {
     by_program
-    step node1 'trap "" HUP INT TERM' 'nohup setsid sleep 1234 >/dev/null 2>&1 &' 'sleep 1234 &' 'echo ready' 'sleep 1234'
-    for signal in TERM KILL; do
-        rm -f status after
-        typing_behind
-        wait_until 5 run_there 3 node1
-        ! is_as_it_was
-        kill -$signal "$pid"
-        wait_until 5 run_there 0 node1
-        wait_until 10 gone $typist
-        if [ $signal = KILL ]; then [ "$(cat status)" = 137 ]; else as_it_was; fi
-        wait $typist || true
-    done
+    ends_by TERM KILL
 }
 
 @test "where there is no terminal to be had: why not" {

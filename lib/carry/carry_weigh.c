@@ -53,6 +53,11 @@ static bool sends(const struct load *l) {
     return l->errand->kind == ERRAND_SEND;
 }
 
+/* Of the way, for what the load carries. */
+static uint64_t *pace_of(const struct load *l) {
+    return &l->carrier->pace[l->errand->kind];
+}
+
 static void release(struct weighing *w) {
     for (size_t i = 0; i < SAMPLES; i++)
         buf_free(&w->places[i].name);
@@ -182,7 +187,6 @@ static void ask_batch(struct weighing *w);
 /* A way takes a while to become as fast as it can be, and what is fast needs much to be measured.
  */
 static void batch_over(struct weighing *w) {
-    struct carrier *k = w->load->carrier;
     int64_t took = loop_clock() - w->asked - w->latency;
     uint64_t before = w->pace;
     w->pace = took > 0 ? (uint64_t)((double)w->batch * SECOND / (double)took) : FAST;
@@ -192,7 +196,7 @@ static void batch_over(struct weighing *w) {
         ask_batch(w);
         return;
     }
-    k->pace[w->load->errand->kind] = w->pace;
+    *pace_of(w->load) = w->pace;
     if (sends(w->load) || w->pace >= FAST)
         end(w);
     else
@@ -238,7 +242,7 @@ static void opened(void *arg, const struct sftp_answer *answer) {
         end(w);
         return;
     }
-    w->batch = w->load->carrier->pace[w->load->errand->kind] == 0 ? FIRST_BATCH : SAMPLE;
+    w->batch = *pace_of(w->load) == 0 ? FIRST_BATCH : SAMPLE;
     ask_batch(w);
 }
 
@@ -270,7 +274,7 @@ static void choose_places(struct weighing *w) {
 void weigh(struct load *l, struct str path) {
     struct carrier *k = l->carrier;
     bool elsewhere = k->events.much != NULL && !l->errand->much && l->bytes >= CARRY_WEIGHED;
-    if (!elsewhere || !k->events.packs || k->pace[l->errand->kind] >= FAST) {
+    if (!elsewhere || !k->events.packs || *pace_of(l) >= FAST) {
         if (elsewhere && l->bytes >= CARRY_MUCH)
             give_back(l, NULL);
         return;
@@ -288,7 +292,7 @@ void weigh(struct load *l, struct str path) {
 static void begin(struct weighing *w) {
     struct load *l = w->load;
     struct carrier *k = l->carrier;
-    bool known = k->pace[l->errand->kind] != 0;
+    bool known = *pace_of(l) != 0;
     if (!known && k->weigher != NULL)
         return; /* what is measured while others measure is no measure */
     if (!known)
@@ -304,7 +308,7 @@ static void go_on(struct weighing *w) {
     struct load *l = w->load;
     bool packs = (double)w->sample.n > WORTH * (double)w->packed;
     if (w->pace == 0)
-        w->pace = l->carrier->pace[l->errand->kind];
+        w->pace = *pace_of(l);
     if (w->pace == 0 && packs && !l->outcome.stopping)
         measure_pace(w);
     else

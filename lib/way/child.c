@@ -32,10 +32,9 @@ struct child {
     bool exited;       /* reaped when it is forgotten: until then its group is its own */
     bool freed;        /* nobody has the channel any more */
     bool pumping;
-    const struct pty *pty; /* while it is started */
-    bool cooked;           /* its terminal is not raw so far */
-    bool was_read[2];      /* streams, by its party in this turn */
-    bool asked;            /* TERM was sent */
+    bool cooked;      /* its terminal is not raw so far */
+    bool was_read[2]; /* streams, by its party in this turn */
+    bool asked;       /* TERM was sent */
     unsigned kind;
     struct timer kick, harder;
 };
@@ -233,9 +232,13 @@ static void free_channel(struct channel *base) {
                    loop_now(loop) + ((c->kind & CHILD_LIFELINE) != 0 ? TIDYING : 0));
 }
 
+static struct winsize size_of(unsigned columns, unsigned rows) {
+    return (struct winsize){.ws_col = (unsigned short)columns, .ws_row = (unsigned short)rows};
+}
+
 static void resize(struct channel *base, unsigned columns, unsigned rows) {
     struct child *c = (struct child *)base;
-    struct winsize size = {.ws_col = (unsigned short)columns, .ws_row = (unsigned short)rows};
+    struct winsize size = size_of(columns, rows);
     if (c->in.fd >= 0)
         ioctl(c->in.fd, TIOCSWINSZ, &size);
 }
@@ -252,11 +255,6 @@ static const struct channel_table table = {.state = state,
 
 /* --- its start --- */
 
-static void close_pair(const int ends[2]) {
-    close(ends[0]);
-    close(ends[1]);
-}
-
 /* As large as anybody may make it: who fills it, and who empties it, take turns less often. */
 static void enlarge(int fd) {
 #ifdef F_SETPIPE_SZ
@@ -266,37 +264,69 @@ static void enlarge(int fd) {
 #endif
 }
 
-static int start(struct child *c, char *const *argv) {
-    int in[2], out[2], err[2], error;
-    if ((error = spawn_pipe(in, 1)) != 0)
-        return error;
-    if ((error = spawn_pipe(out, 0)) != 0) {
-        close_pair(in);
-        return error;
+/* Of a stream: our end of it, and the child's. -1: none. */
+struct ends {
+    int ours, theirs;
+};
+
+static int open_pipe(struct ends *e, int own) {
+    int ends[2], error = spawn_pipe(ends, own);
+    if (error == 0)
+        *e = (struct ends){.ours = ends[own], .theirs = ends[!own]};
+    return error;
+}
+
+static int open_pipes(struct ends streams[3], bool much) {
+    int error = open_pipe(&streams[0], 1);
+    for (int i = 1; i < 3 && error == 0; i++)
+        error = open_pipe(&streams[i], 0);
+    for (int i = 0; i < 2 && error == 0 && much; i++)
+        enlarge(streams[i].ours);
+    return error;
+}
+
+/* One terminal: all of the child's streams, and two of ours. */
+static int open_terminal(struct ends streams[3], const struct pty *pty) {
+    struct winsize size = size_of(pty->columns, pty->rows);
+    int ours = streams[1].ours = posix_openpt(O_RDWR | O_NOCTTY);
+    bool good = ours >= 0 && fcntl(ours, F_SETFD, FD_CLOEXEC) == 0 &&
+                fcntl(ours, F_SETFL, O_NONBLOCK) == 0 && grantpt(ours) == 0 && unlockpt(ours) == 0;
+    const char *name = good ? ptsname(ours) : NULL;
+    for (int i = 0; i < 3 && name != NULL; i++) {
+        streams[i].theirs = i == 0 ? open(name, O_RDWR | O_NOCTTY | O_CLOEXEC)
+                                   : fcntl(streams[0].theirs, F_DUPFD_CLOEXEC, 0);
+        good = good && streams[i].theirs >= 0;
     }
-    if ((error = spawn_pipe(err, 0)) != 0) {
-        close_pair(in);
-        close_pair(out);
-        return error;
-    }
-    if ((c->kind & CHILD_MUCH) != 0) {
-        enlarge(in[1]);
-        enlarge(out[0]);
-    }
-    error = spawn(&c->pid, &(struct birth){.watcher = c->all->watcher,
-                                           .program = argv[0],
-                                           .argv = argv,
-                                           .in = in[0],
-                                           .out = out[1],
-                                           .err = err[1],
-                                           .session = true,
-                                           .lifeline = (c->kind & CHILD_LIFELINE) != 0});
-    close(in[0]);
-    close(out[1]);
-    close(err[1]);
-    c->in = (struct watch){.fd = in[1], .events = 0, .ready = stream_ready, .arg = c};
-    c->out = (struct watch){.fd = out[0], .events = POLLIN, .ready = stream_ready, .arg = c};
-    c->err = (struct watch){.fd = err[0], .events = POLLIN, .ready = stream_ready, .arg = c};
+    good = good && name != NULL && tcsetattr(streams[0].theirs, TCSANOW, pty->usual) == 0 &&
+           ioctl(streams[0].theirs, TIOCSWINSZ, &size) == 0 &&
+           (streams[0].ours = fcntl(ours, F_DUPFD_CLOEXEC, 0)) >= 0;
+    return good ? 0 : errno;
+}
+
+static void watch_end(struct child *c, struct watch *w, int fd, short events) {
+    *w = (struct watch){.fd = fd, .events = events, .ready = stream_ready, .arg = c};
+}
+
+static int start(struct child *c, char *const *argv, const struct pty *pty) {
+    struct ends streams[3] = {{-1, -1}, {-1, -1}, {-1, -1}};
+    int error = pty != NULL ? open_terminal(streams, pty)
+                            : open_pipes(streams, (c->kind & CHILD_MUCH) != 0);
+    if (error == 0)
+        error = spawn(&c->pid, &(struct birth){.watcher = c->all->watcher,
+                                               .program = argv[0],
+                                               .argv = argv,
+                                               .in = streams[0].theirs,
+                                               .out = streams[1].theirs,
+                                               .err = streams[2].theirs,
+                                               .session = true,
+                                               .terminal = pty != NULL,
+                                               .lifeline = (c->kind & CHILD_LIFELINE) != 0});
+    for (int i = 0; i < 3; i++)
+        if (streams[i].theirs >= 0)
+            close(streams[i].theirs);
+    watch_end(c, &c->in, streams[0].ours, 0);
+    watch_end(c, &c->out, streams[1].ours, POLLIN);
+    watch_end(c, &c->err, streams[2].ours, POLLIN);
     if (error != 0) {
         close_end(c, &c->in);
         close_end(c, &c->out);
@@ -305,59 +335,12 @@ static int start(struct child *c, char *const *argv) {
     return error;
 }
 
-/* Both ends of a terminal: ours, and that of whoever sits at it. */
-static int open_terminal(int *ours, int *theirs, const struct pty *pty) {
-    struct winsize size = {.ws_col = (unsigned short)pty->columns,
-                           .ws_row = (unsigned short)pty->rows};
-    *theirs = -1;
-    *ours = posix_openpt(O_RDWR | O_NOCTTY);
-    bool good = *ours >= 0 && fcntl(*ours, F_SETFD, FD_CLOEXEC) == 0 &&
-                fcntl(*ours, F_SETFL, O_NONBLOCK) == 0 && grantpt(*ours) == 0 &&
-                unlockpt(*ours) == 0;
-    const char *name = good ? ptsname(*ours) : NULL;
-    if (name != NULL)
-        *theirs = open(name, O_RDWR | O_NOCTTY | O_CLOEXEC);
-    if (*theirs >= 0 && tcsetattr(*theirs, TCSANOW, pty->usual) == 0 &&
-        ioctl(*theirs, TIOCSWINSZ, &size) == 0)
-        return 0;
-    int error = errno;
-    if (*theirs >= 0)
-        close(*theirs);
-    if (*ours >= 0)
-        close(*ours);
-    return error;
-}
-
-static int start_at_terminal(struct child *c, char *const *argv) {
-    int ours, theirs, error = open_terminal(&ours, &theirs, c->pty);
-    if (error != 0)
-        return error;
-    error = spawn(&c->pid, &(struct birth){.watcher = c->all->watcher,
-                                           .program = argv[0],
-                                           .argv = argv,
-                                           .in = theirs,
-                                           .out = theirs,
-                                           .err = theirs,
-                                           .session = true,
-                                           .terminal = true,
-                                           .lifeline = (c->kind & CHILD_LIFELINE) != 0});
-    close(theirs);
-    c->in = (struct watch){.fd = fcntl(ours, F_DUPFD_CLOEXEC, 0), .ready = stream_ready, .arg = c};
-    c->out = (struct watch){.fd = ours, .events = POLLIN, .ready = stream_ready, .arg = c};
-    c->err = (struct watch){.fd = -1};
-    if (error != 0) {
-        close_end(c, &c->in);
-        close_end(c, &c->out);
-    }
-    return error;
-}
-
-static int start_words(struct child *c, const str_list *words) {
+static int start_words(struct child *c, const str_list *words, const struct pty *pty) {
     VEC(char *) argv = {0};
     for (size_t i = 0; i < words->n; i++)
         *vec_push(&argv) = (char *)words->v[i].s;
     *vec_push(&argv) = NULL;
-    int error = c->pty != NULL ? start_at_terminal(c, argv.v) : start(c, argv.v);
+    int error = start(c, argv.v, pty);
     vec_free(&argv);
     return error;
 }
@@ -365,10 +348,9 @@ static int start_words(struct child *c, const str_list *words) {
 struct channel *child_open(struct children *all, const str_list *words, unsigned kind,
                            const struct pty *pty, struct party party) {
     struct child *c = mem_zalloc(sizeof *c);
-    *c = (struct child){.base = {&table}, .all = all, .party = party, .kind = kind, .pty = pty};
-    int error = start_words(c, words);
-    c->pty = NULL; /* it was the caller's */
-    c->cooked = pty != NULL;
+    *c = (struct child){
+        .base = {&table}, .all = all, .party = party, .kind = kind, .cooked = pty != NULL};
+    int error = start_words(c, words, pty);
     if (error != 0) {
         free(c);
         errno = error;

@@ -87,11 +87,15 @@ static void give_back(struct load *l, const char *packed) {
         buf_puts(&l->packed, packed);
 }
 
+static bool is_much(const struct load *l) {
+    return l->bytes >= CARRY_MUCH && l->carrier->events.bulk;
+}
+
 /* packed: why it is to be; NULL: it is not. */
 static void choose(struct load *l, const char *packed) {
     if (l->outcome.stopping)
         return;
-    if (packed != NULL || l->bytes >= CARRY_MUCH)
+    if (packed != NULL || is_much(l))
         give_back(l, packed);
     else if (sends(l))
         send_weighed(l);
@@ -273,9 +277,10 @@ static void choose_places(struct weighing *w) {
 
 void weigh(struct load *l, struct str path) {
     struct carrier *k = l->carrier;
-    bool elsewhere = k->events.much != NULL && !l->errand->much && l->bytes >= CARRY_WEIGHED;
-    if (!elsewhere || !k->events.packs || *pace_of(l) >= FAST) {
-        if (elsewhere && l->bytes >= CARRY_MUCH)
+    if (l->errand->much || l->bytes < CARRY_WEIGHED)
+        return;
+    if (!k->events.packs || *pace_of(l) >= FAST) {
+        if (is_much(l))
             give_back(l, NULL);
         return;
     }

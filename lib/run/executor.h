@@ -55,8 +55,8 @@ struct executor_events {
     /* The host cannot be used (for_good: not in this run); what ran there is lost: no `ended` comes
      * for it, and the executor has let go of those jobs. */
     void (*host_lost)(void *context, struct host *host, bool for_good, const char *reason);
-    /* The host is reached in a way that is not the usual one ("reached by ..."); told once of each.
-     * NULL: nobody wants to know. */
+    /* The host is reached in a way that is not the usual one ("reached by ..."); told of each
+     * connection that is. NULL: nobody wants to know. */
     void (*host_way)(void *context, struct host *host, const char *how, const char *reason);
     void (*host_load)(void *context, struct host *host, double load);
     /* The host keeps what this file contains: it need not be sent there again. NULL, like the next

@@ -84,7 +84,8 @@ void link_carry(void *context, struct errand *e) {
         link->carrier = carrier_open(link->site->hosts->loop, way, link->site->store,
                                      CARRY_PATIENCE * link->site->target.silence,
                                      &(struct carrier_events){link, carrier_broken, carrier_holds,
-                                                              much, may_use_bulk(link, true)});
+                                                              much, may_use_bulk(link, false),
+                                                              may_use_bulk(link, true)});
     carrier_do(link->carrier, e);
 }
 

@@ -232,7 +232,7 @@ static void fetch(struct liar *l, struct loop *loop) {
                        .made = &made};
     struct carrier *k =
         carrier_open(loop, &l->way, NULL, SECOND,
-                     &(struct carrier_events){l, broken, holds, much, .packs = true});
+                     &(struct carrier_events){l, broken, holds, much, .bulk = true, .packs = true});
     l->carrier = k;
     carrier_do(k, &e);
     for (int turns = 0; !l->over; turns++) {

@@ -60,10 +60,10 @@ struct carrier_events {
     void (*broken)(void *context, struct carrier *k, bool refused, const char *reason);
     /* The host keeps what this file here contains. */
     void (*holds)(void *context, struct str name);
-    /* With one of the next two: an errand has much to carry, and nothing of it was carried so far. It is given
-     * back: another carrier may be the better one, or this one does it after all. packed: the
-     * reason why it would come sooner by one whose way compresses; NULL: there is none, but it has
-     * CARRY_MUCH bytes. */
+    /* With one of the next two: an errand has much to carry, and nothing of it was carried so far.
+     * It is given back: another carrier may be the better one, or this one does it after all.
+     * packed: the reason why it would come sooner by one whose way compresses; NULL: there is none,
+     * but it has CARRY_MUCH bytes. */
     void (*much)(void *context, struct errand *e, const char *packed);
     bool bulk, packs; /* there may be another one for that; one that compresses */
 };

@@ -131,4 +131,18 @@ TEST(sums_are_those_of_cksum) {
     }
 }
 
+/* What is added at once, and what byte by byte, is the same. */
+TEST(sums_of_much_are_those_of_its_bytes) {
+    static char bytes[5000];
+    uint32_t random = 1;
+    for (size_t i = 0; i < sizeof bytes - 1; i++)
+        bytes[i] = (char)((random = random * 1664525 + 1013904223) >> 24 | 1); /* none is 0 */
+    for (size_t start = 0; start < 5; start++) {
+        uint32_t all = sum_of(bytes + start, 1);
+        for (size_t step = 2; step < sizeof bytes; step += 1 + step / 7)
+            CHECK(sum_of(bytes + start, step) == all);
+    }
+    CHECK(sum_of(bytes, 1) == 2774842337); /* as cksum(1) says it */
+}
+
 UNIT_MAIN

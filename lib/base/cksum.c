@@ -25,6 +25,11 @@ struct cksum *cksum_new(void) {
     return c;
 }
 
+void cksum_reset(struct cksum *c) {
+    c->sum = 0;
+    c->size = 0;
+}
+
 static uint32_t add_byte(const struct cksum *c, uint32_t sum, unsigned char byte) {
     return sum << 8 ^ c->tables[0][sum >> 24 ^ byte];
 }

@@ -13,7 +13,8 @@ struct cksum {
     uint64_t size; /* bytes so far */
 };
 
-struct cksum *cksum_new(void); /* for free() */
+struct cksum *cksum_new(void);     /* for free() */
+void cksum_reset(struct cksum *c); /* nothing was added */
 void cksum_add(struct cksum *c, struct str bytes);
 uint32_t cksum_end(const struct cksum *c); /* of all that was added */
 

@@ -118,16 +118,26 @@ static void free_load(struct load *l) {
     free(l);
 }
 
+/* To be carried in another way. */
+static void give_back(struct carrier *k, struct load *l) {
+    struct errand *e = l->errand;
+    bool as_stream = l->given == GIVEN_AS_STREAM;
+    struct buf packed = l->packed;
+    l->packed = (struct buf){0};
+    free_load(l);
+    if (as_stream)
+        e->as_stream(e->arg);
+    else
+        k->events.much(k->events.context, e, packed.s);
+    buf_free(&packed);
+}
+
 static void end_load(struct carrier *k, size_t place) {
     struct load *l = k->loads[place];
     struct errand *e = l->errand;
     k->loads[place] = k->loads[--k->n_loads];
-    if (l->much) {
-        struct buf packed = l->packed;
-        l->packed = (struct buf){0};
-        free_load(l);
-        k->events.much(k->events.context, e, packed.s);
-        buf_free(&packed);
+    if (l->given != KEPT) {
+        give_back(k, l);
         return;
     }
     struct outcome outcome = l->outcome;
@@ -283,7 +293,7 @@ static void broken(void *context, bool refused, const char *reason) {
     while (k->n_loads != 0) {
         struct load *l = k->loads[k->n_loads - 1];
         outcome_trouble(&l->outcome, CARRY_LOST, "%s", reason);
-        l->much = false;
+        l->given = KEPT;
         end_load(k, k->n_loads - 1);
     }
     k->events.broken(k->events.context, k, refused, reason);

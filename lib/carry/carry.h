@@ -44,6 +44,10 @@ struct errand {
     /* SEND: NULL, or is told, as words for slot_leave, where temporary files may be left when this
      * side is gone. */
     void (*leaves)(void *arg, const str_list *words);
+    /* NULL, or called instead of `done`: it comes to many small files, and goes faster as a stream
+     * (stage.h). Nothing of it was carried so far. */
+    void (*as_stream)(void *arg);
+    bool no_tar;       /* the stage's: there is none there */
     struct load *load; /* the carrier's */
     bool much;         /* the carrier's: it has been told so */
     uint32_t family;   /* likewise: of temporary names, where it was said what may be left */

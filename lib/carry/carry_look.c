@@ -224,13 +224,9 @@ static void opened(void *arg, const struct sftp_answer *answer) {
         return;
     }
     buf_str(&look->handle, answer->bytes);
-    if (tree && !l->outcome.stopping) {
-        add_item(l, look->cargo, CARGO_DIRECTORY, buf_view(&look->dir), buf_view(&look->to));
-        int error = landing_make_directory(l->landing, buf_view(&look->to), &look->marks,
-                                           cargo_of(look)->preserve);
-        if (error != 0)
-            trouble(look, CARRY_REFUSED, strerror(error));
-    }
+    if (tree && !l->outcome.stopping)
+        add_item(l, look->cargo, CARGO_DIRECTORY, buf_view(&look->dir), buf_view(&look->to))
+            ->marks = look->marks;
     if (l->outcome.stopping)
         look_over(look);
     else
@@ -278,6 +274,19 @@ static void check_alone(struct load *l, const struct cargo_item *a, const struct
     buf_free(&names);
 }
 
+/* Here; in that order those above others come before them. */
+static void make_directories(struct load *l) {
+    for (size_t i = 0; i < l->items.n && !l->outcome.stopping; i++) {
+        const struct cargo_item *item = &l->items.v[i];
+        if (item->kind != CARGO_DIRECTORY)
+            continue;
+        int error = landing_make_directory(l->landing, item->to, &item->marks, item->preserve);
+        if (error != 0)
+            outcome_trouble_with(&l->outcome, CARRY_REFUSED, "cannot fetch", item->from,
+                                 strerror(error));
+    }
+}
+
 /* All has been looked at. */
 static void end_looking(struct load *l) {
     const struct errand *e = l->errand;
@@ -296,7 +305,10 @@ static void end_looking(struct load *l) {
         qsort(l->items.v, l->items.n, sizeof *l->items.v, by_name);
     for (size_t i = 1; i < l->items.n; i++)
         check_alone(l, &l->items.v[i - 1], &l->items.v[i]);
-    l->state = CARRYING;
+    if (!l->outcome.stopping && !weigh_count(l)) {
+        make_directories(l);
+        l->state = CARRYING;
+    }
 }
 
 bool look_further(struct load *l) {

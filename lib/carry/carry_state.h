@@ -13,7 +13,7 @@
 enum {
     LOADS_MAX = 16,   /* errands under way at once, per carrier */
     PARCELS_MAX = 64, /* files under way at once, per errand */
-    LOOKS_MAX = 16,   /* directories that are read at once */
+    LOOKS_MAX = 64,   /* directories that are read at once */
     SYNC_EACH = 8,    /* with more files than that, none stays open until it is synced */
 };
 
@@ -73,8 +73,8 @@ struct load {
     bool sync_each; /* few: each is synced by itself */
     uint64_t bytes; /* as far as they are known before */
     struct weighing *weighing;
-    bool much;         /* it is given back, see carrier_events */
-    struct buf packed; /* for that reason; empty: none */
+    enum { KEPT, GIVEN_FOR_BULK, GIVEN_AS_STREAM } given; /* back, see carry.h */
+    struct buf packed;                                    /* for that reason; empty: none */
     struct outcome outcome;
 };
 
@@ -174,6 +174,8 @@ bool directories_mark(struct load *l); /* when all is in them */
  * or WEIGHING, until send_weighed or fetch_weighed is called or it is stopping, or goes on. path:
  * FETCH: of what is large there. */
 void weigh(struct load *l, struct str path);
+/* FETCH: the same, when it is known what there is; false: it is carried here so far. */
+bool weigh_count(struct load *l);
 bool weigh_go(struct load *l);   /* a turn */
 void weigh_drop(struct load *l); /* if it is being weighed */
 

@@ -1,7 +1,8 @@
-/* Before much is carried: whether it comes sooner over a way that compresses. That depends on how
- * fast the way is, on what is carried, and on this machine, so all three are measured: a part of
- * the way's pace with more and more bytes, and a sample of the data with what ssh would make of it.
- */
+/* Before anything is carried: by which way it comes soonest. Whether over one that compresses
+ * depends on how fast the way is, on what is carried, and on this machine, so all three are
+ * measured: a part of the way's pace with more and more bytes, and a sample of the data with what
+ * ssh would make of it. Many small files go as one stream, since SFTP takes some five requests, and
+ * two journeys there and back, for each of them. */
 #include "carry/carry_state.h"
 
 #include "base/mem.h"
@@ -22,6 +23,8 @@ enum {
     LAST_BATCH = 2 * 1024 * 1024,
     SHARE = 8,               /* at most such a part of all is sent for measuring */
     FAST = 48 * 1024 * 1024, /* bytes a second: nothing that compresses is faster */
+    MANY = 200,              /* files: with fewer the programs that make a stream take longer */
+    SMALL = 64 * 1024,       /* bytes of one */
 };
 #define LONG_ENOUGH (100 * MILLISECOND) /* for a batch, to know */
 #define WORTH 1.25                      /* so much faster it has to be */
@@ -82,9 +85,34 @@ void weigh_drop(struct load *l) {
 /* --- the choice --- */
 
 static void give_back(struct load *l, const char *packed) {
-    l->errand->much = l->much = l->outcome.stopping = true;
+    l->errand->much = l->outcome.stopping = true;
+    l->given = GIVEN_FOR_BULK;
     if (packed != NULL)
         buf_puts(&l->packed, packed);
+}
+
+/* What the host would keep goes file by file. */
+static bool is_many_small(const struct load *l) {
+    size_t files = 0;
+    uint64_t bytes = 0;
+    if (l->errand->as_stream == NULL || l->items.n < MANY)
+        return false;
+    for (size_t i = 0; i < l->items.n; i++) {
+        const struct cargo_item *item = &l->items.v[i];
+        files += item->kind != CARGO_DIRECTORY;
+        bytes += item->size;
+        if (sends(l) && l->errand->make_where && item->size >= STORE_LEAST)
+            return false;
+    }
+    return files >= MANY && bytes / files < SMALL;
+}
+
+bool weigh_count(struct load *l) {
+    if (!is_many_small(l))
+        return false;
+    l->outcome.stopping = true;
+    l->given = GIVEN_AS_STREAM;
+    return true;
 }
 
 static bool is_much(const struct load *l) {
@@ -95,8 +123,12 @@ static bool is_much(const struct load *l) {
 static void choose(struct load *l, const char *packed) {
     if (l->outcome.stopping)
         return;
-    if (packed != NULL || is_much(l))
+    if (packed != NULL)
         give_back(l, packed);
+    else if (weigh_count(l))
+        return;
+    else if (is_much(l))
+        give_back(l, NULL);
     else if (sends(l))
         send_weighed(l);
     else
@@ -277,10 +309,10 @@ static void choose_places(struct weighing *w) {
 
 void weigh(struct load *l, struct str path) {
     struct carrier *k = l->carrier;
-    if (l->errand->much || l->bytes < CARRY_WEIGHED)
+    if (l->errand->much)
         return;
-    if (!k->events.packs || *pace_of(l) >= FAST) {
-        if (is_much(l))
+    if (l->bytes < CARRY_WEIGHED || !k->events.packs || *pace_of(l) >= FAST) {
+        if (!weigh_count(l) && is_much(l))
             give_back(l, NULL);
         return;
     }

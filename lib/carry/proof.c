@@ -320,8 +320,7 @@ static void compare(struct proof *p) {
     } else if (!parse(p, &sum, &size)) {
         buf_printf(&wrong, "cannot check what was copied: cksum ends with %d there", p->status);
     } else if (sum != here->sum || size != here->size) {
-        buf_puts(&wrong, "what was copied is not the same here and there: it changed meanwhile, or "
-                         "was damaged on its way");
+        buf_puts(&wrong, PROOF_DIFFERS);
     }
     p->done(p->arg, wrong.n != 0 ? wrong.s : NULL);
     buf_free(&wrong);

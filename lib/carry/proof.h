@@ -17,6 +17,10 @@ void sums_free(struct sums *s); /* after all proofs */
 
 struct proof;
 
+#define PROOF_DIFFERS                                                                              \
+    "what was copied is not the same here and there: it changed meanwhile, or was damaged on its " \
+    "way"
+
 struct proof *proof_new(struct sums *sums);
 /* At any time; nobody is told any more. NULL: does nothing. */
 void proof_free(struct proof *p);

@@ -10,6 +10,8 @@ enum {
     SAID = 2048,                   /* is kept of what a script complains of */
     COMPLAINTS = 64 * 1024 * 1024, /* may come of that: a line for each file is much */
     IN_VAIN = 1024 * 1024,         /* may come that nobody wants, or wants any more */
+    WORDS = 32 * 1024,             /* bytes of them that one command is given */
+    LONG_SCRIPT = 4 * 1024,        /* bytes: a shell that reads a request takes them one by one */
 };
 #define LAST_GRACE (5 * SECOND) /* for a script there that was killed */
 
@@ -30,6 +32,7 @@ static void release(struct stage *s) {
         stage_fetch_free(s->fetch);
     buf_free(&s->outcome.why);
     buf_free(&s->said);
+    buf_free(&s->script);
     arena_free(&s->arena);
     free(s);
 }
@@ -240,6 +243,22 @@ void stage_word(struct buf *script, struct str prefix, struct str name) {
     buf_free(&word);
 }
 
+void stage_words_end(struct words *w) {
+    if (w->begun != SIZE_MAX)
+        buf_puts(w->script, w->end);
+    w->begun = SIZE_MAX;
+}
+
+void stage_words_add(struct words *w, struct str prefix, struct str name) {
+    if (w->begun != SIZE_MAX && w->script->n - w->begun > WORDS)
+        stage_words_end(w);
+    if (w->begun == SIZE_MAX) {
+        w->begun = w->script->n;
+        buf_puts(w->script, w->command);
+    }
+    stage_word(w->script, prefix, name);
+}
+
 void stage_enter(const struct leg *leg, struct buf *script) {
     if (leg->base.n == 0)
         return;
@@ -256,9 +275,29 @@ void stage_want_tar(struct buf *script) {
                      "}\n");
 }
 
+/* A slot_source. */
+static size_t read_script(void *context, char *bytes, size_t n) {
+    struct stage *s = context;
+    size_t left = s->script.n - s->script_at;
+    n = n < left ? n : left;
+    memcpy(bytes, s->script.s + s->script_at, n);
+    s->script_at += n;
+    return n;
+}
+
 void stage_run(struct stage *s, struct buf *script) {
     buf_clear(&s->said);
     s->running = true;
-    slot_run(s->slot, s->errand->where, buf_view(script), NULL, false);
-    buf_free(script);
+    if (script->n < LONG_SCRIPT) {
+        slot_run(s->slot, s->errand->where, buf_view(script), NULL, false);
+        buf_free(script);
+        return;
+    }
+    buf_free(&s->script);
+    s->script = *script;
+    s->script_at = 0;
+    *script = (struct buf){0};
+    slot_put(s->slot, s->errand->where, STR("s=$(cat; echo .)\neval \"${s%.}\"\n"), s->script.n,
+             &(struct slot_source){s, read_script});
+    slot_feed(s->slot);
 }

@@ -1,14 +1,13 @@
 /* Files on their way from a host as a stream. First it is asked what there is; nothing comes that
  * was not asked for then. */
 #include "base/mem.h"
+#include "carry/proof.h"
 #include "carry/stage_wanted.h"
 
 #include <string.h>
 #include <unistd.h>
 
-enum {
-    WORDS = 32 * 1024, /* bytes of names that one command is given */
-};
+enum { ANSWER = 64 }; /* bytes that cksum says */
 
 struct fetching *stage_fetch_new(struct loop *loop) {
     struct fetching *f = mem_zalloc(sizeof *f);
@@ -34,6 +33,9 @@ void stage_fetch_free(struct fetching *f) {
     vec_free(&f->wanted);
     vec_free(&f->counts);
     vec_free(&f->files);
+    vec_free(&f->summed);
+    stage_sum_free(f->sum);
+    buf_free(&f->answer);
     tar_reader_free(f->reader);
     landing_free(f->landing);
     map_free(&f->landed);
@@ -72,14 +74,21 @@ static void write_script(const struct leg *leg, struct buf *script) {
         buf_free(&root);
         return;
     }
-    size_t begun = SIZE_MAX;
-    for (size_t i = 0; i < leg->items.n; i++) {
-        if (begun == SIZE_MAX || script->n - begun > WORDS) {
-            buf_puts(script, begun == SIZE_MAX ? "tar $q -chf -" : "\ntar $q -chf -");
-            begun = script->n;
-        }
-        stage_word(script, STR("./"), leg->items.v[i]);
-    }
+    struct words w = {script, "tar $q -chf -", "\n", SIZE_MAX};
+    for (size_t i = 0; i < leg->items.n; i++)
+        stage_words_add(&w, STR("./"), leg->items.v[i]);
+    stage_words_end(&w);
+}
+
+static void write_proof(const struct fetching *f, const struct leg *leg, struct buf *script) {
+    struct words w;
+    buf_puts(script, "command -v cksum >/dev/null || exit 0\n");
+    stage_enter(leg, script);
+    stage_sum_begin_script(&w, script);
+    for (size_t i = 0; i < f->summed.n; i++)
+        stage_sum_ask(&w, f->summed.v[i]);
+    stage_sum_end_script(&w);
+    buf_putc(script, '\n');
 }
 
 /* --- turns --- */
@@ -88,6 +97,12 @@ void stage_fetch_take(struct stage *s, struct str bytes) {
     struct fetching *f = s->fetch;
     if (f->state != LEGS) {
         stage_look_take(s, bytes);
+        return;
+    }
+    if (f->proving) {
+        s->in_vain += bytes.n;
+        buf_add(&f->answer, bytes.s,
+                bytes.n < ANSWER - f->answer.n ? bytes.n : ANSWER - f->answer.n);
         return;
     }
     const char *wrong = tar_read(f->reader, bytes);
@@ -105,8 +120,40 @@ static void fetch_leg(struct stage *s) {
         tar_reader_new(&(struct tar_events){s, stage_take_entry, stage_take_bytes, stage_take_end});
     map_free(&f->landed);
     f->landed = (struct map){0};
+    stage_sum_free(f->sum);
+    f->sum = s->errand->prove_all ? stage_sum_new() : NULL;
+    f->summed.n = 0;
     write_script(leg, &script);
+    slot_widen(s->slot, true);
     stage_run(s, &script);
+}
+
+/* What came of the leg. */
+static bool prove_leg(struct stage *s) {
+    struct fetching *f = s->fetch;
+    struct buf script = {0};
+    if (f->leg == 0 || f->proving || f->summed.n == 0)
+        return false;
+    f->proving = true;
+    buf_clear(&f->answer);
+    write_proof(f, s->legs.v[f->leg - 1], &script);
+    stage_run(s, &script);
+    return true;
+}
+
+/* A host without cksum says nothing, and has given as much as its tar has said. */
+static void leg_proved(struct stage *s) {
+    struct fetching *f = s->fetch;
+    struct buf expected = {0};
+    stage_sum_say(f->sum, &expected);
+    bool same =
+        f->answer.n == 0 || (str_starts(buf_view(&f->answer), buf_view(&expected)) &&
+                             strspn(f->answer.s + expected.n, " \n") == f->answer.n - expected.n);
+    if (!same)
+        outcome_trouble(&s->outcome, CARRY_LOST, "%s", PROOF_DIFFERS);
+    buf_free(&expected);
+    f->proving = false;
+    f->summed.n = 0;
 }
 
 static void leg_ended(struct stage *s) {
@@ -147,6 +194,8 @@ bool stage_fetch_next(struct stage *s) {
             return false;
         /* fall through */
     case LEGS:
+        if (prove_leg(s))
+            return true;
         if (f->leg < s->legs.n) {
             fetch_leg(s);
             return true;
@@ -164,9 +213,14 @@ bool stage_fetch_next(struct stage *s) {
 }
 
 void stage_fetch_ended(struct stage *s, int status) {
+    if (s->slot != NULL)
+        slot_widen(s->slot, false);
+    bool no_tar = status == STAGE_NO_TAR && !s->fetch->proving;
+    s->errand->no_tar = no_tar;
     if (status != 0)
-        stage_trouble_there(s, status == 127 ? CARRY_LOST : CARRY_FAILED,
-                            "cannot fetch files from there");
+        stage_trouble_there(s, no_tar ? CARRY_LOST : CARRY_FAILED, "cannot fetch files from there");
+    else if (s->fetch->proving)
+        leg_proved(s);
     else if (s->fetch->state == LEGS)
         leg_ended(s);
 }

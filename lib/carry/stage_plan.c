@@ -24,8 +24,10 @@ bool stage_plan_ask(struct stage *s) {
     return true;
 }
 
-/* A letter for each. */
+/* A letter for each; a stream is being read. */
 void stage_send_take(struct stage *s, struct str bytes) {
+    if (s->send->state == LEGS)
+        slot_feed(s->slot);
     for (size_t i = 0; i < bytes.n && s->send->directory.n < s->errand->n_cargo; i++)
         *vec_push(&s->send->directory) = bytes.s[i] == 'd';
 }

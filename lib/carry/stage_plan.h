@@ -40,8 +40,13 @@ struct sending {
     VEC(struct part) parts; /* for each leg */
     size_t leg;             /* the next one */
     struct buf hut;         /* the directory beside, where files become whole; empty: none */
+    struct stage_sum *sum;  /* of the files of the leg; NULL: nothing is to be proved */
+    /* The last entry of the stream: a script that ends it; without it the others are not all there.
+     */
+    struct buf end_name, end; /* end_name empty: there is none */
+    size_t end_sum;           /* where in it SUM_ROOM blanks stand for what cksum is to say */
     /* The stream. */
-    size_t file;
+    size_t made, file; /* the next directory and file */
     struct buf block;
     size_t block_at;
     int fd;
@@ -50,15 +55,14 @@ struct sending {
     int64_t now;
 };
 
-/* The last entry of a stream into a hut: without it the others are not all there. */
-#define SEND_MARK "whole"
-
 /* stage_plan.c */
 bool stage_plan_ask(struct stage *s); /* where directories stand; false: there is nothing to ask */
 void stage_plan_make(struct stage *s);
 struct part *stage_plan_part(struct stage *s, const struct leg *leg);
 
-/* stage_unpack.c: the script that takes a leg's stream from its standard input. */
+/* stage_unpack.c: the script that takes a leg's stream from its standard input, with the one at its
+ * end. */
+enum { SUM_ROOM = 32 };
 void stage_unpack(struct stage *s, const struct leg *leg, struct part *part, struct buf *script);
 
 #endif

@@ -31,6 +31,9 @@ void stage_send_free(struct sending *send) {
     vec_free(&send->expanded);
     cargo_free(&send->items);
     buf_free(&send->hut);
+    buf_free(&send->end_name);
+    buf_free(&send->end);
+    stage_sum_free(send->sum);
     buf_free(&send->block);
     if (send->fd >= 0)
         close(send->fd);
@@ -54,22 +57,61 @@ static void put_header(struct sending *send, const struct planned *p, struct buf
     buf_free(&name);
 }
 
-static void put_mark(struct sending *send, struct buf *out) {
+static void pad(struct buf *out, uint64_t size) {
+    static const char zeros[TAR_BLOCK];
+    buf_add(out, zeros, tar_padding(size));
+}
+
+static void put_directory(const struct sending *send, const struct directory *d, struct buf *out) {
+    struct buf name = {0};
     if (send->hut.n != 0)
-        tar_add_header(
-            out, &(struct tar_entry){.name = STR(SEND_MARK), .mode = 0600, .modified = send->now});
+        buf_puts(&name, "f/");
+    buf_str(&name, d->name);
+    tar_add_header(out, &(struct tar_entry){.kind = TAR_DIRECTORY,
+                                            .name = buf_view(&name),
+                                            .mode = d->sent->marks.mode | 0700,
+                                            .modified = d->sent->preserve ? d->sent->marks.modified
+                                                                          : send->now});
+    buf_free(&name);
+}
+
+static bool goes(const struct directory *d) {
+    return d->sent != NULL && d->name.n != 0;
+}
+
+static void put_end(struct sending *send, struct buf *out) {
+    struct buf said = {0};
+    if (send->end_name.n == 0)
+        return;
+    if (send->sum != NULL) {
+        stage_sum_say(send->sum, &said);
+        memcpy(send->end.s + send->end_sum, said.s, said.n);
+        buf_free(&said);
+    }
+    tar_add_header(out, &(struct tar_entry){.name = buf_view(&send->end_name),
+                                            .mode = 0600,
+                                            .modified = send->now,
+                                            .size = send->end.n});
+    buf_str(out, buf_view(&send->end));
+    pad(out, send->end.n);
 }
 
 static uint64_t length_of_stream(struct sending *send, const struct part *part) {
     struct buf block = {0};
     uint64_t n = 0;
+    for (size_t i = 0; i < part->directories.n; i++) {
+        buf_clear(&block);
+        if (goes(&part->directories.v[i]))
+            put_directory(send, &part->directories.v[i], &block);
+        n += block.n;
+    }
     for (size_t i = 0; i < part->files.n; i++) {
         buf_clear(&block);
         put_header(send, &part->files.v[i], &block);
         n += block.n + part->files.v[i].size + tar_padding(part->files.v[i].size);
     }
     buf_clear(&block);
-    put_mark(send, &block);
+    put_end(send, &block);
     tar_add_end(&block);
     n += block.n;
     buf_free(&block);
@@ -101,12 +143,19 @@ static bool next_entry(struct stage *s, const struct part *part) {
     send->block_at = 0;
     if (send->fd >= 0) { /* the one before is done */
         const struct planned *p = &part->files.v[send->file - 1];
-        static const char zeros[TAR_BLOCK];
         close(send->fd);
         send->fd = -1;
-        buf_add(&send->block, zeros, tar_padding(p->size));
+        pad(&send->block, p->size);
+        stage_sum_file(send->sum, p->name);
         if (s->errand->tally != NULL)
             s->errand->tally->files++;
+    }
+    while (send->made < part->directories.n) {
+        const struct directory *d = &part->directories.v[send->made++];
+        if (!goes(d))
+            continue;
+        put_directory(send, d, &send->block);
+        return true;
     }
     if (send->file < part->files.n) {
         const struct planned *p = &part->files.v[send->file++];
@@ -115,7 +164,7 @@ static bool next_entry(struct stage *s, const struct part *part) {
     }
     if (send->ending)
         return false;
-    put_mark(send, &send->block);
+    put_end(send, &send->block);
     tar_add_end(&send->block);
     send->ending = true;
     return true;
@@ -139,6 +188,7 @@ static size_t read_file(struct stage *s, const struct part *part, char *bytes, s
     send->left -= (uint64_t)got;
     if (s->errand->tally != NULL)
         s->errand->tally->bytes += (uint64_t)got;
+    stage_sum_add(send->sum, (struct str){bytes, (size_t)got});
     return (size_t)got;
 }
 
@@ -162,10 +212,33 @@ static size_t read_stream(void *context, char *bytes, size_t n) {
 
 /* --- turns --- */
 
+/* Where somebody may look on it becomes whole in a hut. Who takes it away if this side is gone is
+ * told. */
 static void choose_hut(struct stage *s, const struct leg *leg) {
-    buf_clear(&s->send->hut);
-    if (!s->errand->make_where || leg->base.n != 0)
-        temporary_name(STR(""), &s->send->hut);
+    struct sending *send = s->send;
+    const struct errand *e = s->errand;
+    buf_clear(&send->hut);
+    if (!e->make_where || leg->base.n != 0)
+        temporary_name(STR(""), &send->hut);
+}
+
+static void tell_hut(const struct stage *s, const struct leg *leg) {
+    const struct errand *e = s->errand;
+    struct buf word = {0};
+    str_list words = {0};
+    if (e->leaves == NULL || s->send->hut.n == 0)
+        return;
+    buf_putc(&word, 'd');
+    if (leg->base.n == 0 || leg->base.s[0] != '/') {
+        buf_puts(&word, e->where.n == 0 || e->where.s[0] != '/' ? "./" : "");
+        buf_str(&word, e->where);
+        buf_putc(&word, '/');
+    }
+    cargo_join(leg->base, buf_view(&s->send->hut), &word);
+    str_list_add(&words, STR("-")); /* no family */
+    str_list_take(&words, &word);
+    e->leaves(e->arg, &words);
+    str_list_free(&words);
 }
 
 static bool send_leg(struct stage *s) {
@@ -175,6 +248,8 @@ static bool send_leg(struct stage *s) {
     struct buf script = {0};
     send->leg++;
     choose_hut(s, leg);
+    stage_sum_free(send->sum);
+    send->sum = s->errand->prove_all ? stage_sum_new() : NULL;
     stage_unpack(s, leg, part, &script);
     if (part->files.n == 0) {
         bool any = script.n != 0;
@@ -183,13 +258,14 @@ static bool send_leg(struct stage *s) {
         buf_free(&script);
         return any;
     }
-    send->file = 0;
+    send->made = send->file = 0;
     send->left = 0;
     send->ending = false;
     buf_clear(&send->block);
     send->block_at = 0;
     buf_clear(&s->said);
     s->running = true;
+    tell_hut(s, leg);
     slot_put(s->slot, s->errand->where, buf_view(&script), length_of_stream(send, part),
              &(struct slot_source){s, read_stream});
     buf_free(&script);
@@ -214,6 +290,7 @@ bool stage_send_next(struct stage *s) {
 }
 
 void stage_send_ended(struct stage *s, int status) {
+    s->errand->no_tar = status == STAGE_NO_TAR;
     if (status != 0)
         stage_trouble_there(s, CARRY_LOST, "cannot send files there");
 }

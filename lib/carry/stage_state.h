@@ -33,7 +33,9 @@ struct stage {
     struct outcome outcome;
     struct buf said; /* by what runs, on standard error: its start */
     VEC(struct leg *) legs;
-    struct map bases;     /* those that take names, by base and kind */
+    struct map bases;  /* those that take names, by base and kind */
+    struct buf script; /* what runs there, as far as it goes as a stream: from script_at on */
+    size_t script_at;
     struct sending *send; /* of the one kind */
     struct fetching *fetch;
 };
@@ -59,9 +61,37 @@ bool stage_clean(struct str name, struct buf *out);
 /* Text for a script: the change into the directory where a leg's names start; the end of it where
  * there is no tar; a name that is no option, as a word. */
 void stage_enter(const struct leg *leg, struct buf *script);
+enum { STAGE_NO_TAR = 127 }; /* its status then */
 void stage_want_tar(struct buf *script);
 void stage_word(struct buf *script, struct str prefix, struct str name);
-void stage_run(struct stage *s, struct buf *script); /* frees it */
+/* COMMAND NAME... as often as it takes for all of them: the names are added one by one, `end`
+ * closes each command, and at last stage_words_end. */
+struct words {
+    struct buf *script;
+    const char *command, *end;
+    size_t begun; /* where the last one begins; SIZE_MAX: none is open */
+};
+void stage_words_add(struct words *w, struct str prefix, struct str name);
+void stage_words_end(struct words *w);
+/* Frees it; what it writes is for stage_fetch_take and stage_send_take. */
+void stage_run(struct stage *s, struct buf *script);
+
+/* --- stage_proof.c: files are the same at both ends if this is --- */
+
+struct stage_sum;
+
+struct stage_sum *stage_sum_new(void);
+/* NULL: these do nothing */
+void stage_sum_free(struct stage_sum *sum);
+void stage_sum_add(struct stage_sum *sum, struct str bytes); /* of a file */
+void stage_sum_add_zeros(struct stage_sum *sum, uint64_t n);
+void stage_sum_file(struct stage_sum *sum, struct str name); /* that was all of it */
+bool stage_sum_is_empty(const struct stage_sum *sum);
+void stage_sum_say(const struct stage_sum *sum, struct buf *out); /* as cksum does there */
+/* The command that says so, without a newline: a beginning, the names in their order, an end. */
+void stage_sum_begin_script(struct words *w, struct buf *script);
+void stage_sum_ask(struct words *w, struct str name);
+void stage_sum_end_script(struct words *w);
 
 /* --- stage_send.c, stage_fetch.c --- */
 

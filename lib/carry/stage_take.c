@@ -106,6 +106,8 @@ bool stage_take_bytes(void *context, uint64_t offset, struct str bytes) {
     struct stage *s = context;
     struct fetching *f = s->fetch;
     int error = landing_write(f->fd, bytes, offset, &f->sparse);
+    stage_sum_add_zeros(f->sum, offset - f->end); /* no more than there is room for here */
+    stage_sum_add(f->sum, bytes);
     f->end = offset + bytes.n;
     if (s->errand->tally != NULL)
         s->errand->tally->bytes += bytes.n;
@@ -116,7 +118,13 @@ bool stage_take_end(void *context) {
     struct stage *s = context;
     struct fetching *f = s->fetch;
     int fd = f->fd, error = 0;
+    struct str name = arena_str(&s->arena, buf_view(&f->clean));
     f->fd = -1;
+    if (f->sum != NULL) {
+        stage_sum_add_zeros(f->sum, f->size - f->end);
+        stage_sum_file(f->sum, name);
+        *vec_push(&f->summed) = name;
+    }
     if ((f->sparse || f->end != f->size) && ftruncate(fd, (off_t)f->size) != 0)
         error = errno;
     if (error == 0)
@@ -129,7 +137,6 @@ bool stage_take_end(void *context) {
     if (error != 0)
         return cannot_keep(s, error);
     landing_add(f->landing, &f->temporary, buf_view(&f->to), fd);
-    struct str name = arena_str(&s->arena, buf_view(&f->clean));
     *map_put(&f->landed, name) = (void *)(uintptr_t)landing_count(f->landing);
     if (s->errand->tally != NULL)
         s->errand->tally->files++;

@@ -37,6 +37,11 @@ struct fetching {
     uint64_t size, end; /* end: of what was written */
     bool sparse;
     str_list files; /* the names here of those in directories */
+    /* What of a leg is to be proved. */
+    struct stage_sum *sum; /* of what came; NULL: nothing is */
+    str_list summed;       /* the names there, in their order; the arena's */
+    bool proving;          /* it is asked what cksum says there: */
+    struct buf answer;
 };
 
 /* stage_look.c */

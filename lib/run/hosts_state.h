@@ -60,6 +60,7 @@ struct site {
     bool by_program;             /* it is reached by the ssh program */
     struct buf beyond;           /* since: what libssh2 cannot do */
     bool no_bulk;                /* the ssh program does not get there, or got lost */
+    bool no_tar;                 /* there, as an errand has found */
     VEC(struct link *) links;
     struct seat *idle;
     struct ride *waiting, **last_waiting;

@@ -52,6 +52,8 @@ struct remote {
     struct timer harder;       /* to the next measure after TERM */
 };
 
+static void carry(struct remote *r);
+
 static void finish(struct remote *r) {
     r->state = OVER;
     loop_timer_clear(r->berth.loop, &r->harder);
@@ -153,9 +155,20 @@ static void nothing_is_left(struct remote *r) {
     r->left = false;
 }
 
+/* The files of an errand that was to go as a stream go one by one. */
+static bool carry_without_tar(struct remote *r) {
+    r->stage = NULL;
+    if (!r->errand.no_tar || r->berth.carry == NULL || r->berth.slot == NULL || r->give_up)
+        return false;
+    *r->berth.no_tar = true;
+    carry(r);
+    return true;
+}
+
 static void sent(void *arg, enum carried how, const char *reason) {
     struct remote *r = arg;
-    r->stage = NULL;
+    if (carry_without_tar(r))
+        return;
     nothing_is_left(r);
     if (r->berth.slot == NULL)
         finish_carried(r, CARRY_LOST, r->broken.s);
@@ -181,7 +194,8 @@ static void take_made(struct remote *r) {
 
 static void fetched(void *arg, enum carried how, const char *reason) {
     struct remote *r = arg;
-    r->stage = NULL;
+    if (carry_without_tar(r))
+        return;
     if (how == CARRIED) {
         take_made(r);
     } else if (r->berth.slot == NULL) {
@@ -304,6 +318,19 @@ static void load_to_fetch(struct remote *r) {
         .kind = ERRAND_FETCH, .except = r->names.v, .n_except = r->names.n, .made = &r->made};
 }
 
+static void stage(struct remote *r) {
+    r->stage = stage_begin(r->berth.loop, r->berth.slot, &r->errand);
+}
+
+/* The carrier gives it back. */
+static void as_stream(void *arg) {
+    struct remote *r = arg;
+    if (r->berth.slot == NULL || r->give_up)
+        r->errand.done(r, CARRY_LOST, r->give_up ? "given up" : r->broken.s);
+    else
+        stage(r);
+}
+
 static void carry(struct remote *r) {
     r->errand.cargo = r->cargo.v;
     r->errand.n_cargo = r->cargo.n;
@@ -313,16 +340,17 @@ static void carry(struct remote *r) {
     r->errand.family = 0;
     r->errand.tally = &r->job->tally;
     r->errand.arg = r;
+    r->errand.prove_all = r->job->step->rule->prove;
     proof_free(r->proof);
     r->proof = NULL;
     if (r->berth.carry == NULL) {
-        r->stage = stage_begin(r->berth.loop, r->berth.slot, &r->errand);
+        stage(r);
         return;
     }
     r->proof = proof_new(r->berth.sums);
     r->errand.proof = r->proof;
-    r->errand.prove_all = r->job->step->rule->prove;
     r->errand.came = came;
+    r->errand.as_stream = *r->berth.no_tar ? NULL : as_stream;
     r->berth.carry(r->berth.context, &r->errand);
 }
 

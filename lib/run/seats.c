@@ -61,6 +61,7 @@ void seat_board(struct seat *seat, struct ride *ride) {
         .in_place = is_in_place(ride->site->host),
         .carry = ride->site->host->launch == NULL ? link_carry : NULL,
         .context = seat->link,
+        .no_tar = &ride->site->no_tar,
         .prompter = way_has_ptys(seat->link->way) ? x->shared->prompter : NULL,
         .watcher = x->options.watcher,
     };

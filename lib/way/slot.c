@@ -18,6 +18,7 @@ enum {
     ROOT_MAX = 1024,                 /* the name of its directory there */
     MARK_MAX = 16 * 1024,            /* nothing that the keeper says of a step is longer */
     IN_VAIN = 1024 * 1024,           /* as much may be sent though nobody reads it */
+    EARLY = 256 * 1024,              /* as much is sent before anybody reads it */
 };
 #define READY_DEADLINE (30 * SECOND)
 
@@ -43,7 +44,7 @@ struct slot {
     bool eof_due, eof_sent;
     bool putting;              /* what runs is given a standard input */
     struct slot_source source; /* read NULL: there is none, or no more */
-    uint64_t promised;         /* bytes of it that are still to be sent */
+    uint64_t promised, early;  /* bytes of it that are still to be sent; so many of them now */
     struct terminal *terminal; /* what runs has it; else NULL */
     bool crowded;              /* it found no room on our own way */
     struct buf scratch;
@@ -116,11 +117,12 @@ static void draw(struct slot *s) {
     memset(bytes + got, 0, n - got);
     s->to_send.n += n;
     s->promised -= n;
+    s->early -= n < s->early ? n : s->early;
 }
 
 static bool send_some(struct slot *s) {
     bool moved = flush(s);
-    for (int i = 0; i < 16 && s->to_send.n == 0 && s->promised != 0; i++) {
+    for (int i = 0; i < 16 && s->to_send.n == 0 && s->promised != 0 && s->early != 0; i++) {
         draw(s);
         moved = flush(s) || moved;
     }
@@ -630,6 +632,17 @@ void slot_put(struct slot *s, struct str where, struct str script, uint64_t byte
     s->putting = true;
     s->source = *source;
     s->promised = bytes;
+    s->early = EARLY;
+}
+
+void slot_widen(struct slot *s, bool on) {
+    if (s->channel != NULL)
+        channel_widen(s->channel, on);
+}
+
+void slot_feed(struct slot *s) {
+    s->early = UINT64_MAX;
+    slot_go_on(s);
 }
 
 void slot_signal(struct slot *s, bool at_once) {

@@ -74,10 +74,14 @@ struct slot_source {
     void *context;
     size_t (*read)(void *context, char *bytes, size_t n);
 };
-/* The same for a script that reads exactly that many bytes of standard input. Nothing can end it
- * but slot_give_up. */
+/* The same for a script that reads exactly that many bytes of standard input. Only the first of
+ * them are sent before slot_feed is called, since it is being read: OpenSSH's server keeps what
+ * nobody reads, and moves all of that for each packet more. Nothing can end it but slot_give_up. */
 void slot_put(struct slot *s, struct str where, struct str script, uint64_t bytes,
               const struct slot_source *source);
+void slot_feed(struct slot *s);
+/* What runs writes much, all of which is taken as it comes. */
+void slot_widen(struct slot *s, bool on);
 void slot_signal(struct slot *s, bool at_once); /* TERM, or KILL, to what runs; `ended` follows */
 /* The keeper does not answer: `broken` follows. */
 void slot_give_up(struct slot *s, const char *reason);

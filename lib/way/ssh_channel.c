@@ -9,7 +9,8 @@
  * have to keep that much when nobody takes what steps write: at a distance of 100 ms that allows
  * 5 MB/s. More where nothing comes that was not asked for: 160 MB/s. And in one packet: more than
  * 32 KiB no server sends. */
-enum { WINDOW = 512 * 1024, SFTP_WINDOW = 16 * 1024 * 1024, PACKET = 32 * 1024 };
+enum { WINDOW = 512 * 1024, WIDE_WINDOW = 16 * 1024 * 1024, PACKET = 32 * 1024 };
+enum { WIDENED_BY = 2 * 1024 * 1024 }; /* a channel that was made wide, at least, at once */
 
 struct ssh_channel {
     struct channel base;
@@ -19,6 +20,8 @@ struct ssh_channel {
     bool freed;               /* nobody has it any more; it waits for the other side's end of it */
     LIBSSH2_CHANNEL *channel; /* NULL: being opened */
     enum channel_kind kind;
+    bool wide;
+    unsigned long more;      /* bytes by which its window is being made wider; 0: it is not */
     struct request *request; /* for a terminal there; NULL: none */
     enum channel_state state;
 };
@@ -66,7 +69,7 @@ static enum channel_state state_of(struct channel *base) {
     LIBSSH2_SESSION *session = connection_session(c->connection);
     if (c->channel == NULL) {
         c->channel = libssh2_channel_open_ex(
-            session, "session", 7, c->kind == CHANNEL_SFTP ? SFTP_WINDOW : WINDOW, PACKET, NULL, 0);
+            session, "session", 7, c->kind == CHANNEL_SFTP ? WIDE_WINDOW : WINDOW, PACKET, NULL, 0);
         if (c->channel == NULL) {
             int error = libssh2_session_last_errno(session);
             if (error == LIBSSH2_ERROR_EAGAIN)
@@ -83,8 +86,29 @@ static enum channel_state state_of(struct channel *base) {
     return settle(c, rc == 0 ? CHANNEL_OPEN : CHANNEL_FAILED);
 }
 
+/* libssh2 itself brings the window back to what it was in the beginning. false: it is being made
+ * wider, and nothing else of the channel may make it so. */
+static bool widen_window(struct ssh_channel *c) {
+    unsigned long now = libssh2_channel_window_read_ex(c->channel, NULL, NULL);
+    if (c->more == 0 && c->wide && now + WIDENED_BY <= WIDE_WINDOW)
+        c->more = WIDE_WINDOW - now;
+    if (c->more != 0 && libssh2_channel_receive_window_adjust2(c->channel, c->more, 1, NULL) ==
+                            LIBSSH2_ERROR_EAGAIN)
+        return false;
+    c->more = 0;
+    return true;
+}
+
+static void widen(struct channel *base, bool on) {
+    struct ssh_channel *c = (struct ssh_channel *)base;
+    c->wide = on;
+    connection_kick(c->connection);
+}
+
 static ssize_t read_some(struct channel *base, enum stream stream, void *bytes, size_t n) {
     struct ssh_channel *c = (struct ssh_channel *)base;
+    if (!widen_window(c))
+        return 0;
     ssize_t got = libssh2_channel_read_ex(
         c->channel, stream == STREAM_ERR ? SSH_EXTENDED_DATA_STDERR : 0, bytes, n);
     return got > 0 ? got : 0;
@@ -167,7 +191,7 @@ static void free_channel(struct channel *base) {
 }
 
 static const struct channel_table table = {state_of, read_some, leave,        write_some, finish,
-                                           ended,    kick,      free_channel, resize};
+                                           ended,    kick,      free_channel, resize,     widen};
 
 struct channel *ssh_channel_open(struct connection *c, enum channel_kind kind, struct party party) {
     struct ssh_channel *channel = mem_zalloc(sizeof *channel);

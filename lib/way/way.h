@@ -70,6 +70,7 @@ struct channel_table {
     void (*kick)(struct channel *c);
     void (*free)(struct channel *c);
     void (*resize)(struct channel *c, unsigned columns, unsigned rows); /* of a pty */
+    void (*widen)(struct channel *c, bool on); /* NULL: it is wide enough */
 };
 
 struct channel {
@@ -100,6 +101,12 @@ static inline enum channel_state channel_state(struct channel *c) {
 /* Reads at most n bytes of what has come; 0: none for now. */
 static inline ssize_t channel_read(struct channel *c, enum stream stream, void *bytes, size_t n) {
     return c->table->read(c, stream, bytes, n);
+}
+
+/* Much comes soon, and is read as it comes: the other side may send more of it ahead. */
+static inline void channel_widen(struct channel *c, bool on) {
+    if (c->table->widen != NULL)
+        c->table->widen(c, on);
 }
 
 /* In place of reading: leaves what has come where it is, so that in the end the other side has to

@@ -1,0 +1,97 @@
+/* Whether files are the same at both ends: one sum of what cksum(1) says of each of them. */
+#include "base/cksum.h"
+#include "base/mem.h"
+#include "carry/proof.h"
+#include "carry/stage_state.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct stage_sum {
+    struct cksum *file, *said;
+    size_t n;
+};
+
+struct stage_sum *stage_sum_new(void) {
+    struct stage_sum *sum = mem_zalloc(sizeof *sum);
+    sum->file = cksum_new();
+    sum->said = cksum_new();
+    return sum;
+}
+
+void stage_sum_free(struct stage_sum *sum) {
+    if (sum == NULL)
+        return;
+    free(sum->file);
+    free(sum->said);
+    free(sum);
+}
+
+void stage_sum_add(struct stage_sum *sum, struct str bytes) {
+    if (sum != NULL)
+        cksum_add(sum->file, bytes);
+}
+
+void stage_sum_add_zeros(struct stage_sum *sum, uint64_t n) {
+    static const char zeros[64 * 1024];
+    for (; sum != NULL && n != 0; n -= n < sizeof zeros ? n : sizeof zeros)
+        cksum_add(sum->file, (struct str){zeros, n < sizeof zeros ? (size_t)n : sizeof zeros});
+}
+
+/* It is written as it is by every cksum. */
+static bool is_plain(struct str name) {
+    bool plain = true;
+    for (size_t i = 0; i < name.n && plain; i++)
+        plain = (unsigned char)name.s[i] >= ' ' && name.s[i] != '\\' && name.s[i] != 0x7f;
+    return plain;
+}
+
+/* What cksum says of a file, without the newline. */
+static void say(const struct cksum *sum, struct buf *out) {
+    buf_printf(out, "%lu %llu", (unsigned long)cksum_end(sum), (unsigned long long)sum->size);
+}
+
+void stage_sum_file(struct stage_sum *sum, struct str name) {
+    if (sum == NULL)
+        return;
+    struct buf line = {0};
+    say(sum->file, &line);
+    if (is_plain(name)) {
+        buf_puts(&line, " ./");
+        buf_str(&line, name);
+    }
+    buf_putc(&line, '\n');
+    cksum_add(sum->said, buf_view(&line));
+    buf_free(&line);
+    cksum_reset(sum->file);
+    sum->n++;
+}
+
+bool stage_sum_is_empty(const struct stage_sum *sum) {
+    return sum == NULL || sum->n == 0;
+}
+
+void stage_sum_say(const struct stage_sum *sum, struct buf *out) {
+    say(sum->said, out);
+}
+
+void stage_sum_begin_script(struct words *w, struct buf *script) {
+    buf_puts(script, "{\n:\n");
+    *w = (struct words){script, "cksum --", "\n", SIZE_MAX};
+}
+
+void stage_sum_ask(struct words *w, struct str name) {
+    if (is_plain(name)) {
+        stage_words_add(w, STR("./"), name);
+        return;
+    }
+    stage_words_end(w);
+    buf_puts(w->script, "cksum <");
+    stage_word(w->script, STR("./"), name);
+    buf_putc(w->script, '\n');
+}
+
+void stage_sum_end_script(struct words *w) {
+    stage_words_end(w);
+    buf_puts(w->script, "} | cksum");
+}

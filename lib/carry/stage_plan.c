@@ -11,6 +11,8 @@
 bool stage_plan_ask(struct stage *s) {
     const struct errand *e = s->errand;
     struct buf script = {0};
+    if (e->as_stream != NULL) /* it may go otherwise: before much is promised */
+        stage_want_tar(&script);
     for (size_t i = 0; i < e->n_cargo; i++) {
         if (!e->cargo[i].or_name)
             continue;

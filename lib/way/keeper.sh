@@ -418,6 +418,26 @@ _foray_dismiss() {
     exec 5>&-
 }
 
+# So many bytes of standard input. While they come nobody says anything else: if they do not come for long, that is the
+# end, too, where there is perl to notice it; slow disks may keep us waiting.
+_foray_pass_on() {
+    [ "$_foray_perl" != 0 ] || exec head -c "$1"
+    # shellcheck disable=SC2016 # perl's own variables
+    exec perl -e '
+        my ($left, $keeper, $patience) = @ARGV;
+        while ($left > 0) {
+            vec(my $in = "", 0, 1) = 1;
+            my $some = select($in, undef, undef, $patience);
+            kill("ALRM", $keeper), exit 1 if $some == 0;
+            next if $some < 0;
+            my $n = sysread(STDIN, my $bytes, $left < 65536 ? $left : 65536) or exit 1;
+            $left -= $n;
+            for (my $at = 0; $at < $n;) {
+                $at += syswrite(STDOUT, $bytes, $n - $at, $at) // exit 1;
+            }
+        }' "$1" "$$" "$((6 * _foray_tick + 4))"
+}
+
 # shellcheck disable=SC2120 # its words come from lines
 _foray_request() {
     case $_foray_line in
@@ -436,7 +456,7 @@ _foray_request() {
         _foray_job='' _foray_nonce='' _foray_steps=$((_foray_steps + 1))
         _foray_hold
         # All of them are read, whatever becomes of it.
-        head -c "$1" | {
+        _foray_pass_on "$1" | {
             shift
             (
                 _foray_nonce=$1 _foray_put=put _foray_adopts=''

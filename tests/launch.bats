@@ -233,6 +233,33 @@ Y
     [[ $output == *'cannot send files there: there is no tar: install it, or say `stage: none`'* ]]
 }
 
+@test "launch: with verify, what came to harm on its way is told" {
+    mkdir path
+    cat >path/tar <<'S'
+#!/bin/sh
+case $HARM$* in *-c*) /bin/tar "$@" | sed s/nine/NINE/ ;; harm*) /bin/tar "$@" && echo NINE >in ;; *) exec /bin/tar "$@" ;; esac
+S
+    chmod 755 path/tar
+    echo nine | tee in >old
+    cat >foray.yaml <<Y
+hosts: {far: {launch: [env, "PATH=$PWD/path:$PATH", HARM=harm]}}
+defaults: {on: far, retry: 0, verify: true}
+steps:
+  put: {in: in, run: cat in}
+  get: {in: old, out: out, run: cp old out}
+Y
+    run -3 "$FORAY" put
+    [[ $output == *'what was copied is not the same here and there'* ]]
+    sed -i 's/HARM=harm/HARM=/' foray.yaml
+    run -0 "$FORAY" put
+    run -3 "$FORAY" get
+    [[ $output == *'what was copied is not the same here and there'* ]]
+    [ ! -e out ]
+    sed -i s/true/false/ foray.yaml
+    run -0 "$FORAY" get
+    [ "$(cat out)" = NINE ]
+}
+
 # What a host sends whose tar is a program of ours.
 hostile() { # STATUS TEXT STEP: what `archive` writes is what it sends
     mkdir -p path

@@ -86,7 +86,8 @@ static void twist(struct liar *l, struct buf *b) {
     struct buf link = {0};
     header[156] = kind < 240 ? kinds[kind % (sizeof kinds - 1)] : (char)kind;
     add_name(l, &link);
-    memcpy(header + 157, link.s, link.n < 100 ? link.n : 100);
+    if (link.n != 0)
+        memcpy(header + 157, link.s, link.n < 100 ? link.n : 100);
     buf_free(&link);
     set_checksum(header);
 }

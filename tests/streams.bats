@@ -131,6 +131,23 @@ Y
     nothing_is_left
 }
 
+@test "what stands in the way is told once, and stays" {
+    echo mine >"$home/tree"
+    run -3 "$FORAY" copy tree node1:
+    [[ $output == *'cannot send files there: '*tree* ]]
+    [[ $output != *'again node1'* ]]
+    [ "$(cat "$home/tree")" = mine ]
+    rm "$home/tree"
+    mkdir "$home/tree"
+    echo mine >"$home/tree/a"
+    run -3 "$FORAY" copy tree node1:
+    [[ $output == *'cannot send files there: '*a* ]]
+    [[ $output != *'again node1'* ]]
+    [ "$(cat "$home/tree/a")" = mine ]
+    rm -r "$home/tree"
+    nothing_is_left
+}
+
 slow_tar='echo "$PWD" >~/began; perl -e "\$SIG{PIPE} = q(DEFAULT); while (sysread STDIN, \$b, 16384) {syswrite STDOUT, \$b; select undef, undef, undef, 0.2}" | /bin/tar "$@"'
 
 @test "nothing of them is left there when foray is killed in the midst of it" {

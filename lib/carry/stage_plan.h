@@ -62,7 +62,7 @@ struct part *stage_plan_part(struct stage *s, const struct leg *leg);
 
 /* stage_unpack.c: the script that takes a leg's stream from its standard input, with the one at its
  * end. */
-enum { SUM_ROOM = 32 };
+enum { SUM_ROOM = 32, STAGE_DIFFERS = 75 /* its status if what has come is not what was sent */ };
 void stage_unpack(struct stage *s, const struct leg *leg, struct part *part, struct buf *script);
 
 #endif

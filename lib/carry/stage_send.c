@@ -291,6 +291,8 @@ bool stage_send_next(struct stage *s) {
 
 void stage_send_ended(struct stage *s, int status) {
     s->errand->no_tar = status == STAGE_NO_TAR;
-    if (status != 0)
-        stage_trouble_there(s, CARRY_LOST, "cannot send files there");
+    if (status != 0) /* it would do the same again, unless it was killed */
+        stage_trouble_there(s,
+                            status == STAGE_DIFFERS || status >= 128 ? CARRY_LOST : CARRY_REFUSED,
+                            "cannot send files there");
 }

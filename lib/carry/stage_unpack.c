@@ -161,10 +161,10 @@ static void prove(struct sending *send, const struct part *part, struct buf *scr
                "%*s\n"
                "[ \"$was\" = \"$1 $2\" ] || {\n"
                "    echo '" PROOF_DIFFERS "' >&2\n"
-               "    exit 1\n"
+               "    exit %d\n"
                "}\n"
                "fi\n",
-               SUM_ROOM, "");
+               SUM_ROOM, "", STAGE_DIFFERS);
 }
 
 /* Holes go as zeros, and are made again where that can be done. */

@@ -78,6 +78,13 @@ static uint64_t make_random(void) {
     return number;
 }
 
+/* No other one is likely to make the same, whoever wants to may guess it. */
+static uint64_t make_number(void) {
+    static uint64_t last;
+    last = last != 0 ? last + 1 : make_random();
+    return last;
+}
+
 /* Not made from the name, which may have all the 255 bytes that a name may have. */
 static void make_name(struct str name, uint64_t number, struct buf *temporary) {
     const char *slash = bytes_last(name.s, '/', name.n);
@@ -88,7 +95,7 @@ static void make_name(struct str name, uint64_t number, struct buf *temporary) {
 }
 
 void temporary_name(struct str name, struct buf *temporary) {
-    make_name(name, make_random(), temporary);
+    make_name(name, make_number(), temporary);
 }
 
 uint32_t temporary_family(void) {
@@ -104,27 +111,29 @@ static void find_name(struct str name, struct buf *temporary) {
     write_down(temporary);
 }
 
+/* What to do after errno: another name; the same with the directories above it. */
+static bool may_try_again(struct str name, int tries) {
+    if (errno == ENOENT && tries == 0)
+        return (errno = io_make_parents(name)) == 0;
+    return errno == EEXIST && tries < 100;
+}
+
 int temporary_link(struct str name, const char *target, struct buf *temporary) {
-    int error = io_make_parents(name);
-    for (int tries = 0; error == 0 && tries < 100; tries++) {
+    for (int tries = 0;; tries++) {
         find_name(name, temporary);
         if (symlink(target, temporary->s) == 0)
             return 0;
-        if (errno != EEXIST)
+        if (!may_try_again(name, tries))
             return errno;
     }
-    return error != 0 ? error : EEXIST;
 }
 
 int temporary_open(struct str name, mode_t mode, struct buf *temporary) {
-    int error = io_make_parents(name);
-    for (int tries = 0; error == 0 && tries < 100; tries++) {
+    for (int tries = 0;; tries++) {
         find_name(name, temporary);
         int fd =
             open(temporary->s, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode | 0600);
-        if (fd >= 0 || errno != EEXIST)
+        if (fd >= 0 || !may_try_again(name, tries))
             return fd;
     }
-    errno = error != 0 ? error : EEXIST;
-    return -1;
 }

@@ -305,7 +305,7 @@ static void end_looking(struct load *l) {
         qsort(l->items.v, l->items.n, sizeof *l->items.v, by_name);
     for (size_t i = 1; i < l->items.n; i++)
         check_alone(l, &l->items.v[i - 1], &l->items.v[i]);
-    if (!l->outcome.stopping && !weigh_count(l)) {
+    if (!l->outcome.stopping && !weigh_many(l)) {
         make_directories(l);
         l->state = CARRYING;
     }

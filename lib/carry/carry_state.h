@@ -174,8 +174,9 @@ bool directories_mark(struct load *l); /* when all is in them */
  * or WEIGHING, until send_weighed or fetch_weighed is called or it is stopping, or goes on. path:
  * FETCH: of what is large there. */
 void weigh(struct load *l, struct str path);
-/* FETCH: the same, when it is known what there is; false: it is carried here so far. */
-bool weigh_count(struct load *l);
+/* When it is known what there is: many small files are given back, to go as a stream; false: they
+ * are not many. */
+bool weigh_many(struct load *l);
 bool weigh_go(struct load *l);   /* a turn */
 void weigh_drop(struct load *l); /* if it is being weighed */
 

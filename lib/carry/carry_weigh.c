@@ -107,7 +107,7 @@ static bool is_many_small(const struct load *l) {
     return files >= MANY && bytes / files < SMALL;
 }
 
-bool weigh_count(struct load *l) {
+bool weigh_many(struct load *l) {
     if (!is_many_small(l))
         return false;
     l->outcome.stopping = true;
@@ -125,7 +125,7 @@ static void choose(struct load *l, const char *packed) {
         return;
     if (packed != NULL)
         give_back(l, packed);
-    else if (weigh_count(l))
+    else if (weigh_many(l))
         return;
     else if (is_much(l))
         give_back(l, NULL);
@@ -312,7 +312,7 @@ void weigh(struct load *l, struct str path) {
     if (l->errand->much)
         return;
     if (l->bytes < CARRY_WEIGHED || !k->events.packs || *pace_of(l) >= FAST) {
-        if (!weigh_count(l) && is_much(l))
+        if (!weigh_many(l) && is_much(l))
             give_back(l, NULL);
         return;
     }

@@ -106,3 +106,16 @@ copy() {
     wait_until 20 nothing_there
     wait_until 30 all_have_ended
 }
+
+@test "while much is sent over it, other steps there have their turn" {
+    head -c 24000000 /dev/urandom >noise
+    cat >foray.yaml <<'Y'
+hosts: {one: {hosts: node1, slots: 2, cache: 0}}
+steps:
+  much: {on: one, in: noise, run: "true"}
+  later: {run: "sleep 1"}
+  little: {on: one, needs: later, run: "echo little"}
+Y
+    run -0 "$FORAY"
+    [[ $output == *'] little on '*'] much on '* ]]
+}

@@ -46,6 +46,9 @@ struct connection {
     struct watch socket; /* fd -1: none */
     struct timer deadline, keepalive, kick;
     VEC(struct member *) members; /* NULL: has left; tidied after a round */
+    uint64_t round;
+    const struct member *put_off; /* could send nothing of what it had in this round, and is the
+                                     first one in the next; NULL: nobody */
     const struct member *opener;
     bool pumping;
     bool served; /* it runs something for us */
@@ -237,8 +240,15 @@ static void flush(struct connection *c) {
         c->socket.events = 0;
 }
 
-bool connection_is_full(const struct connection *c) {
-    return c->out.n - c->out_at > FULL;
+bool connection_is_full(struct connection *c, const struct member *m) {
+    bool full = c->out.n - c->out_at > FULL;
+    if (full && c->put_off == NULL && m->sent_in != c->round)
+        c->put_off = m;
+    return full;
+}
+
+void connection_sent(const struct connection *c, struct member *m) {
+    m->sent_in = c->round;
 }
 
 /* --- making it --- */
@@ -644,6 +654,8 @@ void connection_join(struct connection *c, struct member *m) {
 void connection_leave(struct connection *c, struct member *m) {
     if (m->index == 0)
         return;
+    if (c->put_off == m)
+        c->put_off = NULL;
     c->members.v[m->index - 1] = NULL;
     m->index = 0;
     if (c->opener == m)
@@ -688,9 +700,14 @@ static bool round_of_all(struct connection *c) {
         shake_hands(c);
     if (c->state == LOGGING_IN)
         log_in(c);
-    for (size_t i = 0; i < c->members.n && c->state == READY; i++)
-        if (c->members.v[i] != NULL && c->members.v[i]->advance(c->members.v[i]->arg))
+    size_t n = c->members.n, first = c->put_off != NULL ? c->put_off->index - 1 : 0;
+    c->put_off = NULL;
+    c->round++;
+    for (size_t i = 0; i < n && c->state == READY; i++) {
+        struct member *m = c->members.v[(first + i) % n];
+        if (m != NULL && m->advance(m->arg))
             moved = true;
+    }
     flush(c);
     return (moved || c->received != before) && c->state != DEAD;
 }

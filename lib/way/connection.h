@@ -35,7 +35,8 @@ bool connection_is_ready(const struct connection *c);
 struct member {
     bool (*advance)(void *arg);
     void *arg;
-    size_t index; /* the connection's: its place + 1; 0: not there */
+    size_t index;     /* the connection's: its place + 1; 0: not there */
+    uint64_t sent_in; /* likewise: the last round in which it sent something */
 };
 
 void connection_join(struct connection *c, struct member *m);
@@ -47,8 +48,10 @@ void connection_kick(struct connection *c);                    /* some member ha
 bool connection_may_open(struct connection *c, const struct member *m);
 void connection_opened(struct connection *c, const struct member *m);
 
-bool connection_is_full(
-    const struct connection *c); /* much is waiting to be sent: write no more for now */
+/* Much is waiting to be sent: write no more for now. Of those who are told so, and have sent
+ * nothing in this round, the first one has the first turn in the next. */
+bool connection_is_full(struct connection *c, const struct member *m);
+void connection_sent(const struct connection *c, struct member *m); /* some of what it has */
 /* Gives the connection up, because a libssh2 call has just failed: `lost` follows, not from within.
  */
 void connection_fail(struct connection *c, const char *what);

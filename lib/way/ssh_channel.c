@@ -123,10 +123,12 @@ static void leave(struct channel *base) {
 
 static size_t write_some(struct channel *base, const void *bytes, size_t n) {
     struct ssh_channel *c = (struct ssh_channel *)base;
-    if (n == 0 || connection_is_full(c->connection))
+    if (n == 0 || connection_is_full(c->connection, &c->member))
         return 0;
     /* EAGAIN: the channel's window is full; errors show when reading. */
     ssize_t taken = libssh2_channel_write(c->channel, bytes, n);
+    if (taken > 0)
+        connection_sent(c->connection, &c->member);
     return taken > 0 ? (size_t)taken : 0;
 }
 

@@ -85,6 +85,8 @@ static void put_end(struct sending *send, struct buf *out) {
         return;
     if (send->sum != NULL) {
         stage_sum_say(send->sum, &said);
+        memset(send->end.s + send->end_sum, ' ',
+               SUM_ROOM); /* it was that of nothing, for its length */
         memcpy(send->end.s + send->end_sum, said.s, said.n);
         buf_free(&said);
     }

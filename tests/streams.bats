@@ -150,12 +150,16 @@ Y
 
 slow_tar='echo "$PWD" >~/began; perl -e "\$SIG{PIPE} = q(DEFAULT); while (sysread STDIN, \$b, 16384) {syswrite STDOUT, \$b; select undef, undef, undef, 0.2}" | /bin/tar "$@"'
 
-@test "nothing of them is left there when foray is killed in the midst of it" {
+in_the_midst() { # of sending it: foray is $pid
     tar_does "$slow_tar"
     "$FORAY" copy tree node1: >/dev/null 2>&1 3>&- &
     pid=$!
     wait_until 30 test -s "$home/began"
     ! nothing_is_left || false
+}
+
+@test "nothing of them is left there when foray is killed in the midst of it" {
+    in_the_midst
     kill -KILL $pid
     wait $pid || true
     wait_until 30 nothing_is_left
@@ -163,11 +167,7 @@ slow_tar='echo "$PWD" >~/began; perl -e "\$SIG{PIPE} = q(DEFAULT); while (sysrea
 }
 
 @test "nothing of them is left there when the host hears nothing more" {
-    tar_does "$slow_tar"
-    "$FORAY" copy tree node1: >/dev/null 2>&1 3>&- &
-    pid=$!
-    wait_until 30 test -s "$home/began"
-    ! nothing_is_left || false
+    in_the_midst
     "$fleet" fault node1 hung 3>&-
     kill -KILL $pid
     wait $pid || true

@@ -8,28 +8,6 @@ static uint32_t times_x(uint32_t sum) {
     return sum << 1 ^ (sum >> 31 != 0 ? POLYNOMIAL : 0);
 }
 
-/* Table k tells what a byte becomes k bytes further on: eight bytes are taken at once. */
-struct cksum *cksum_new(void) {
-    struct cksum *c = mem_zalloc(sizeof *c);
-    for (uint32_t i = 0; i < 256; i++) {
-        uint32_t sum = i << 24;
-        for (int bit = 0; bit < 8; bit++)
-            sum = times_x(sum);
-        c->tables[0][i] = sum;
-    }
-    for (int k = 1; k < 8; k++)
-        for (uint32_t i = 0; i < 256; i++) {
-            uint32_t before = c->tables[k - 1][i];
-            c->tables[k][i] = before << 8 ^ c->tables[0][before >> 24];
-        }
-    return c;
-}
-
-void cksum_reset(struct cksum *c) {
-    c->sum = 0;
-    c->size = 0;
-}
-
 static uint32_t add_byte(const struct cksum *c, uint32_t sum, unsigned char byte) {
     return sum << 8 ^ c->tables[0][sum >> 24 ^ byte];
 }
@@ -64,8 +42,14 @@ static uint32_t power_of_x(unsigned n) {
 }
 
 /* What the halves of a block are multiplied with to be so many bits further on. */
-static __m128i factors(unsigned bits) {
-    return _mm_set_epi64x(power_of_x(bits + 64), power_of_x(bits));
+static void set_factors(uint32_t factors[2], unsigned bits) {
+    factors[0] = power_of_x(bits);
+    factors[1] = power_of_x(bits + 64);
+}
+
+static void prepare(struct cksum *c) {
+    set_factors(c->far, LANES * BLOCK * 8);
+    set_factors(c->near, BLOCK * 8);
 }
 
 #define WIDE __attribute__((target("pclmul,ssse3")))
@@ -87,7 +71,8 @@ WIDE static inline __m128i fold(__m128i block, __m128i by, __m128i next) {
 /* Whole blocks; n: bytes, at least FOLD_LEAST. */
 WIDE static uint32_t add_blocks(const struct cksum *c, uint32_t sum, const unsigned char *p,
                                 size_t n) {
-    const __m128i far = factors(LANES * BLOCK * 8), near = factors(BLOCK * 8);
+    const __m128i far = _mm_set_epi64x(c->far[1], c->far[0]);
+    const __m128i near = _mm_set_epi64x(c->near[1], c->near[0]);
     const unsigned char *end = p + n;
     unsigned char rest[BLOCK];
     __m128i lanes[LANES];
@@ -115,11 +100,38 @@ static uint32_t add_many(const struct cksum *c, uint32_t sum, const unsigned cha
 
 #else
 
+static void prepare(struct cksum *c) {
+    (void)c;
+}
+
 static uint32_t add_many(const struct cksum *c, uint32_t sum, const unsigned char *p, size_t n) {
     return add_bytes(c, sum, p, n);
 }
 
 #endif
+
+/* Table k tells what a byte becomes k bytes further on: eight bytes are taken at once. */
+struct cksum *cksum_new(void) {
+    struct cksum *c = mem_zalloc(sizeof *c);
+    for (uint32_t i = 0; i < 256; i++) {
+        uint32_t sum = i << 24;
+        for (int bit = 0; bit < 8; bit++)
+            sum = times_x(sum);
+        c->tables[0][i] = sum;
+    }
+    for (int k = 1; k < 8; k++)
+        for (uint32_t i = 0; i < 256; i++) {
+            uint32_t before = c->tables[k - 1][i];
+            c->tables[k][i] = before << 8 ^ c->tables[0][before >> 24];
+        }
+    prepare(c);
+    return c;
+}
+
+void cksum_reset(struct cksum *c) {
+    c->sum = 0;
+    c->size = 0;
+}
 
 void cksum_add(struct cksum *c, struct str bytes) {
     c->sum = add_many(c, c->sum, (const unsigned char *)bytes.s, bytes.n);

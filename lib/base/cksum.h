@@ -9,6 +9,7 @@
 
 struct cksum {
     uint32_t tables[8][256];
+    uint32_t far[2], near[2]; /* what moves a block further on; not everywhere */
     uint32_t sum;
     uint64_t size; /* bytes so far */
 };

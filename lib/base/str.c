@@ -31,6 +31,11 @@ bool str_ends(struct str a, struct str suffix) {
     return a.n >= suffix.n && str_eq((struct str){a.s + (a.n - suffix.n), suffix.n}, suffix);
 }
 
+struct str str_directory(struct str name) {
+    const char *slash = bytes_last(name.s, '/', name.n);
+    return (struct str){name.s, slash != NULL ? (size_t)(slash - name.s) + 1 : 0};
+}
+
 bool str_component(struct str name, size_t *at, struct str *part) {
     if (*at >= name.n)
         return false;

@@ -23,6 +23,7 @@ bool str_ends(struct str a, struct str suffix);
 
 /* The last c among n bytes, NULL if there is none (memrchr, which not every system has). */
 char *bytes_last(const char *s, char c, size_t n);
+struct str str_directory(struct str name); /* up to its last slash, with that */
 /* The next of the parts of a name between its slashes; some may be empty. *at: where it begins, at
  * first 0; moved on. false: there is no more. */
 bool str_component(struct str name, size_t *at, struct str *part);

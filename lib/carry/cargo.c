@@ -45,6 +45,26 @@ void cargo_join(struct str dir, struct str name, struct buf *out) {
     buf_str(out, name);
 }
 
+void cargo_path(struct str where, struct str name, struct buf *path) {
+    if (name.n == 0 || name.s[0] != '/') {
+        buf_str(path, where);
+        if (where.n != 0 && where.s[where.n - 1] != '/')
+            buf_putc(path, '/');
+    }
+    buf_str(path, name);
+}
+
+void cargo_leave(struct str where, char letter, struct str name, str_list *words) {
+    struct buf path = {0}, word = {0};
+    cargo_path(where, name, &path);
+    buf_putc(&word, letter);
+    if (path.n == 0 || path.s[0] != '/')
+        buf_puts(&word, "./");
+    buf_str(&word, buf_view(&path));
+    buf_free(&path);
+    str_list_take(words, &word);
+}
+
 static struct str base_of(struct str name) {
     while (name.n > 1 && name.s[name.n - 1] == '/')
         name.n--;

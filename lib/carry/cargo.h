@@ -71,6 +71,10 @@ bool cargo_expand(const struct cargo *c, cargo_list *list, struct buf *why);
 void cargo_place(const struct cargo *c, struct str from, struct buf *to);
 /* dir + "/" + name. */
 void cargo_join(struct str dir, struct str name, struct buf *out);
+/* Appends the full name of one that starts in `where`. */
+void cargo_path(struct str where, struct str name, struct buf *path);
+/* Adds where temporary files may be left there, as slot_leave has it: the letter, and that name. */
+void cargo_leave(struct str where, char letter, struct str name, str_list *words);
 /* Whether a name that another machine gives is one of an entry of a directory, and nothing else. */
 bool cargo_is_plain(struct str name);
 /* The next component of a pattern: its length; wild: it has to be looked for. */

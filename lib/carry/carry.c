@@ -83,14 +83,8 @@ void carry_ignore(void *arg, const struct sftp_answer *answer) {
 /* --- loads --- */
 
 void load_path(const struct load *l, struct str name, struct buf *path) {
-    struct str where = l->errand->where;
     buf_clear(path);
-    if (name.n == 0 || name.s[0] != '/') {
-        buf_str(path, where);
-        if (where.n != 0 && where.s[where.n - 1] != '/')
-            buf_putc(path, '/');
-    }
-    buf_str(path, name);
+    cargo_path(l->errand->where, name, path);
 }
 
 static void free_load(struct load *l) {

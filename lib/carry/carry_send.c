@@ -67,18 +67,6 @@ static bool is_below(struct str name, struct str dir) {
     return dir.n != 0 && name.n > dir.n && str_starts(name, dir) && name.s[dir.n] == '/';
 }
 
-/* A letter (f: in that directory, t: anywhere below it) and a full name. */
-static void add_place(struct load *l, char kind, struct str name, str_list *words) {
-    struct buf path = {0}, word = {0};
-    load_path(l, name, &path);
-    buf_putc(&word, kind);
-    if (path.s[0] != '/')
-        buf_puts(&word, "./");
-    buf_str(&word, buf_view(&path));
-    buf_free(&path);
-    str_list_take(words, &word);
-}
-
 /* Where they will be: what is in a tree stands behind it, and what goes into one directory most
  * often together. */
 static void tell_places(struct load *l) {
@@ -90,14 +78,13 @@ static void tell_places(struct load *l) {
     str_list_add(&words, str_of(family));
     for (size_t i = 0; i < l->items.n; i++) {
         const struct cargo_item *item = &l->items.v[i];
-        const char *slash = bytes_last(item->to.s, '/', item->to.n);
-        struct str parent = {item->to.s, slash != NULL ? (size_t)(slash - item->to.s) + 1 : 0};
+        struct str parent = str_directory(item->to);
         if (!has_own_place(l, item->to) || is_below(item->to, tree))
             continue;
         if (item->kind == CARGO_DIRECTORY)
-            add_place(l, 't', tree = item->to, &words);
+            cargo_leave(l->errand->where, 't', tree = item->to, &words);
         else if (last.s == NULL || !str_eq(parent, last))
-            add_place(l, 'f', last = parent, &words);
+            cargo_leave(l->errand->where, 'f', last = parent, &words);
     }
     if (words.n > 1)
         l->errand->leaves(l->errand->arg, &words);
@@ -394,9 +381,7 @@ static void seed_renamed(void *arg, const struct sftp_answer *answer) {
 
 static void take_seed(struct parcel *p) {
     struct buf path = {0};
-    const char *slash = bytes_last(p->path.s, '/', p->path.n);
-    if (slash != NULL)
-        buf_add(&path, p->path.s, (size_t)(slash - p->path.s) + 1);
+    buf_str(&path, str_directory(buf_view(&p->path)));
     buf_str(&path, p->load->items.v[p->item].seed);
     p->state = BEGUN;
     p->busy++;

@@ -119,17 +119,20 @@ static bool is_much(const struct load *l) {
     return l->bytes >= CARRY_MUCH && l->carrier->events.bulk;
 }
 
-/* packed: why it is to be; NULL: it is not. */
+/* packed: why it is to be; NULL: it is not. false: it is carried here. */
+static bool goes_otherwise(struct load *l, const char *packed) {
+    if (packed == NULL && weigh_many(l))
+        return true;
+    if (packed == NULL && !is_much(l))
+        return false;
+    give_back(l, packed);
+    return true;
+}
+
 static void choose(struct load *l, const char *packed) {
-    if (l->outcome.stopping)
+    if (l->outcome.stopping || goes_otherwise(l, packed))
         return;
-    if (packed != NULL)
-        give_back(l, packed);
-    else if (weigh_many(l))
-        return;
-    else if (is_much(l))
-        give_back(l, NULL);
-    else if (sends(l))
+    if (sends(l))
         send_weighed(l);
     else
         fetch_weighed(l);
@@ -312,8 +315,7 @@ void weigh(struct load *l, struct str path) {
     if (l->errand->much)
         return;
     if (l->bytes < CARRY_WEIGHED || !k->events.packs || *pace_of(l) >= FAST) {
-        if (!weigh_many(l) && is_much(l))
-            give_back(l, NULL);
+        goes_otherwise(l, NULL);
         return;
     }
     struct weighing *w = mem_zalloc(sizeof *w);

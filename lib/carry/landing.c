@@ -101,20 +101,13 @@ static int sync_file(struct landed *f) {
     return error;
 }
 
-#ifdef HAVE_SYNCFS
-static struct str directory_of(struct str name) {
-    const char *slash = bytes_last(name.s, '/', name.n);
-    return (struct str){name.s, slash != NULL ? (size_t)(slash - name.s) + 1 : 0};
-}
-#endif
-
 static int sync_all(struct landing *l) {
 #ifdef HAVE_SYNCFS
     dev_t done = 0;
     struct str last = {0}; /* a directory whose file system was synced */
     for (size_t i = 0; i < l->files.n; i++) {
         struct stat st;
-        struct str dir = directory_of(buf_view(&l->files.v[i].temporary));
+        struct str dir = str_directory(buf_view(&l->files.v[i].temporary));
         if (last.s != NULL && str_eq(dir, last))
             continue;
         if (lstat(l->files.v[i].temporary.s, &st) != 0)

@@ -250,7 +250,7 @@ void stage_words_end(struct words *w) {
 }
 
 void stage_words_add(struct words *w, struct str prefix, struct str name) {
-    if (w->begun != SIZE_MAX && w->script->n - w->begun > WORDS)
+    if (w->begun != SIZE_MAX && w->script->n - w->begun > (w->most != 0 ? w->most : WORDS))
         stage_words_end(w);
     if (w->begun == SIZE_MAX) {
         w->begun = w->script->n;

@@ -74,7 +74,7 @@ static void write_script(const struct leg *leg, struct buf *script) {
         buf_free(&root);
         return;
     }
-    struct words w = {script, "tar $q -chf -", "\n", SIZE_MAX};
+    struct words w = {script, "tar $q -chf -", "\n", SIZE_MAX, 0};
     for (size_t i = 0; i < leg->items.n; i++)
         stage_words_add(&w, STR("./"), leg->items.v[i]);
     stage_words_end(&w);
@@ -124,7 +124,7 @@ static void fetch_leg(struct stage *s) {
     f->sum = s->errand->prove_all ? stage_sum_new() : NULL;
     f->summed.n = 0;
     write_script(leg, &script);
-    slot_widen(s->slot, true);
+    slot_widen(s->slot);
     stage_run(s, &script);
 }
 
@@ -213,8 +213,6 @@ bool stage_fetch_next(struct stage *s) {
 }
 
 void stage_fetch_ended(struct stage *s, int status) {
-    if (s->slot != NULL)
-        slot_widen(s->slot, false);
     bool no_tar = status == STAGE_NO_TAR && !s->fetch->proving;
     s->errand->no_tar = no_tar;
     if (status != 0)

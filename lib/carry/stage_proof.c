@@ -9,7 +9,6 @@
 
 struct stage_sum {
     struct cksum *file, *said;
-    size_t n;
 };
 
 struct stage_sum *stage_sum_new(void) {
@@ -64,11 +63,6 @@ void stage_sum_file(struct stage_sum *sum, struct str name) {
     cksum_add(sum->said, buf_view(&line));
     buf_free(&line);
     cksum_reset(sum->file);
-    sum->n++;
-}
-
-bool stage_sum_is_empty(const struct stage_sum *sum) {
-    return sum == NULL || sum->n == 0;
 }
 
 void stage_sum_say(const struct stage_sum *sum, struct buf *out) {
@@ -77,7 +71,7 @@ void stage_sum_say(const struct stage_sum *sum, struct buf *out) {
 
 void stage_sum_begin_script(struct words *w, struct buf *script) {
     buf_puts(script, "{\n:\n");
-    *w = (struct words){script, "cksum --", "\n", SIZE_MAX};
+    *w = (struct words){script, "cksum --", "\n", SIZE_MAX, 0};
 }
 
 void stage_sum_ask(struct words *w, struct str name) {

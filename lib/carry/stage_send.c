@@ -42,19 +42,25 @@ void stage_send_free(struct sending *send) {
 
 /* --- the stream --- */
 
-static void put_header(struct sending *send, const struct planned *p, struct buf *out) {
-    struct buf name = {0};
+static void put_header(const struct sending *send, struct str name, struct tar_entry e,
+                       struct buf *out) {
+    struct buf full = {0};
     if (send->hut.n != 0)
-        buf_puts(&name, "f/");
-    buf_str(&name, p->name);
-    tar_add_header(
-        out, &(struct tar_entry){.kind = p->item->kind == CARGO_LINK ? TAR_SYMLINK : TAR_FILE,
-                                 .name = buf_view(&name),
-                                 .link = p->link,
-                                 .mode = p->marks.mode | (send->hut.n != 0 ? 0 : 0200),
-                                 .modified = p->item->preserve ? p->marks.modified : send->now,
-                                 .size = p->size});
-    buf_free(&name);
+        buf_puts(&full, "f/");
+    buf_str(&full, name);
+    e.name = buf_view(&full);
+    tar_add_header(out, &e);
+    buf_free(&full);
+}
+
+static void put_file(const struct sending *send, const struct planned *p, struct buf *out) {
+    put_header(send, p->name,
+               (struct tar_entry){.kind = p->item->kind == CARGO_LINK ? TAR_SYMLINK : TAR_FILE,
+                                  .link = p->link,
+                                  .mode = p->marks.mode | (send->hut.n != 0 ? 0 : 0200),
+                                  .modified = p->item->preserve ? p->marks.modified : send->now,
+                                  .size = p->size},
+               out);
 }
 
 static void pad(struct buf *out, uint64_t size) {
@@ -63,16 +69,12 @@ static void pad(struct buf *out, uint64_t size) {
 }
 
 static void put_directory(const struct sending *send, const struct directory *d, struct buf *out) {
-    struct buf name = {0};
-    if (send->hut.n != 0)
-        buf_puts(&name, "f/");
-    buf_str(&name, d->name);
-    tar_add_header(out, &(struct tar_entry){.kind = TAR_DIRECTORY,
-                                            .name = buf_view(&name),
-                                            .mode = d->sent->marks.mode | 0700,
-                                            .modified = d->sent->preserve ? d->sent->marks.modified
-                                                                          : send->now});
-    buf_free(&name);
+    put_header(
+        send, d->name,
+        (struct tar_entry){.kind = TAR_DIRECTORY,
+                           .mode = d->sent->marks.mode | 0700,
+                           .modified = d->sent->preserve ? d->sent->marks.modified : send->now},
+        out);
 }
 
 static bool goes(const struct directory *d) {
@@ -109,7 +111,7 @@ static uint64_t length_of_stream(struct sending *send, const struct part *part) 
     }
     for (size_t i = 0; i < part->files.n; i++) {
         buf_clear(&block);
-        put_header(send, &part->files.v[i], &block);
+        put_file(send, &part->files.v[i], &block);
         n += block.n + part->files.v[i].size + tar_padding(part->files.v[i].size);
     }
     buf_clear(&block);
@@ -161,7 +163,7 @@ static bool next_entry(struct stage *s, const struct part *part) {
     }
     if (send->file < part->files.n) {
         const struct planned *p = &part->files.v[send->file++];
-        put_header(send, p, &send->block);
+        put_file(send, p, &send->block);
         return p->item->kind == CARGO_LINK || open_file(s, p);
     }
     if (send->ending)
@@ -214,33 +216,26 @@ static size_t read_stream(void *context, char *bytes, size_t n) {
 
 /* --- turns --- */
 
-/* Where somebody may look on it becomes whole in a hut. Who takes it away if this side is gone is
- * told. */
+/* Where somebody may look on it becomes whole in a hut. */
 static void choose_hut(struct stage *s, const struct leg *leg) {
-    struct sending *send = s->send;
-    const struct errand *e = s->errand;
-    buf_clear(&send->hut);
-    if (!e->make_where || leg->base.n != 0)
-        temporary_name(STR(""), &send->hut);
+    buf_clear(&s->send->hut);
+    if (!s->errand->make_where || leg->base.n != 0)
+        temporary_name(STR(""), &s->send->hut);
 }
 
+/* Who takes it away if this side is gone. */
 static void tell_hut(const struct stage *s, const struct leg *leg) {
     const struct errand *e = s->errand;
-    struct buf word = {0};
+    struct buf name = {0};
     str_list words = {0};
     if (e->leaves == NULL || s->send->hut.n == 0)
         return;
-    buf_putc(&word, 'd');
-    if (leg->base.n == 0 || leg->base.s[0] != '/') {
-        buf_puts(&word, e->where.n == 0 || e->where.s[0] != '/' ? "./" : "");
-        buf_str(&word, e->where);
-        buf_putc(&word, '/');
-    }
-    cargo_join(leg->base, buf_view(&s->send->hut), &word);
+    cargo_join(leg->base, buf_view(&s->send->hut), &name);
     str_list_add(&words, STR("-")); /* no family */
-    str_list_take(&words, &word);
+    cargo_leave(e->where, 'd', buf_view(&name), &words);
     e->leaves(e->arg, &words);
     str_list_free(&words);
+    buf_free(&name);
 }
 
 static bool send_leg(struct stage *s) {

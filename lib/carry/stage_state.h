@@ -70,6 +70,7 @@ struct words {
     struct buf *script;
     const char *command, *end;
     size_t begun; /* where the last one begins; SIZE_MAX: none is open */
+    size_t most;  /* bytes of names that one is given; 0: the usual number */
 };
 void stage_words_add(struct words *w, struct str prefix, struct str name);
 void stage_words_end(struct words *w);
@@ -85,8 +86,7 @@ struct stage_sum *stage_sum_new(void);
 void stage_sum_free(struct stage_sum *sum);
 void stage_sum_add(struct stage_sum *sum, struct str bytes); /* of a file */
 void stage_sum_add_zeros(struct stage_sum *sum, uint64_t n);
-void stage_sum_file(struct stage_sum *sum, struct str name); /* that was all of it */
-bool stage_sum_is_empty(const struct stage_sum *sum);
+void stage_sum_file(struct stage_sum *sum, struct str name);      /* that was all of it */
 void stage_sum_say(const struct stage_sum *sum, struct buf *out); /* as cksum does there */
 /* The command that says so, without a newline: a beginning, the names in their order, an end. */
 void stage_sum_begin_script(struct words *w, struct buf *script);

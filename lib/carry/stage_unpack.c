@@ -1,9 +1,8 @@
 /* The script that takes a stream: makes directories, has tar write the files, and gives them their
  * names. */
-#include "carry/stage_plan.h"
-
 #include "base/map.h"
 #include "carry/proof.h"
+#include "carry/stage_plan.h"
 #include "carry/temporary.h"
 
 #include <stdlib.h>
@@ -37,7 +36,7 @@ static void make_base(const struct leg *leg, const struct part *part, struct buf
 /* One that is only above something is missed by that if it cannot be made. The mode of others is
  * what the umask there leaves of it; what it takes to put something into them is theirs for now. */
 static void make_directories(const struct part *part, bool sent_too, struct buf *script) {
-    struct words w = {script, "mkdir -p --", NULL, SIZE_MAX};
+    struct words w = {script, "mkdir -p --", NULL, SIZE_MAX, 0};
     uint32_t mask = UINT32_MAX;
     for (size_t i = 0; i < part->directories.n; i++) {
         const struct directory *d = &part->directories.v[i];
@@ -85,7 +84,7 @@ static int by_directory(const void *a, const void *b) {
 /* A directory that nothing stands in the way of is renamed with all that is in it. */
 static void rename_directories(const struct sending *send, const struct part *part,
                                struct buf *script) {
-    struct words w = {script, "r", "\n", SIZE_MAX};
+    struct words w = {script, "r", "\n", SIZE_MAX, RENAMED};
     struct map seen = {0};
     buf_printf(script,
                "r() {\n"
@@ -104,8 +103,6 @@ static void rename_directories(const struct sending *send, const struct part *pa
         if (first.n == 0 || map_get(&seen, first) != NULL)
             continue;
         *map_put(&seen, first) = script;
-        if (w.begun != SIZE_MAX && script->n - w.begun > RENAMED)
-            stage_words_end(&w);
         stage_words_add(&w, STR(""), first);
     }
     stage_words_end(&w);
@@ -129,7 +126,7 @@ static void rename_files(const struct sending *send, const struct part *part, st
         buf_clear(&end);
         stage_word(&end, STR("./"), dir);
         buf_puts(&end, "/\n");
-        struct words w = {script, command.s, end.s, SIZE_MAX};
+        struct words w = {script, command.s, end.s, SIZE_MAX, 0};
         for (; i < part->files.n && str_eq(dir, stage_parent(part->files.v[i].name)); i++)
             stage_words_add(&w, buf_view(&hut), part->files.v[i].name);
         stage_words_end(&w);

@@ -87,10 +87,8 @@ static uint64_t make_number(void) {
 
 /* Not made from the name, which may have all the 255 bytes that a name may have. */
 static void make_name(struct str name, uint64_t number, struct buf *temporary) {
-    const char *slash = bytes_last(name.s, '/', name.n);
-    size_t dir = slash != NULL ? (size_t)(slash - name.s) + 1 : 0;
     buf_clear(temporary);
-    buf_str(temporary, (struct str){name.s, dir});
+    buf_str(temporary, str_directory(name));
     buf_printf(temporary, "%s%0*llx%s", prefix, DIGITS, (unsigned long long)number, suffix);
 }
 

@@ -260,6 +260,7 @@ static void check_ended(struct slot *s) {
     if (s->terminal != NULL && !terminal_end(s->terminal))
         return;
     let_terminal_go(s);
+    channel_widen(s->channel, false);
     s->state = IDLE;
     if (s->refusal.n != 0)
         s->events.unable(s->events.context, s, s->refusal.s);
@@ -635,9 +636,8 @@ void slot_put(struct slot *s, struct str where, struct str script, uint64_t byte
     s->early = EARLY;
 }
 
-void slot_widen(struct slot *s, bool on) {
-    if (s->channel != NULL)
-        channel_widen(s->channel, on);
+void slot_widen(struct slot *s) {
+    channel_widen(s->channel, true);
 }
 
 void slot_feed(struct slot *s) {

@@ -80,8 +80,8 @@ struct slot_source {
 void slot_put(struct slot *s, struct str where, struct str script, uint64_t bytes,
               const struct slot_source *source);
 void slot_feed(struct slot *s);
-/* What runs writes much, all of which is taken as it comes. */
-void slot_widen(struct slot *s, bool on);
+/* What runs next writes much, all of which is taken as it comes. */
+void slot_widen(struct slot *s);
 void slot_signal(struct slot *s, bool at_once); /* TERM, or KILL, to what runs; `ended` follows */
 /* The keeper does not answer: `broken` follows. */
 void slot_give_up(struct slot *s, const char *reason);

@@ -102,7 +102,8 @@ static bool widen_window(struct ssh_channel *c) {
 static void widen(struct channel *base, bool on) {
     struct ssh_channel *c = (struct ssh_channel *)base;
     c->wide = on;
-    connection_kick(c->connection);
+    if (on)
+        connection_kick(c->connection);
 }
 
 static ssize_t read_some(struct channel *base, enum stream stream, void *bytes, size_t n) {

@@ -436,6 +436,18 @@ half_there() { [ -n "$(find "$FORAY_FLEET"/hosts/node1/home/t -size +1M)" ]; }
     rm -r "$home/bin" "$home/.bashrc"
 }
 
+@test "copy: of a file that grows there what it was at first is copied, and checked" {
+    local home=$FORAY_FLEET/hosts/node2/home
+    mkdir -p "$home/bin"
+    echo 'PATH=$HOME/bin:$PATH' >"$home/.bashrc"
+    printf '#!/bin/sh\necho more >>~/t/log\nexec /usr/bin/cksum "$@"\n' >"$home/bin/cksum" && chmod 755 "$home/bin/cksum"
+    echo first >"${t[2]}/log"
+    copies 0 node2:t/log here
+    [ "$(cat here)" = first ]
+    [ "$(head -n 2 "${t[2]}/log")" = $'first\nmore' ]
+    rm -r "$home/bin" "$home/.bashrc"
+}
+
 @test "copy: a signal while what was copied is being proved leaves nothing half-made" {
     local home=$FORAY_FLEET/hosts/node1/home
     mkdir -p "$home/bin"

@@ -38,6 +38,10 @@ struct marks cargo_marks(const struct stat *st) {
                           .modified = (int64_t)st->st_mtime};
 }
 
+bool cargo_is_sparse(const struct stat *st) {
+    return S_ISREG(st->st_mode) && (uint64_t)st->st_blocks * 512 < (uint64_t)st->st_size;
+}
+
 void cargo_join(struct str dir, struct str name, struct buf *out) {
     buf_str(out, dir);
     if (dir.n != 0 && dir.s[dir.n - 1] != '/')
@@ -157,10 +161,12 @@ static bool expand_tree(const struct cargo *c, struct str root, const struct sta
                       : S_ISDIR(st.st_mode) ? CARGO_DIRECTORY
                                             : CARGO_LINK,
                       buf_view(&from), buf_view(&there));
-            list->v[list->n - 1].found = true;
-            list->v[list->n - 1].marks = cargo_marks(&st);
-            list->v[list->n - 1].preserve = c->preserve;
-            list->v[list->n - 1].size = S_ISREG(st.st_mode) ? (uint64_t)st.st_size : 0;
+            struct cargo_item *item = &list->v[list->n - 1];
+            item->found = true;
+            item->marks = cargo_marks(&st);
+            item->preserve = c->preserve;
+            item->size = S_ISREG(st.st_mode) ? (uint64_t)st.st_size : 0;
+            item->sparse = cargo_is_sparse(&st);
         }
         closedir(dir);
     }

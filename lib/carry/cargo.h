@@ -42,6 +42,7 @@ struct cargo_item {
     struct str from, to;
     bool optional;
     bool found;     /* by a pattern, or in a directory */
+    bool sparse;    /* of a sent file that was found: it has holes */
     bool looked_at; /* of a fetched file: it is a regular one; marks and size are known */
     bool preserve;
     struct marks marks;
@@ -64,6 +65,7 @@ void cargo_free(cargo_list *list);
 /* What another machine says of a regular file. */
 void cargo_looked_at(struct cargo_item *item, const struct marks *marks, uint64_t size);
 struct marks cargo_marks(const struct stat *st);
+bool cargo_is_sparse(const struct stat *st);
 /* What a cargo that is here stands for. false, with the reason, if it stands for nothing and may
  * not, or for what cannot be carried. */
 bool cargo_expand(const struct cargo *c, cargo_list *list, struct buf *why);

@@ -118,6 +118,10 @@ static void give_back(struct carrier *k, struct load *l) {
     bool as_stream = l->given == GIVEN_AS_STREAM;
     struct buf packed = l->packed;
     l->packed = (struct buf){0};
+    if (as_stream && e->kind == ERRAND_SEND) {
+        e->items = l->items;
+        l->items = (cargo_list){0};
+    }
     free_load(l);
     if (as_stream)
         e->as_stream(e->arg);

@@ -45,8 +45,10 @@ struct errand {
      * side is gone. */
     void (*leaves)(void *arg, const str_list *words);
     /* NULL, or called instead of `done`: it comes to many small files, and goes faster as a stream
-     * (stage.h). Nothing of it was carried so far. */
+     * (stage.h). Nothing of it was carried so far. SEND: items has what it comes to, then, which is
+     * the taker's. */
     void (*as_stream)(void *arg);
+    cargo_list items;
     bool no_tar;       /* the stage's: there is none there */
     struct load *load; /* the carrier's */
     bool much;         /* the carrier's: it has been told so */

@@ -9,6 +9,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+enum { LOOKED_AT = 1000 }; /* names, before it is asked whether they are many small files */
+
 static bool is_excepted(const struct load *l, struct str name) {
     for (size_t i = 0; i < l->errand->n_except; i++)
         if (str_eq(l->errand->except[i], name))
@@ -311,8 +313,18 @@ static void end_looking(struct load *l) {
     }
 }
 
+/* Of what is much the beginning tells enough: as a stream it comes whatever else there is. */
+static bool begins_with_many(struct load *l) {
+    if (l->sampled || l->items.n < LOOKED_AT)
+        return false;
+    l->sampled = true;
+    return weigh_many(l);
+}
+
 bool look_further(struct load *l) {
     bool moved = false;
+    if (begins_with_many(l))
+        return true;
     while (l->look < l->looks.n && l->looking < LOOKS_MAX && sftp_room(l->carrier->sftp) != 0) {
         struct look *look = l->looks.v[l->look++];
         l->looking++;

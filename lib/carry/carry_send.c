@@ -405,7 +405,7 @@ bool send_begin_parcel(struct load *l) {
     p->start = item->part ? item->start : 0;
     p->size = item->part ? item->size : (uint64_t)st.st_size;
     l->items.v[i].marks = cargo_marks(&st);
-    p->sparse = !item->part && (uint64_t)st.st_blocks * 512 < (uint64_t)st.st_size;
+    p->sparse = !item->part && cargo_is_sparse(&st);
     choose_name(p);
     p->mode = (uint32_t)(st.st_mode & 0777) | (p->temporary.n != 0 ? 0 : 0200);
     if (item->seed.n != 0 && l->errand->prove_all)

@@ -64,7 +64,8 @@ struct load {
     size_t directory, marked;          /* marked: so many of them, from the last one on, are done */
     VEC(struct look *) looks;          /* FETCH: directories to be looked through, from `look` on */
     size_t look, looking;
-    size_t seen; /* names, whether they were wanted or not */
+    size_t seen;  /* names, whether they were wanted or not */
+    bool sampled; /* whether the first of them are many small files */
     VEC(struct parcel *) parcels;
     VEC(struct object *) unproved; /* SEND: were copied, and are of an earlier run */
     VEC(struct held) held;         /* SEND: whole under temporary names, till all of them are */

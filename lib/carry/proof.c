@@ -263,6 +263,14 @@ static void add_name(struct buf *out, struct str name) {
     buf_free(&plain);
 }
 
+/* It is read without a pipe before it, which would take twice as long. */
+static void begin_with_one(const struct copy_there *f, struct buf *out) {
+    buf_puts(out, "s=$(cksum <");
+    add_name(out, f->name);
+    buf_printf(out, ") || exit\ncase $s in *' %llu') echo \"$s\"; exit ;; esac\n",
+               (unsigned long long)f->size);
+}
+
 void proof_script(const struct proof *p, struct buf *out) {
     bool by_length = p->there.n <= BY_LENGTH;
     if (p->sync && p->there.n != 0) {
@@ -270,6 +278,8 @@ void proof_script(const struct proof *p, struct buf *out) {
         add_name(out, p->there.v[0].name);
         buf_puts(out, " 2>/dev/null || sync\n");
     }
+    if (p->there.n == 1)
+        begin_with_one(&p->there.v[0], out);
     buf_puts(out, "{");
     size_t line = 0;
     for (size_t i = 0; i < p->there.n; i++) {

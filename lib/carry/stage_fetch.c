@@ -81,13 +81,13 @@ static void write_script(const struct leg *leg, struct buf *script) {
 }
 
 static void write_proof(const struct fetching *f, const struct leg *leg, struct buf *script) {
-    struct words w;
+    struct asking a;
     buf_puts(script, "command -v cksum >/dev/null || exit 0\n");
     stage_enter(leg, script);
-    stage_sum_begin_script(&w, script);
+    stage_sum_begin_script(&a, f->summed.n, script);
     for (size_t i = 0; i < f->summed.n; i++)
-        stage_sum_ask(&w, f->summed.v[i]);
-    stage_sum_end_script(&w);
+        stage_sum_ask(&a, f->summed.v[i]);
+    stage_sum_end_script(&a);
     buf_putc(script, '\n');
 }
 

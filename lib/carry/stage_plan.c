@@ -13,7 +13,7 @@ bool stage_plan_ask(struct stage *s) {
     struct buf script = {0};
     if (e->as_stream != NULL) /* it may go otherwise: before much is promised */
         stage_want_tar(&script);
-    for (size_t i = 0; i < e->n_cargo; i++) {
+    for (size_t i = 0; i < e->n_cargo && e->items.n == 0; i++) {
         if (!e->cargo[i].or_name)
             continue;
         buf_puts(&script, "if [ -d");
@@ -63,6 +63,12 @@ static void input_trouble(struct stage *s, struct str name, const char *what, co
 
 static bool plan_file(struct stage *s, struct planned *p) {
     struct stat st;
+    if (p->item->found) { /* as it was looked at */
+        p->size = p->item->size;
+        p->marks = p->item->marks;
+        p->sparse = p->item->sparse;
+        return true;
+    }
     if (stat(p->item->from.s, &st) != 0) {
         int error = errno;
         struct buf shown = {0};
@@ -78,7 +84,7 @@ static bool plan_file(struct stage *s, struct planned *p) {
     }
     p->size = p->item->part ? p->item->size : (uint64_t)st.st_size;
     p->marks = cargo_marks(&st);
-    p->sparse = !p->item->part && (uint64_t)st.st_blocks * 512 < (uint64_t)st.st_size;
+    p->sparse = !p->item->part && cargo_is_sparse(&st);
     return true;
 }
 
@@ -97,14 +103,11 @@ static bool plan_link(struct stage *s, struct planned *p) {
 
 /* Where others may look on, what is half made stands where it goes: elsewhere one may not be
  * allowed to write, or it may be another file system. */
-static struct str base_of(const struct stage *s, const struct cargo *c,
-                          const struct cargo_item *root) {
+static struct str base_of(const struct stage *s, const struct cargo_item *root) {
     if (s->errand->make_where && !stage_leaves(root->to))
         return STR("");
     if (root->kind == CARGO_DIRECTORY)
         return root->to;
-    if (c->to.n != 0 && c->to.s[c->to.n - 1] == '/')
-        return c->to;
     struct str parent = stage_parent(root->to);
     return parent.n == 0 && root->to.n != 0 && root->to.s[0] == '/' ? STR("/") : parent;
 }
@@ -154,36 +157,39 @@ static void plan_parents(struct stage *s) {
 
 /* What stands below a directory is `found`, behind it. */
 static void plan_items(struct stage *s) {
-    struct sending *send = s->send;
-    for (size_t k = 0; k < send->expanded.n; k++) {
-        size_t i = send->expanded.v[k].first;
-        size_t end = k + 1 < send->expanded.n ? send->expanded.v[k + 1].first : send->items.n;
-        struct str base = {0};
-        for (; i < end && !s->outcome.stopping; i++) {
-            const struct cargo_item *item = &send->items.v[i];
-            if (!item->found)
-                base = base_of(s, &send->expanded.v[k].cargo, item);
-            plan_item(s, base, item);
-        }
+    const struct sending *send = s->send;
+    struct str base = {0};
+    for (size_t i = 0; i < send->items.n && !s->outcome.stopping; i++) {
+        const struct cargo_item *item = &send->items.v[i];
+        if (!item->found)
+            base = base_of(s, item);
+        plan_item(s, base, item);
     }
 }
 
-void stage_plan_make(struct stage *s) {
-    const struct errand *e = s->errand;
+/* What the cargo stands for: the carrier may know already. */
+static void find_items(struct stage *s) {
+    struct errand *e = s->errand;
     struct sending *send = s->send;
     struct buf why = {0};
     size_t answer = 0;
+    send->items = e->items;
+    e->items = (cargo_list){0};
+    if (send->items.n != 0)
+        return;
     for (size_t i = 0; i < e->n_cargo && !s->outcome.stopping; i++) {
         struct cargo c = e->cargo[i];
         if (c.or_name && !(answer < send->directory.n && send->directory.v[answer]))
             c.to.n--;
         answer += c.or_name;
-        size_t first = send->items.n;
         if (!cargo_expand(&c, &send->items, &why))
             outcome_trouble(&s->outcome, CARRY_FAILED, "%s", why.s);
-        *vec_push(&send->expanded) = (struct expanded){c, first};
     }
     buf_free(&why);
+}
+
+void stage_plan_make(struct stage *s) {
+    find_items(s);
     plan_items(s);
     if (!s->outcome.stopping)
         plan_parents(s);

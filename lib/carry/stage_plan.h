@@ -32,11 +32,6 @@ struct sending {
     enum { PLACE, PLAN, LEGS } state;
     VEC(bool) directory; /* for each cargo whose place is asked for: one stands there */
     cargo_list items;
-    VEC(struct expanded {
-        struct cargo cargo;
-        size_t first; /* of its items */
-    })
-    expanded;
     VEC(struct part) parts; /* for each leg */
     size_t leg;             /* the next one */
     struct buf hut;         /* the directory beside, where files become whole; empty: none */

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { SHARE_LEAST = 1000, READERS_MOST = 4 }; /* files that one cksum is given; so many of these */
+
 struct stage_sum {
     struct cksum *file, *said;
 };
@@ -69,12 +71,28 @@ void stage_sum_say(const struct stage_sum *sum, struct buf *out) {
     say(sum->said, out);
 }
 
-void stage_sum_begin_script(struct words *w, struct buf *script) {
+/* Several read at the same time; what each but the first one says waits in a pipe until all before
+ * it have ended. */
+void stage_sum_begin_script(struct asking *a, size_t names, struct buf *script) {
+    size_t readers = names / SHARE_LEAST;
+    readers = readers < 1 ? 1 : readers < READERS_MOST ? readers : READERS_MOST;
+    *a = (struct asking){.words = {script, "cksum --", "\n", SIZE_MAX, 0},
+                         .share = (names + readers - 1) / readers};
     buf_puts(script, "{\n:\n");
-    *w = (struct words){script, "cksum --", "\n", SIZE_MAX, 0};
 }
 
-void stage_sum_ask(struct words *w, struct str name) {
+static void end_share(struct asking *a) {
+    stage_words_end(&a->words);
+    buf_puts(a->words.script, a->asked <= a->share ? "}" : "} | { cat <&3; cat; }\n} 3<&0");
+}
+
+void stage_sum_ask(struct asking *a, struct str name) {
+    struct words *w = &a->words;
+    if (a->asked != 0 && a->asked % a->share == 0) {
+        end_share(a);
+        buf_puts(w->script, " | { {\n:\n");
+    }
+    a->asked++;
     if (is_plain(name)) {
         stage_words_add(w, STR("./"), name);
         return;
@@ -85,7 +103,7 @@ void stage_sum_ask(struct words *w, struct str name) {
     buf_putc(w->script, '\n');
 }
 
-void stage_sum_end_script(struct words *w) {
-    stage_words_end(w);
-    buf_puts(w->script, "} | cksum");
+void stage_sum_end_script(struct asking *a) {
+    end_share(a);
+    buf_puts(a->words.script, " | cksum");
 }

@@ -28,7 +28,6 @@ void stage_send_free(struct sending *send) {
     }
     vec_free(&send->parts);
     vec_free(&send->directory);
-    vec_free(&send->expanded);
     cargo_free(&send->items);
     buf_free(&send->hut);
     buf_free(&send->end_name);

@@ -88,10 +88,15 @@ void stage_sum_add(struct stage_sum *sum, struct str bytes); /* of a file */
 void stage_sum_add_zeros(struct stage_sum *sum, uint64_t n);
 void stage_sum_file(struct stage_sum *sum, struct str name);      /* that was all of it */
 void stage_sum_say(const struct stage_sum *sum, struct buf *out); /* as cksum does there */
-/* The command that says so, without a newline: a beginning, the names in their order, an end. */
-void stage_sum_begin_script(struct words *w, struct buf *script);
-void stage_sum_ask(struct words *w, struct str name);
-void stage_sum_end_script(struct words *w);
+/* The command that says so, without a newline: a beginning, so many names in their order, an end.
+ */
+struct asking {
+    struct words words;
+    size_t asked, share; /* names; so many for each that reads */
+};
+void stage_sum_begin_script(struct asking *a, size_t names, struct buf *script);
+void stage_sum_ask(struct asking *a, struct str name);
+void stage_sum_end_script(struct asking *a);
 
 /* --- stage_send.c, stage_fetch.c --- */
 

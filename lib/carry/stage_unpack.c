@@ -139,17 +139,17 @@ static void rename_files(const struct sending *send, const struct part *part, st
 /* What stands there now is what was sent. A host without cksum has at least as much of it as tar
  * was given. */
 static void prove(struct sending *send, const struct part *part, struct buf *script) {
-    struct words w;
+    struct asking a;
     if (send->sum == NULL)
         return;
     buf_puts(script, "sync -f . 2>/dev/null || sync\n"
                      "if command -v cksum >/dev/null; then\n"
                      "set -- $(");
-    stage_sum_begin_script(&w, script);
+    stage_sum_begin_script(&a, part->files.n, script);
     for (size_t i = 0; i < part->files.n; i++)
         if (part->files.v[i].item->kind == CARGO_FILE)
-            stage_sum_ask(&w, part->files.v[i].name);
-    stage_sum_end_script(&w);
+            stage_sum_ask(&a, part->files.v[i].name);
+    stage_sum_end_script(&a);
     buf_puts(script, ")\n"
                      "was=\"$1 $2\"\n"
                      "set -- ");

@@ -525,6 +525,7 @@ void remote_free(struct remote *r) {
     loop_timer_clear(r->berth.loop, &r->harder);
     stage_free(r->stage);
     vec_free(&r->cargo);
+    cargo_free(&r->errand.items);
     vec_free(&r->names);
     str_list_free(&r->made);
     buf_free(&r->where);

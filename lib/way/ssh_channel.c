@@ -4,13 +4,21 @@
 #include "way/tty_modes.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* How much the other side may send ahead of being read. Of a shell little, since a slot each may
  * have to keep that much when nobody takes what steps write: at a distance of 100 ms that allows
  * 5 MB/s. More where nothing comes that was not asked for: 160 MB/s. And in one packet: more than
- * 32 KiB no server sends. */
+ * 32 KiB no server sends.
+ *
+ * OpenSSH's server keeps what it has not passed on yet in one piece, which it copies whenever that
+ * grows: of 2 MiB, until they are there, 128 MiB. So to and from one that is near no more goes
+ * ahead than it takes. (Others may say what they have read when half of what they take is full, and
+ * not before: with them that could be never.) */
 enum { WINDOW = 512 * 1024, WIDE_WINDOW = 16 * 1024 * 1024, PACKET = 32 * 1024 };
 enum { WIDENED_BY = 2 * 1024 * 1024 }; /* a channel that was made wide, at least, at once */
+enum { AHEAD = 512 * 1024 };           /* bytes sent there, if it is near, before they are read */
+#define NEAR (4 * MILLISECOND)         /* there and back, with what the first one takes a server */
 
 struct ssh_channel {
     struct channel base;
@@ -19,6 +27,9 @@ struct ssh_channel {
     struct member member;
     bool freed;               /* nobody has it any more; it waits for the other side's end of it */
     LIBSSH2_CHANNEL *channel; /* NULL: being opened */
+    int64_t asked;            /* for it; 0: not yet */
+    bool near;                /* of an OpenSSH server */
+    unsigned long window;     /* there, when everything was read: the most that was seen */
     enum channel_kind kind;
     bool wide;
     unsigned long more;      /* bytes by which its window is being made wider; 0: it is not */
@@ -68,8 +79,9 @@ static enum channel_state state_of(struct channel *base) {
         return c->state;
     LIBSSH2_SESSION *session = connection_session(c->connection);
     if (c->channel == NULL) {
-        c->channel = libssh2_channel_open_ex(
-            session, "session", 7, c->kind == CHANNEL_SFTP ? WIDE_WINDOW : WINDOW, PACKET, NULL, 0);
+        if (c->asked == 0)
+            c->asked = loop_clock();
+        c->channel = libssh2_channel_open_ex(session, "session", 7, WINDOW, PACKET, NULL, 0);
         if (c->channel == NULL) {
             int error = libssh2_session_last_errno(session);
             if (error == LIBSSH2_ERROR_EAGAIN)
@@ -79,6 +91,9 @@ static enum channel_state state_of(struct channel *base) {
             connection_fail(c->connection, "cannot open a channel");
             return settle(c, CHANNEL_OPENING);
         }
+        const char *server = libssh2_session_banner_get(session);
+        c->near =
+            loop_clock() - c->asked < NEAR && server != NULL && strstr(server, "OpenSSH") != NULL;
     }
     int rc = begin(c);
     if (rc == LIBSSH2_ERROR_EAGAIN)
@@ -90,7 +105,7 @@ static enum channel_state state_of(struct channel *base) {
  * wider, and nothing else of the channel may make it so. */
 static bool widen_window(struct ssh_channel *c) {
     unsigned long now = libssh2_channel_window_read_ex(c->channel, NULL, NULL);
-    if (c->more == 0 && c->wide && now + WIDENED_BY <= WIDE_WINDOW)
+    if (c->more == 0 && c->wide && !c->near && now + WIDENED_BY <= WIDE_WINDOW)
         c->more = WIDE_WINDOW - now;
     if (c->more != 0 && libssh2_channel_receive_window_adjust2(c->channel, c->more, 1, NULL) ==
                             LIBSSH2_ERROR_EAGAIN)
@@ -122,8 +137,20 @@ static void leave(struct channel *base) {
     (void)libssh2_channel_wait_eof(c->channel);
 }
 
+/* So many bytes may go now; 0: what is ahead is to be read first. */
+static size_t room_ahead(struct ssh_channel *c) {
+    unsigned long now = libssh2_channel_window_write_ex(c->channel, NULL);
+    if (now > c->window)
+        c->window = now;
+    unsigned long ahead = c->window - now;
+    return !c->near ? SIZE_MAX : ahead < AHEAD ? AHEAD - ahead : 0;
+}
+
 static size_t write_some(struct channel *base, const void *bytes, size_t n) {
     struct ssh_channel *c = (struct ssh_channel *)base;
+    size_t room = room_ahead(c);
+    if (n > room)
+        n = room;
     if (n == 0 || connection_is_full(c->connection, &c->member))
         return 0;
     /* EAGAIN: the channel's window is full; errors show when reading. */
@@ -200,6 +227,7 @@ struct channel *ssh_channel_open(struct connection *c, enum channel_kind kind, s
     struct ssh_channel *channel = mem_zalloc(sizeof *channel);
     *channel = (struct ssh_channel){
         .base = {&table}, .connection = c, .party = party, .kind = kind, .state = CHANNEL_OPENING};
+    channel->wide = kind == CHANNEL_SFTP;
     channel->member = (struct member){.advance = advance, .arg = channel};
     connection_join(c, &channel->member);
     return &channel->base;

@@ -115,7 +115,7 @@ Y
         tar_does '/bin/tar "$@" && echo 7 >f/'$n
         run -3 "$FORAY" copy -q many node1:in/
         [[ $output == *'what was copied is not the same here and there'* ]]
-        [ ! -e "$home/in/many" ]
+        [ -z "$(find "$home/in" -type f)" ]
     done
     nothing_is_left
 }

@@ -14,6 +14,7 @@ struct hosts_options {
     const bool *held;
     const struct watcher *watcher;
     bool no_samples; /* loads are not asked for every now and then */
+    bool carries; /* whatever runs on a host has files to be carried: that is got ready at once */
 };
 
 struct executor *hosts_new(struct loop *loop, const struct executor_events *events,

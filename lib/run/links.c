@@ -71,6 +71,14 @@ static void carrier_holds(void *context, struct str name) {
     h->hosts->events->host_holds(h->hosts->events->context, h->host, name);
 }
 
+static void open_carrier(struct link *link, struct way *way) {
+    link->carrier =
+        carrier_open(link->site->hosts->loop, way, link->site->store,
+                     CARRY_PATIENCE * link->site->target.silence,
+                     &(struct carrier_events){link, carrier_broken, carrier_holds, much,
+                                              may_use_bulk(link, false), may_use_bulk(link, true)});
+}
+
 /* A link has one, as soon as it has something to carry. */
 void link_carry(void *context, struct errand *e) {
     struct link *link = context;
@@ -81,11 +89,7 @@ void link_carry(void *context, struct errand *e) {
         return;
     }
     if (link->carrier == NULL)
-        link->carrier = carrier_open(link->site->hosts->loop, way, link->site->store,
-                                     CARRY_PATIENCE * link->site->target.silence,
-                                     &(struct carrier_events){link, carrier_broken, carrier_holds,
-                                                              much, may_use_bulk(link, false),
-                                                              may_use_bulk(link, true)});
+        open_carrier(link, way);
     carrier_do(link->carrier, e);
 }
 
@@ -285,9 +289,12 @@ static void link_lost(void *context, struct way *w, bool for_good, const char *r
 static void link_ready(void *context, struct way *w) {
     (void)w;
     struct link *link = context;
+    struct site *h = link->site;
     seat_open(link);
-    if (link->site->up)
-        site_grow(link->site);
+    if (h->hosts->options.carries && h->host->launch == NULL && link->max_channels != 1)
+        open_carrier(link, link->way);
+    if (h->up)
+        site_grow(h);
 }
 
 /* It comes and goes with its link. */

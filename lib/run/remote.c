@@ -395,6 +395,10 @@ static void start_in_place(struct remote *r) {
     fail_soon(r);
 }
 
+bool remote_has_files(const struct step *step) {
+    return step->n_in + step->n_out + step->n_patterns + step->n_copies != 0;
+}
+
 struct remote *remote_start(struct job *job, const struct berth *berth,
                             void (*done)(void *arg, struct remote *r), void *arg) {
     struct remote *r = mem_zalloc(sizeof *r);
@@ -405,7 +409,7 @@ struct remote *remote_start(struct job *job, const struct berth *berth,
         return r;
     }
     const struct step *step = job->step;
-    bool files = step->n_in + step->n_out + step->n_patterns + step->n_copies != 0;
+    bool files = remote_has_files(step);
     graph_dir(job->graph, job->step, job->host->name, &r->where);
     if (r->where.n == 0) {
         r->scratch = true;

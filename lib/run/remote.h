@@ -29,6 +29,9 @@ struct berth {
 
 struct remote;
 
+/* Whether something is carried for it. */
+bool remote_has_files(const struct step *step);
+
 /* Begins. done is called once, with end, status and reason set in the job; not after remote_drop.
  */
 struct remote *remote_start(struct job *job, const struct berth *berth,

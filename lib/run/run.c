@@ -4,6 +4,7 @@
 #include "carry/store.h"
 #include "run/hosts.h"
 #include "run/local.h"
+#include "run/remote.h"
 #include "run/solo.h"
 
 #include <stdlib.h>
@@ -520,6 +521,20 @@ size_t run_steps(const struct plan *plan) {
     return n;
 }
 
+/* Of each step that runs on hosts. */
+static bool all_carry(const struct plan *plan) {
+    bool any = false;
+    for (size_t i = 0; i < plan->steps.n; i++) {
+        const struct step *step = plan->steps.v[i];
+        if (step->pool == NULL)
+            continue;
+        if (!remote_has_files(step))
+            return false;
+        any = true;
+    }
+    return any;
+}
+
 struct run *run_new(struct loop *loop, struct graph *graph, struct plan *plan, struct fresh *fresh,
                     const struct run_options *options, const struct run_view *view,
                     const struct watcher *watcher) {
@@ -540,6 +555,7 @@ struct run *run_new(struct loop *loop, struct graph *graph, struct plan *plan, s
                          &(struct hosts_options){.config = options->ssh_config,
                                                  .keep_scratch = options->keep_scratch,
                                                  .watcher = watcher,
+                                                 .carries = all_carry(plan),
                                                  .held = &r->held});
     r->solo = solo_new(loop, &r->events, watcher, options->keep_scratch, &r->held);
     r->sched = sched_new(&(struct sched_config){

@@ -124,7 +124,7 @@ static void seat_refused(void *context, struct slot *slot) {
     struct seat *seat = context;
     struct link *link = seat->link;
     seat_bury(seat);
-    link_learn_channels(link, link->seats.n + (link->carrier != NULL));
+    link_learn_channels(link, link->seats.n + (link->carrier != NULL && link->seats.n != 0));
     if (link->max_channels == 0)
         way_drop(link->way, "it allows no session on its connections (MaxSessions 0?)");
     else

@@ -22,7 +22,7 @@ setup() {
     cp "$BATS_FILE_TMPDIR/text" .
     head -c 4500000 /dev/urandom >noise
 }
-teardown() { rm -f "$there"/{text,noise,several}* 2>/dev/null || true; }
+teardown() { rm -rf "$there"/{text,noise,several,small}* 2>/dev/null || true; }
 
 narrow() { # OPTION OF SSH...: a way of 3 MB a second
     {
@@ -59,6 +59,25 @@ copy() {
     [[ $output == *"which compresses"* ]]
     diff -r several "$there/several"
     [ "$(went)" -lt $(($(stat -c %s text) / 2)) ]
+}
+
+@test "many small ones go as one stream, which is compressed where there is gzip" {
+    mkdir small
+    (cd small && split -a 3 -n 600 ../text)
+    copy small node1:
+    [[ $output == *"host node1 is sent many small files compressed: it is slow ("*" MB/s), and of "*" KiB of this "*" are left"* ]]
+    diff -r small "$there/small"
+    [ "$(went)" -lt $(($(stat -c %s text) / 2)) ]
+    echo "{hosts: {one: node1}, steps: {t: {on: one, verify: true, in: [$(printf '%s,' small/*)], out: sum, run: 'cat small/* | cksum >sum'}}}" >foray.yaml
+    run -0 "$FORAY" -v
+    [[ $output == *"sent many small files compressed"* ]]
+    [ "$(cat sum)" = "$(cksum <text)" ]
+    needs_root
+    "$fleet" fault node1 lacks=gzip 3>&-
+    rm -r "$there/small"
+    copy small node1:
+    "$fleet" heal node1 3>&-
+    diff -r small "$there/small"
 }
 
 @test "what does not compress is not compressed" {

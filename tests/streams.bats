@@ -120,6 +120,17 @@ Y
     nothing_is_left
 }
 
+@test "a host without perl takes a stream, too" {
+    "$fleet" fault node1 lacks=perl 3>&-
+    run -0 "$FORAY" copy tree node1:
+    diff -r --no-dereference tree "$home/tree"
+    [ "$(tars -x)" = 1 ]
+    tar_does 'echo "it is Sunday" >&2; exit 2'
+    run -3 "$FORAY" copy tree node1:tree2
+    [[ $output == *'cannot send files there: it is Sunday'* ]]
+    nothing_is_left
+}
+
 @test "a host without tar gets and gives them one by one" {
     "$fleet" fault node1 lacks=tar 3>&-
     rm "$home/path/tar"

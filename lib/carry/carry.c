@@ -123,6 +123,9 @@ static void give_back(struct carrier *k, struct load *l) {
         l->items = (cargo_list){0};
     }
     free_load(l);
+    e->packed = as_stream && packed.n != 0;
+    if (e->packed && k->events.packed != NULL)
+        k->events.packed(k->events.context, packed.s);
     if (as_stream)
         e->as_stream(e->arg);
     else

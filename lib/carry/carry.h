@@ -49,6 +49,7 @@ struct errand {
      * the taker's. */
     void (*as_stream)(void *arg);
     cargo_list items;
+    bool packed;       /* the carrier's: as a stream it is to be made smaller */
     bool no_tar;       /* the stage's: there is none there */
     struct load *load; /* the carrier's */
     bool much;         /* the carrier's: it has been told so */
@@ -71,6 +72,9 @@ struct carrier_events {
      * packed: the reason why it would come sooner by one whose way compresses; NULL: there is none,
      * but it has CARRY_MUCH bytes. */
     void (*much)(void *context, struct errand *e, const char *packed);
+    /* It is given back to go as a stream, and to be made smaller, for that reason. NULL: nobody
+     * wants to know. */
+    void (*packed)(void *context, const char *packed);
     bool bulk, packs; /* there may be another one for that; one that compresses */
 };
 enum {

@@ -74,8 +74,8 @@ struct load {
     bool sync_each; /* few: each is synced by itself */
     uint64_t bytes; /* as far as they are known before */
     struct weighing *weighing;
-    enum { KEPT, GIVEN_FOR_BULK, GIVEN_AS_STREAM } given; /* back, see carry.h */
-    struct buf packed;                                    /* for that reason; empty: none */
+    enum given { KEPT, GIVEN_FOR_BULK, GIVEN_AS_STREAM } given; /* back, see carry.h */
+    struct buf packed;                                          /* for that reason; empty: none */
     struct outcome outcome;
 };
 

@@ -6,6 +6,7 @@
 #include "carry/carry_state.h"
 
 #include "base/mem.h"
+#include "carry/pack.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -15,7 +16,6 @@
 #include <zlib.h>
 
 enum {
-    LEVEL = 6,          /* ssh's */
     PACKET = 32 * 1024, /* what it compresses at once */
     SAMPLE = 256 * 1024,
     SAMPLES = 8, /* places from which it is taken */
@@ -84,13 +84,6 @@ void weigh_drop(struct load *l) {
 
 /* --- the choice --- */
 
-static void give_back(struct load *l, const char *packed) {
-    l->errand->much = l->outcome.stopping = true;
-    l->given = GIVEN_FOR_BULK;
-    if (packed != NULL)
-        buf_puts(&l->packed, packed);
-}
-
 /* What the host would keep goes file by file. */
 static bool is_many_small(const struct load *l) {
     size_t files = 0;
@@ -107,11 +100,17 @@ static bool is_many_small(const struct load *l) {
     return files >= MANY && bytes / files < SMALL;
 }
 
+static void give_back(struct load *l, enum given given, const char *packed) {
+    l->outcome.stopping = true;
+    l->given = given;
+    if (packed != NULL)
+        buf_puts(&l->packed, packed);
+}
+
 bool weigh_many(struct load *l) {
     if (!is_many_small(l))
         return false;
-    l->outcome.stopping = true;
-    l->given = GIVEN_AS_STREAM;
+    give_back(l, GIVEN_AS_STREAM, NULL);
     return true;
 }
 
@@ -121,11 +120,14 @@ static bool is_much(const struct load *l) {
 
 /* packed: why it is to be; NULL: it is not. false: it is carried here. */
 static bool goes_otherwise(struct load *l, const char *packed) {
-    if (packed == NULL && weigh_many(l))
+    if (is_many_small(l)) {
+        give_back(l, GIVEN_AS_STREAM, packed);
         return true;
+    }
     if (packed == NULL && !is_much(l))
         return false;
-    give_back(l, packed);
+    l->errand->much = true;
+    give_back(l, GIVEN_FOR_BULK, packed);
     return true;
 }
 
@@ -143,7 +145,8 @@ static bool is_worth_it(const struct weighing *w) {
         return false;
     double bytes = (double)w->load->bytes, plain = bytes / (double)w->pace;
     double on_way = plain * (double)w->packed / (double)w->sample.n, packing = bytes / w->speed;
-    return ((on_way > packing ? on_way : packing) + LOG_IN) * WORTH < plain;
+    double before = is_many_small(w->load) ? 0 : LOG_IN;
+    return ((on_way > packing ? on_way : packing) + before) * WORTH < plain;
 }
 
 static void end(struct weighing *w) {
@@ -190,7 +193,7 @@ static void pack(void *arg) {
     z_stream z = {0};
     Bytef out[PACKET + PACKET / 8];
     double before = thread_seconds();
-    if (w->sample.n == 0 || deflateInit(&z, LEVEL) != Z_OK)
+    if (w->sample.n == 0 || deflateInit(&z, PACK_LEVEL) != Z_OK)
         return;
     for (size_t at = 0; at < w->sample.n; at += PACKET) {
         z.next_in = (Bytef *)w->sample.s + at;

@@ -8,11 +8,18 @@
 
 /* --- where things go --- */
 
+/* How long what is packed becomes is not known before. */
+static bool asks_for_gzip(const struct stage *s) {
+    return s->errand->packed && slot_has_perl(s->slot);
+}
+
 bool stage_plan_ask(struct stage *s) {
     const struct errand *e = s->errand;
     struct buf script = {0};
     if (e->as_stream != NULL) /* it may go otherwise: before much is promised */
         stage_want_tar(&script);
+    if (asks_for_gzip(s))
+        buf_puts(&script, "if command -v gzip >/dev/null; then printf z; fi\n");
     for (size_t i = 0; i < e->n_cargo && e->items.n == 0; i++) {
         if (!e->cargo[i].or_name)
             continue;
@@ -28,10 +35,14 @@ bool stage_plan_ask(struct stage *s) {
 
 /* A letter for each; a stream is being read. */
 void stage_send_take(struct stage *s, struct str bytes) {
-    if (s->send->state == LEGS)
+    struct sending *send = s->send;
+    if (send->state == LEGS)
         slot_feed(s->slot);
-    for (size_t i = 0; i < bytes.n && s->send->directory.n < s->errand->n_cargo; i++)
-        *vec_push(&s->send->directory) = bytes.s[i] == 'd';
+    for (size_t i = 0; i < bytes.n && send->state == PLAN; i++)
+        if (bytes.s[i] == 'z')
+            send->packs = s->errand->packed;
+        else if (send->directory.n < s->errand->n_cargo)
+            *vec_push(&send->directory) = bytes.s[i] == 'd';
 }
 
 /* --- what goes --- */

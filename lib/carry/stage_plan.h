@@ -3,6 +3,7 @@
 #ifndef FORAY_CARRY_STAGE_PLAN_H
 #define FORAY_CARRY_STAGE_PLAN_H
 
+#include "carry/pack.h"
 #include "carry/stage_state.h"
 
 /* A file or link as it will stand in the stream. */
@@ -42,6 +43,8 @@ struct sending {
     size_t end_sum;           /* where in it SUM_ROOM blanks stand for what cksum is to say */
     /* The stream. */
     size_t made, file; /* the next directory and file */
+    bool packs;        /* what goes is made smaller: there is a gzip there */
+    struct packer *packer;
     struct buf block;
     size_t block_at;
     int fd;

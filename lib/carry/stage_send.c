@@ -33,6 +33,7 @@ void stage_send_free(struct sending *send) {
     buf_free(&send->end_name);
     buf_free(&send->end);
     stage_sum_free(send->sum);
+    packer_free(send->packer);
     buf_free(&send->block);
     if (send->fd >= 0)
         close(send->fd);
@@ -262,8 +263,13 @@ static bool send_leg(struct stage *s) {
     buf_clear(&s->said);
     s->running = true;
     tell_hut(s, leg);
-    slot_put(s->slot, s->errand->where, buf_view(&script), length_of_stream(send, part),
-             &(struct slot_source){s, read_stream});
+    packer_free(send->packer);
+    send->packer = send->packs ? packer_new(read_stream, s) : NULL;
+    struct slot_source source = {s, read_stream};
+    if (send->packs)
+        source = (struct slot_source){send->packer, packer_read};
+    slot_put(s->slot, s->errand->where, buf_view(&script),
+             slot_has_perl(s->slot) ? SLOT_AS_MANY : length_of_stream(send, part), &source);
     buf_free(&script);
     return true;
 }

@@ -207,19 +207,20 @@ static void write_end(struct sending *send, struct part *part) {
  * new, and the user's. */
 static void unpack_files(const struct sending *send, const struct leg *leg, struct buf *script) {
     const char *command = leg->preserve ? "tar -xpof -" : "tar --no-same-permissions -xmof -";
-    const char *hut = send->hut.s, *end = send->end_name.s;
+    const char *hut = send->hut.s, *end = send->end_name.s,
+               *first = send->packs ? "gzip -dc | " : "";
     stage_want_tar(script);
     if (send->hut.n == 0)
-        buf_printf(script, "echo\n%s\n", command);
+        buf_printf(script, "echo\n%s%s\n", first, command);
     else
         buf_printf(script,
                    "mkdir -m 700 %s\n"
                    "trap 'rm -rf %s' EXIT\n"
                    "mkdir %s/f\n"
-                   "(\ncd %s\necho\n%s\n)\n"
+                   "(\ncd %s\necho\n%s%s\n)\n"
                    "[ -e %s/%s ]\n"
                    ". ./%s/%s\n",
-                   hut, hut, hut, hut, command, hut, end, hut, end);
+                   hut, hut, hut, hut, first, command, hut, end, hut, end);
     if (send->hut.n == 0 && send->end_name.n != 0)
         buf_printf(script, "end=$(cat %s)\nrm -f %s\neval \"$end\"\n", end, end);
 }

@@ -71,11 +71,15 @@ static void carrier_holds(void *context, struct str name) {
     h->hosts->events->host_holds(h->hosts->events->context, h->host, name);
 }
 
+static void packed(void *context, const char *why) {
+    site_tell(((struct link *)context)->site, "sent many small files compressed", why);
+}
+
 static void open_carrier(struct link *link, struct way *way) {
     link->carrier =
         carrier_open(link->site->hosts->loop, way, link->site->store,
                      CARRY_PATIENCE * link->site->target.silence,
-                     &(struct carrier_events){link, carrier_broken, carrier_holds, much,
+                     &(struct carrier_events){link, carrier_broken, carrier_holds, much, packed,
                                               may_use_bulk(link, false), may_use_bulk(link, true)});
 }
 

@@ -336,7 +336,7 @@ static void carry(struct remote *r) {
     r->errand.n_cargo = r->cargo.n;
     r->errand.where = buf_view(&r->where);
     r->errand.give_up = &r->give_up;
-    r->errand.much = r->errand.no_tar = false;
+    r->errand.much = r->errand.no_tar = r->errand.packed = false;
     r->errand.family = 0;
     r->errand.tally = &r->job->tally;
     r->errand.arg = r;

@@ -6,7 +6,9 @@
 #   run NONCE WHERE HOW SCRIPT [NAME=VALUE]...   starts a step in directory WHERE; HOW: c, or f for a long script; then d
 #                                                if what it leaves when it has succeeded stays, or t if it has a terminal
 #   put BYTES NONCE WHERE HOW SCRIPT             the same, with the next so many bytes as its standard input; nothing ends
-#                                                it but the end of our own; then comes `go NONCE`
+#                                                it but the end of our own; then comes `go NONCE`. BYTES -, where there
+#                                                is perl: they come in portions, their length before each of them in
+#                                                four bytes, the highest first; the last one is empty
 #   term, kill                                   ends the step that runs
 #   clean DIRECTORY                              removes a scratch directory, without waiting for it
 #   leave [FAMILY PLACE...]                      what is to be removed if nobody says good-bye, see slot.h
@@ -425,16 +427,34 @@ _foray_pass_on() {
     # shellcheck disable=SC2016 # perl's own variables
     exec perl -e '
         my ($left, $keeper, $patience) = @ARGV;
-        while ($left > 0) {
-            vec(my $in = "", 0, 1) = 1;
-            my $some = select($in, undef, undef, $patience);
+        sub take {
+            my ($most) = @_;
+            my $some;
+            do {
+                vec(my $in = "", 0, 1) = 1;
+                $some = select($in, undef, undef, $patience);
+            } while ($some < 0);
             kill("ALRM", $keeper), exit 1 if $some == 0;
-            next if $some < 0;
-            my $n = sysread(STDIN, my $bytes, $left < 65536 ? $left : 65536) or exit 1;
-            $left -= $n;
-            for (my $at = 0; $at < $n;) {
-                $at += syswrite(STDOUT, $bytes, $n - $at, $at) // exit 1;
+            sysread(STDIN, my $bytes, $most) or exit 1;
+            return $bytes;
+        }
+        my $portions = $left eq "-";
+        while (1) {
+            if ($portions) {
+                my $head = "";
+                $head .= take(4 - length $head) while length $head < 4;
+                $left = unpack("N", $head);
             }
+            last if $left == 0;
+            while ($left > 0) {
+                my $bytes = take($left < 65536 ? $left : 65536);
+                my $n = length $bytes;
+                $left -= $n;
+                for (my $at = 0; $at < $n;) {
+                    $at += syswrite(STDOUT, $bytes, $n - $at, $at) // exit 1;
+                }
+            }
+            last unless $portions;
         }' "$1" "$$" "$((6 * _foray_tick + 4))"
 }
 

@@ -44,6 +44,7 @@ struct slot {
     bool eof_due, eof_sent;
     bool putting;              /* what runs is given a standard input */
     struct slot_source source; /* read NULL: there is none, or no more */
+    bool portions;             /* it goes in such, of any number, each with its length before it */
     uint64_t promised, early;  /* bytes of it that are still to be sent; so many of them now */
     struct terminal *terminal; /* what runs has it; else NULL */
     bool crowded;              /* it found no room on our own way */
@@ -103,21 +104,47 @@ static bool flush(struct slot *s) {
     return moved;
 }
 
-/* What is promised is sent, with zeros in the place of what is not there after all. */
-static void draw(struct slot *s) {
-    size_t n = s->promised < READ ? (size_t)s->promised : READ, got = 0;
+/* Appends at most n bytes of what the source has; how many. */
+static size_t draw_some(struct slot *s, size_t n) {
+    size_t got = 0;
     buf_reserve(&s->to_send, n);
-    char *bytes = s->to_send.s + s->to_send.n;
     while (s->source.read != NULL && got < n) {
-        size_t more = s->source.read(s->source.context, bytes + got, n - got);
+        size_t more =
+            s->source.read(s->source.context, s->to_send.s + s->to_send.n + got, n - got);
         if (more == 0)
             s->source.read = NULL;
         got += more;
     }
-    memset(bytes + got, 0, n - got);
-    s->to_send.n += n;
+    s->to_send.n += got;
+    return got;
+}
+
+/* The last one is empty. */
+static void draw_portion(struct slot *s) {
+    size_t start = s->to_send.n;
+    buf_add(&s->to_send, "\0\0\0", 4);
+    size_t n = draw_some(s, READ);
+    for (int i = 0; i < 4; i++)
+        s->to_send.s[start + (size_t)i] = (char)(n >> (24 - 8 * i));
+    if (n == 0)
+        s->promised = 0;
+    s->early -= n < s->early ? n : s->early;
+}
+
+/* What is promised is sent, with zeros in the place of what is not there after all. */
+static void draw_promised(struct slot *s) {
+    static const char zeros[READ];
+    size_t n = s->promised < READ ? (size_t)s->promised : READ, got = draw_some(s, n);
+    buf_add(&s->to_send, zeros, n - got);
     s->promised -= n;
     s->early -= n < s->early ? n : s->early;
+}
+
+static void draw(struct slot *s) {
+    if (s->portions)
+        draw_portion(s);
+    else
+        draw_promised(s);
 }
 
 static bool send_some(struct slot *s) {
@@ -234,7 +261,7 @@ static void sift(struct slot *s, enum stream stream) {
  * sent in vain. */
 static bool end_put(struct slot *s) {
     s->source.read = NULL;
-    if (s->promised > IN_VAIN) {
+    if (!s->portions && s->promised > IN_VAIN) {
         break_slot(s, "what was sent there was not read");
         return false;
     }
@@ -628,7 +655,11 @@ void slot_resized(struct slot *s) {
 void slot_put(struct slot *s, struct str where, struct str script, uint64_t bytes,
               const struct slot_source *source) {
     make_nonce(s->nonce);
-    buf_printf(&s->to_send, "put %llu ", (unsigned long long)bytes);
+    s->portions = bytes == SLOT_AS_MANY;
+    if (s->portions)
+        buf_puts(&s->to_send, "put - ");
+    else
+        buf_printf(&s->to_send, "put %llu ", (unsigned long long)bytes);
     start(s, where, script, NULL, "");
     s->putting = true;
     s->source = *source;

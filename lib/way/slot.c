@@ -109,8 +109,7 @@ static size_t draw_some(struct slot *s, size_t n) {
     size_t got = 0;
     buf_reserve(&s->to_send, n);
     while (s->source.read != NULL && got < n) {
-        size_t more =
-            s->source.read(s->source.context, s->to_send.s + s->to_send.n + got, n - got);
+        size_t more = s->source.read(s->source.context, s->to_send.s + s->to_send.n + got, n - got);
         if (more == 0)
             s->source.read = NULL;
         got += more;

@@ -75,9 +75,10 @@ struct slot_source {
     size_t (*read)(void *context, char *bytes, size_t n);
 };
 /* The same for a script that reads exactly that many bytes of standard input: those the source
- * gives, and zeros if they are fewer; SLOT_AS_MANY: as it gives, where slot_has_perl. Only the first
- * of them are sent before slot_feed is called, since it is being read: OpenSSH's server keeps what
- * nobody reads, and moves all of that for each packet more. Nothing can end it but slot_give_up. */
+ * gives, and zeros if they are fewer; SLOT_AS_MANY: as it gives, where slot_has_perl. Only the
+ * first of them are sent before slot_feed is called, since it is being read: OpenSSH's server keeps
+ * what nobody reads, and moves all of that for each packet more. Nothing can end it but
+ * slot_give_up. */
 #define SLOT_AS_MANY UINT64_MAX
 void slot_put(struct slot *s, struct str where, struct str script, uint64_t bytes,
               const struct slot_source *source);

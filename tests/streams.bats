@@ -24,7 +24,7 @@ setup() {
 teardown() {
     [ "$(id -u)" = 0 ] || return 0
     "$fleet" heal node1 3>&-
-    rm -rf "$home"/{.bashrc,path,tars,sums,tree,began,in,out}
+    rm -rf "$home"/{.bashrc,path,tars,sums,tree,tree2,began,in,out}
 }
 
 tar_does() { # SCRIPT: the host's

@@ -138,6 +138,9 @@ Y
     diff -r --no-dereference tree "$home/tree"
     run -0 "$FORAY" copy node1:tree back
     diff -r --no-dereference tree back
+    echo "{hosts: {one: node1}, steps: {t: {on: one, in: [$(printf '%s,' tree/a/*)], out: count, run: 'ls tree/a | wc -l >count'}}}" >foray.yaml
+    run -0 "$FORAY"
+    [ "$(cat count)" = 300 ]
 }
 
 @test "what came to harm on its way is told, and gets no name" {

@@ -285,11 +285,11 @@ static size_t read_script(void *context, char *bytes, size_t n) {
     return n;
 }
 
-void stage_run(struct stage *s, struct buf *script) {
+void stage_run(struct stage *s, struct str where, struct buf *script) {
     buf_clear(&s->said);
     s->running = true;
     if (script->n < LONG_SCRIPT) {
-        slot_run(s->slot, s->errand->where, buf_view(script), NULL, false);
+        slot_run(s->slot, where, buf_view(script), NULL, false);
         buf_free(script);
         return;
     }
@@ -297,7 +297,7 @@ void stage_run(struct stage *s, struct buf *script) {
     s->script = *script;
     s->script_at = 0;
     *script = (struct buf){0};
-    slot_put(s->slot, s->errand->where, STR("s=$(cat; echo .)\neval \"${s%.}\"\n"), s->script.n,
+    slot_put(s->slot, where, STR("s=$(cat; echo .)\neval \"${s%.}\"\n"), s->script.n,
              &(struct slot_source){s, read_script});
     slot_feed(s->slot);
 }

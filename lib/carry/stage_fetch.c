@@ -125,7 +125,7 @@ static void fetch_leg(struct stage *s) {
     f->summed.n = 0;
     write_script(leg, &script);
     slot_widen(s->slot);
-    stage_run(s, &script);
+    stage_run(s, s->errand->where, &script);
 }
 
 /* What came of the leg. */
@@ -137,7 +137,7 @@ static bool prove_leg(struct stage *s) {
     f->proving = true;
     buf_clear(&f->answer);
     write_proof(f, s->legs.v[f->leg - 1], &script);
-    stage_run(s, &script);
+    stage_run(s, s->errand->where, &script);
     return true;
 }
 
@@ -185,7 +185,7 @@ bool stage_fetch_next(struct stage *s) {
         for (size_t i = 0; i < s->errand->n_cargo; i++)
             *vec_push(&f->counts) = 0;
         stage_look_ask(s, &script);
-        stage_run(s, &script);
+        stage_run(s, s->errand->where, &script);
         return true;
     case PLAN:
         f->state = LEGS;

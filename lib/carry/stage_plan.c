@@ -29,7 +29,8 @@ bool stage_plan_ask(struct stage *s) {
     }
     if (script.n == 0)
         return false;
-    stage_run(s, &script);
+    /* Nothing has been made there that another way would find in its way. */
+    stage_run(s, e->items.n != 0 ? STR(".") : e->where, &script);
     return true;
 }
 

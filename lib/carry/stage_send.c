@@ -251,7 +251,7 @@ static bool send_leg(struct stage *s) {
     if (part->files.n == 0) {
         bool any = script.n != 0;
         if (any)
-            stage_run(s, &script);
+            stage_run(s, s->errand->where, &script);
         buf_free(&script);
         return any;
     }

@@ -74,8 +74,9 @@ struct words {
 };
 void stage_words_add(struct words *w, struct str prefix, struct str name);
 void stage_words_end(struct words *w);
-/* Frees it; what it writes is for stage_fetch_take and stage_send_take. */
-void stage_run(struct stage *s, struct buf *script);
+/* Frees it; what it writes is for stage_fetch_take and stage_send_take. where: as slot_run has it.
+ */
+void stage_run(struct stage *s, struct str where, struct buf *script);
 
 /* --- stage_proof.c: files are the same at both ends if this is --- */
 

@@ -337,6 +337,7 @@ static void carry(struct remote *r) {
     r->errand.where = buf_view(&r->where);
     r->errand.give_up = &r->give_up;
     r->errand.much = r->errand.no_tar = r->errand.packed = false;
+    cargo_free(&r->errand.items); /* of what was to go as a stream */
     r->errand.family = 0;
     r->errand.tally = &r->job->tally;
     r->errand.arg = r;

@@ -146,10 +146,14 @@ static void send_data(uint32_t id, size_t n) {
     send_free(FXP_DATA, id, &b);
 }
 
-static void add_entry(struct buf *b, struct str name, uint32_t permissions) {
+static void add_sized_entry(struct buf *b, struct str name, uint64_t size, uint32_t permissions) {
     add_str(b, name);
     add_str(b, STR("as ls -l has it"));
-    add_attributes(b, FILE_SIZE, permissions);
+    add_attributes(b, size, permissions);
+}
+
+static void add_entry(struct buf *b, struct str name, uint32_t permissions) {
+    add_sized_entry(b, name, FILE_SIZE, permissions);
 }
 
 /* --- what files are forged, and what an honest server would say of them --- */
@@ -339,7 +343,8 @@ static void lie_about_directory(uint32_t id, struct handle *h) {
         for (int i = 0; i < 100; i++) {
             buf_clear(&name);
             buf_printf(&name, "forged-%llu", (unsigned long long)(is("dir-same") ? 0 : names++));
-            add_entry(&b, buf_view(&name), S_IFREG | 0644);
+            add_sized_entry(&b, buf_view(&name),
+                            is("dir-same") ? FILE_SIZE : strtoull(word, NULL, 0), S_IFREG | 0644);
         }
         send_free(FXP_NAME, id, &b);
     } else if (is("dir-none")) {

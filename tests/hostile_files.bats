@@ -47,5 +47,6 @@ load hostile
 }
 
 @test "directories without an end" {
-    of_any fails < <(to "tree pattern" dir-endless dir-none dir-count dir-short; to tree dir-kind dir-ok dir-deep)
+    of_any fails < <(to "tree pattern" "dir-endless 1000000" dir-none dir-count dir-short; to tree dir-kind dir-ok dir-deep)
+    lies tree works "dir-endless 10" # what is small is asked for in another way
 }

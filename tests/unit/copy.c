@@ -2,6 +2,7 @@
 #include "base/cksum.h"
 #include "base/hostpath.h"
 #include "base/lines.h"
+#include "carry/stage_state.h"
 #include "unit.h"
 
 #include <stdio.h>
@@ -143,6 +144,43 @@ TEST(sums_of_much_are_those_of_its_bytes) {
             CHECK(sum_of(bytes + start, step) == all);
     }
     CHECK(sum_of(bytes, 1) == 2774842337); /* as cksum(1) says it */
+}
+
+/* The files are those of these names again and again, and each has its name in it. */
+static bool sum_of_many_is_right(size_t n) {
+    static const char *const names[] = {"a", "b b", "new\nline", "$c"};
+    struct stage_sum *sum = stage_sum_new();
+    struct asking asking;
+    struct buf script = {0}, expected = {0};
+    stage_sum_begin_script(&asking, n, &script);
+    for (size_t i = 0; i < n; i++) {
+        struct str name = str_of(names[i % 1000 == 501 ? 2 : i % 4 == 2 ? 0 : i % 4]);
+        stage_sum_ask(&asking, name);
+        stage_sum_add(sum, name);
+        stage_sum_file(sum, name);
+    }
+    stage_sum_end_script(&asking);
+    stage_sum_say(sum, &expected);
+    FILE *f = popen(script.s, "r");
+    char said[64] = "";
+    bool right = f != NULL && fgets(said, sizeof said, f) != NULL && pclose(f) == 0 &&
+                 str_eq((struct str){said, strcspn(said, "\n")}, buf_view(&expected));
+    stage_sum_free(sum);
+    buf_free(&script);
+    buf_free(&expected);
+    return right;
+}
+
+TEST(sums_of_many_are_in_their_order_however_many_read) {
+    char directory[] = "/tmp/foray-unit-XXXXXX", before[4096];
+    CHECK(getcwd(before, sizeof before) != NULL && mkdtemp(directory) != NULL &&
+          chdir(directory) == 0);
+    CHECK(system("for f in a 'b b' 'new\nline' '$c'; do printf %s \"$f\" >\"$f\"; done") == 0);
+    static const size_t numbers[] = {1, 999, 1999, 2000, 3001, 4000, 9999};
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        CHECK(sum_of_many_is_right(numbers[i]));
+    CHECK(system("rm -f a 'b b' 'new\nline' '$c'") == 0);
+    CHECK(chdir(before) == 0 && rmdir(directory) == 0);
 }
 
 UNIT_MAIN

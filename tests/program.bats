@@ -106,6 +106,7 @@ Y
     ended_with 40 0
     grep -qx went out
     [ "$(grep -c went out)" = 1 ]
+    no_socket # which that one could not remove
 }
 
 @test "what it cannot do either is told in one line, with its own words; nobody is asked" {

@@ -36,6 +36,7 @@ struct child {
     bool was_read[2]; /* streams, by its party in this turn */
     bool asked;       /* TERM was sent */
     unsigned kind;
+    char *leaves; /* a file; NULL: none */
     struct timer kick, harder;
 };
 
@@ -74,6 +75,9 @@ static void forget(struct child *c) {
     *c->link = c->next;
     if (c->next != NULL)
         c->next->link = c->link;
+    if (c->leaves != NULL)
+        unlink(c->leaves);
+    free(c->leaves);
     free(c);
 }
 
@@ -373,6 +377,10 @@ struct channel *child_open(struct children *all, const str_list *words, unsigned
         loop_watch(all->loop, &c->exit);
     kick(&c->base);
     return &c->base;
+}
+
+void child_leaves(struct channel *c, const char *name) {
+    ((struct child *)c)->leaves = mem_strdup(name);
 }
 
 /* --- all of them --- */

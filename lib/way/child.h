@@ -32,4 +32,7 @@ enum child_kind {
 struct channel *child_open(struct children *all, const str_list *words, unsigned kind,
                            const struct pty *pty, struct party party);
 
+/* It may leave a file of this name behind, which goes when it has ended. */
+void child_leaves(struct channel *c, const char *name);
+
 #endif

@@ -209,6 +209,8 @@ struct way *launcher_open(struct loop *loop, struct children *children, struct l
         loop_timer(loop, &l->news, loop_now(loop));
     } else {
         l->first = begin(l, &l->words.first, CHILD_PLAIN, NULL, (struct party){hear_first, l});
+        if (l->first != NULL && l->words.leaves != NULL)
+            child_leaves(l->first, l->words.leaves);
         loop_timer(loop, &l->late, loop_now(loop) + l->words.patience);
     }
     return &l->base;
@@ -219,4 +221,5 @@ void launching_free(struct launching *words) {
     str_list_free(&words->sftp);
     str_list_free(&words->terminal);
     str_list_free(&words->first);
+    free(words->leaves);
 }

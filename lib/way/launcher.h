@@ -15,6 +15,7 @@ struct launching {
     /* What is to run as long as the way is there; none: nothing. The way is ready when it has
      * written something, and lost when it ends, for what it writes to its standard error. */
     str_list first;
+    char *leaves;                        /* a file that this may leave behind; NULL: none */
     int64_t patience;                    /* ns until it is ready */
     bool (*is_final)(const char *words); /* whether it would end so again, by what it wrote */
 };

@@ -123,6 +123,6 @@ struct way *ssh_program_open(struct loop *loop, struct children *children, const
     add(&words.terminal, "-oControlMaster=no");
     add(&words.terminal, "-tt");
     add_host(host, t, NULL, &words.terminal);
-    buf_free(&socket);
+    words.leaves = socket.s; /* it is, by an ssh that is ended while it runs the LocalCommand */
     return launcher_open(loop, children, &words, events);
 }

@@ -307,7 +307,7 @@ static void end_looking(struct load *l) {
         qsort(l->items.v, l->items.n, sizeof *l->items.v, by_name);
     for (size_t i = 1; i < l->items.n; i++)
         check_alone(l, &l->items.v[i - 1], &l->items.v[i]);
-    if (!l->outcome.stopping && !weigh_many(l)) {
+    if (!l->outcome.stopping && !weigh_many(l, NULL)) {
         make_directories(l);
         l->state = CARRYING;
     }
@@ -318,7 +318,7 @@ static bool begins_with_many(struct load *l) {
     if (l->sampled || l->items.n < LOOKED_AT)
         return false;
     l->sampled = true;
-    return weigh_many(l);
+    return weigh_many(l, NULL);
 }
 
 bool look_further(struct load *l) {

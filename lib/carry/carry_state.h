@@ -176,8 +176,8 @@ bool directories_mark(struct load *l); /* when all is in them */
  * FETCH: of what is large there. */
 void weigh(struct load *l, struct str path);
 /* When it is known what there is: many small files are given back, to go as a stream; false: they
- * are not many. */
-bool weigh_many(struct load *l);
+ * are not many. packed: why they are to be compressed on their way; NULL: they are not. */
+bool weigh_many(struct load *l, const char *packed);
 bool weigh_go(struct load *l);   /* a turn */
 void weigh_drop(struct load *l); /* if it is being weighed */
 

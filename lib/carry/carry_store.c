@@ -98,8 +98,7 @@ void keep_stop(struct carrier *k) {
 static bool may_be_kept(const struct load *l, const struct cargo_item *item, struct stat *st) {
     return item->kind == CARGO_FILE && !item->part && item->size >= STORE_LEAST &&
            stat(item->from.s, st) == 0 && S_ISREG(st->st_mode) &&
-           (uint64_t)st->st_size == item->size &&
-           (uint64_t)st->st_blocks * 512 >= (uint64_t)st->st_size && l->errand->make_where;
+           (uint64_t)st->st_size == item->size && !cargo_is_sparse(st) && l->errand->make_where;
 }
 
 /* Asks for the digest of a file that may be kept; false: it will be known later. */

@@ -107,10 +107,10 @@ static void give_back(struct load *l, enum given given, const char *packed) {
         buf_puts(&l->packed, packed);
 }
 
-bool weigh_many(struct load *l) {
+bool weigh_many(struct load *l, const char *packed) {
     if (!is_many_small(l))
         return false;
-    give_back(l, GIVEN_AS_STREAM, NULL);
+    give_back(l, GIVEN_AS_STREAM, packed);
     return true;
 }
 
@@ -120,10 +120,8 @@ static bool is_much(const struct load *l) {
 
 /* packed: why it is to be; NULL: it is not. false: it is carried here. */
 static bool goes_otherwise(struct load *l, const char *packed) {
-    if (is_many_small(l)) {
-        give_back(l, GIVEN_AS_STREAM, packed);
+    if (weigh_many(l, packed))
         return true;
-    }
     if (packed == NULL && !is_much(l))
         return false;
     l->errand->much = true;

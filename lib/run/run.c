@@ -555,7 +555,7 @@ struct run *run_new(struct loop *loop, struct graph *graph, struct plan *plan, s
                          &(struct hosts_options){.config = options->ssh_config,
                                                  .keep_scratch = options->keep_scratch,
                                                  .watcher = watcher,
-                                                 .carries = all_carry(plan),
+                                                 .carries = graph->hosts.n != 0 && all_carry(plan),
                                                  .held = &r->held});
     r->solo = solo_new(loop, &r->events, watcher, options->keep_scratch, &r->held);
     r->sched = sched_new(&(struct sched_config){

@@ -54,6 +54,19 @@ Y
     [ "$(cat result.txt copy)" = $'made\nmade' ]
 }
 
+@test "a captured name of a file that is not there: no step that reads it runs, and it is told once" {
+    cat >foray.yaml <<'Y'
+steps:
+  items: {run: "printf 'a\nb\n'"}
+  name: {run: echo missing}
+  use: {each: "{{items.stdout}}", in: "{{name.stdout}}", run: "echo used {{item}}"}
+Y
+    run -1 "$FORAY" -k
+    [[ $output == *'foray.yaml:4:39: error: `missing` is not there'*'2 steps done, 2 failed'* ]]
+    [[ $output != *'used a'$'\n'* && $output != *'used b'$'\n'* ]]
+    [ "$(grep -c 'is not there, and no step makes it' <<<"$output")" = 1 ]
+}
+
 @test "out: a pattern that matches nothing is a failure, unless it is optional" {
     printf 'steps: {a: {run: "true", out: "*.o"}}' >foray.yaml
     says 1 'it made nothing that matches *.o'

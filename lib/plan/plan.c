@@ -1,6 +1,7 @@
 #include "plan/plan.h"
 
 #include "base/mem.h"
+#include "base/parallel.h"
 #include "base/regex.h"
 #include "base/strlist.h"
 #include "base/suggest.h"
@@ -17,6 +18,7 @@ struct selection {
     VEC(struct regex *) only, except;
     VEC(bool) rules; /* by rule id: all its steps are wanted */
     bool everything;
+    VEC(uint8_t) inputs; /* by file id: enum input, of those that are looked for now */
 };
 
 struct choice {
@@ -24,15 +26,15 @@ struct choice {
     const struct graph *graph;
     struct selection *selection;
     struct diags *diags;
-    VEC(bool) wanted;            /* by step id */
-    VEC(struct step *) queue;    /* wanted, their needs not yet looked at */
-    VEC(struct rule *) rules;    /* late ones, likewise */
-    size_t next_step, next_rule; /* in these */
-    uint8_t group;               /* of what is wanted now */
-    bool asking;                 /* that is named by a target itself */
-    VEC(bool) looked_for;        /* by file id; a step's use of one needs no other look */
-    struct buf path;             /* of what is looked for now */
-    str_list names;              /* of rules and made files, for suggestions */
+    VEC(bool) wanted;                  /* by step id */
+    VEC(struct step *) queue;          /* wanted, their needs not yet looked at */
+    VEC(struct rule *) rules;          /* late ones, likewise */
+    size_t next_step, next_rule;       /* in these */
+    uint8_t group;                     /* of what is wanted now */
+    bool asking;                       /* that is named by a target itself */
+    VEC(const struct file *) look_for; /* inputs that nobody makes, each once */
+    struct buf path;                   /* of what is looked for now */
+    str_list names;                    /* of rules and made files, for suggestions */
 };
 
 static void want(struct choice *c, struct step *step) {
@@ -198,39 +200,74 @@ static bool is_left_out(const struct choice *c, const struct step *maker) {
            c->plan->place.v[maker->id] == UINT32_MAX - 1;
 }
 
-/* What nobody makes must be there. Each file is looked for once. */
-static bool check_input(struct choice *c, struct file *f, struct place at) {
-    if (f->maker != NULL && !is_left_out(c, f->maker))
-        return true;
-    while (c->looked_for.n <= f->id)
-        *vec_push(&c->looked_for) = false;
-    if (c->looked_for.v[f->id])
-        return true;
-    c->looked_for.v[f->id] = true;
-    if (exists(c, f->name))
-        return true;
+/* What is known of a file that steps read. */
+enum input { UNKNOWN, LOOKED_FOR, THERE, MISSING, TOLD };
+
+/* Of `in`, and behind it of copies: one that nobody makes, so that it must be there; else NULL. */
+static const struct file *input_of(const struct choice *c, const struct step *step, size_t i,
+                                   struct place *at) {
+    const struct file *f;
+    if (i < step->n_in) {
+        f = step->in[i];
+        *at = step->rule->in_at;
+    } else {
+        const struct copy *copy = &step->copies[i - step->n_in];
+        f = copy->fetch || copy->pattern ? NULL : graph_find_file(c->graph, copy->from);
+        *at = copy->at;
+    }
+    return f == NULL || (f->maker != NULL && !is_left_out(c, f->maker)) ? NULL : f;
+}
+
+static void look_for_some(void *context, size_t from, size_t to) {
+    struct choice *c = context;
+    for (size_t i = from; i < to; i++) {
+        const struct file *f = c->look_for.v[i];
+        c->selection->inputs.v[f->id] = access(f->name.s, F_OK) == 0 ? THERE : MISSING;
+    }
+}
+
+/* For what the steps of the queue read, once for each file, by all cores. */
+static void look_for_inputs(struct choice *c) {
+    struct place at;
+    while (c->selection->inputs.n < c->graph->files.n)
+        *vec_push(&c->selection->inputs) = UNKNOWN;
+    for (size_t i = 0; i < c->queue.n; i++) {
+        const struct step *step = c->queue.v[i];
+        for (size_t k = 0; k < step->n_in + step->n_copies; k++) {
+            const struct file *f = input_of(c, step, k, &at);
+            if (f == NULL || c->selection->inputs.v[f->id] != UNKNOWN)
+                continue;
+            c->selection->inputs.v[f->id] = LOOKED_FOR;
+            *vec_push(&c->look_for) = f;
+        }
+    }
+    parallel(c->look_for.n, look_for_some, c);
+}
+
+static void tell_missing(struct choice *c, const struct file *f, struct place at) {
     const char *name = diag_name(c->diags, f->name);
     if (f->maker != NULL) {
         diag_error(c->diags, at, "`%s` is not there, and `%s`, which makes it, is left out", name,
                    diag_name(c->diags, f->maker->name));
-        return false;
+        return;
     }
     diag_error(c->diags, at, "`%s` is not there, and no step makes it", name);
     help_target(c, f->name);
     help_late(c);
-    return false;
 }
 
+/* What nobody makes must be there; of each file that is not, it is told once. */
 static bool check_inputs(struct choice *c, const struct step *step) {
     bool good = true;
-    for (size_t i = 0; i < step->n_in; i++)
-        good = check_input(c, step->in[i], step->rule->in_at) && good;
-    for (size_t i = 0; i < step->n_copies; i++) {
-        const struct copy *copy = &step->copies[i];
-        if (!copy->fetch && !copy->pattern) {
-            struct file *f = graph_find_file(c->graph, copy->from);
-            good = f == NULL || (check_input(c, f, copy->at) && good);
-        }
+    struct place at;
+    for (size_t i = 0; i < step->n_in + step->n_copies; i++) {
+        const struct file *f = input_of(c, step, i, &at);
+        if (f == NULL || c->selection->inputs.v[f->id] == THERE)
+            continue;
+        good = false;
+        if (c->selection->inputs.v[f->id] == MISSING)
+            tell_missing(c, f, at);
+        c->selection->inputs.v[f->id] = TOLD;
     }
     return good;
 }
@@ -373,7 +410,9 @@ static void follow(struct choice *c) {
 }
 
 static void free_choice(struct choice *c) {
-    vec_free(&c->looked_for);
+    for (size_t i = 0; i < c->look_for.n; i++) /* who asks again later looks again */
+        c->selection->inputs.v[c->look_for.v[i]->id] = UNKNOWN;
+    vec_free(&c->look_for);
     buf_free(&c->path);
     vec_free(&c->names);
     vec_free(&c->queue);
@@ -415,6 +454,7 @@ bool plan_make(struct plan *plan, const struct graph *g, const struct plan_optio
         want(&c, g->steps.v[i]);
     follow(&c);
     leave_out(&c);
+    look_for_inputs(&c);
     for (size_t i = 0; i < c.queue.n; i++)
         check_inputs(&c, c.queue.v[i]);
     if (diags->errors == errors)
@@ -438,6 +478,7 @@ void plan_grow(struct plan *plan, size_t first, struct diags *diags) {
     }
     follow(&c);
     leave_out(&c);
+    look_for_inputs(&c);
     for (size_t i = 0; i < c.queue.n; i++)
         if (!check_inputs(&c, c.queue.v[i]))
             c.queue.v[i]->broken = true;
@@ -462,6 +503,7 @@ void plan_free(struct plan *plan) {
         vec_free(&plan->selection->only);
         vec_free(&plan->selection->except);
         vec_free(&plan->selection->rules);
+        vec_free(&plan->selection->inputs);
         free(plan->selection);
     }
     vec_free(&plan->steps);

@@ -671,6 +671,9 @@ bool connection_may_open(struct connection *c, const struct member *m) {
 void connection_opened(struct connection *c, const struct member *m) {
     if (c->opener == m)
         c->opener = NULL;
+}
+
+void connection_serves(struct connection *c) {
     c->served = true;
 }
 

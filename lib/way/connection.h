@@ -47,6 +47,7 @@ void connection_kick(struct connection *c);                    /* some member ha
  * connection_opened. */
 bool connection_may_open(struct connection *c, const struct member *m);
 void connection_opened(struct connection *c, const struct member *m);
+void connection_serves(struct connection *c); /* something runs in it */
 
 /* Much is waiting to be sent: write no more for now. Of those who are told so, and have sent
  * nothing in this round, the first one has the first turn in the next. */

@@ -50,6 +50,25 @@ static enum channel_state settle(struct ssh_channel *c, enum channel_state state
     return c->state = state;
 }
 
+/* NULL: not yet, or settled otherwise. */
+static LIBSSH2_CHANNEL *open_channel(struct ssh_channel *c) {
+    LIBSSH2_SESSION *session = connection_session(c->connection);
+    if (c->asked == 0)
+        c->asked = loop_clock();
+    LIBSSH2_CHANNEL *channel =
+        libssh2_channel_open_ex(session, "session", 7, WINDOW, PACKET, NULL, 0);
+    int error = channel == NULL ? libssh2_session_last_errno(session) : 0;
+    if (error == LIBSSH2_ERROR_EAGAIN)
+        return NULL;
+    /* What runs in it is asked for while the next one opens. */
+    settle(c, error == LIBSSH2_ERROR_CHANNEL_FAILURE ? CHANNEL_REFUSED : CHANNEL_OPENING);
+    if (channel == NULL && error != LIBSSH2_ERROR_CHANNEL_FAILURE)
+        connection_fail(c->connection, "cannot open a channel");
+    const char *server = libssh2_session_banner_get(session);
+    c->near = loop_clock() - c->asked < NEAR && server != NULL && strstr(server, "OpenSSH") != NULL;
+    return channel;
+}
+
 static int ask_for_pty(struct ssh_channel *c) {
     struct request *r = c->request;
     int rc =
@@ -75,30 +94,16 @@ static int begin(struct ssh_channel *c) {
 
 static enum channel_state state_of(struct channel *base) {
     struct ssh_channel *c = (struct ssh_channel *)base;
-    if (c->state != CHANNEL_OPENING || !connection_may_open(c->connection, &c->member))
+    if (c->state == CHANNEL_OPENING && c->channel == NULL &&
+        connection_may_open(c->connection, &c->member))
+        c->channel = open_channel(c);
+    if (c->state != CHANNEL_OPENING || c->channel == NULL)
         return c->state;
-    LIBSSH2_SESSION *session = connection_session(c->connection);
-    if (c->channel == NULL) {
-        if (c->asked == 0)
-            c->asked = loop_clock();
-        c->channel = libssh2_channel_open_ex(session, "session", 7, WINDOW, PACKET, NULL, 0);
-        if (c->channel == NULL) {
-            int error = libssh2_session_last_errno(session);
-            if (error == LIBSSH2_ERROR_EAGAIN)
-                return CHANNEL_OPENING;
-            if (error == LIBSSH2_ERROR_CHANNEL_FAILURE)
-                return settle(c, CHANNEL_REFUSED);
-            connection_fail(c->connection, "cannot open a channel");
-            return settle(c, CHANNEL_OPENING);
-        }
-        const char *server = libssh2_session_banner_get(session);
-        c->near =
-            loop_clock() - c->asked < NEAR && server != NULL && strstr(server, "OpenSSH") != NULL;
-    }
     int rc = begin(c);
     if (rc == LIBSSH2_ERROR_EAGAIN)
         return CHANNEL_OPENING;
-    return settle(c, rc == 0 ? CHANNEL_OPEN : CHANNEL_FAILED);
+    connection_serves(c->connection);
+    return c->state = rc == 0 ? CHANNEL_OPEN : CHANNEL_FAILED;
 }
 
 /* libssh2 itself brings the window back to what it was in the beginning. false: it is being made

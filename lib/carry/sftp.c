@@ -11,6 +11,7 @@ enum {
     CHUNK_MAX = 255 * 1024,  /* that OpenSSH's takes; of more there is no use */
     PACKET_MAX = 256 * 1024, /* that OpenSSH's ever sends */
     ROOM = 4 * 1024 * 1024,  /* in bytes asked for or written, and not answered */
+    ROOM_FAR = 4 * ROOM,     /* likewise: what our side takes ahead on its channel */
     REQUESTS_MAX = 4096,     /* that are not answered */
     HANDLE_MAX = 256,        /* by the draft */
     LATER = 64,              /* packets in one turn */
@@ -645,10 +646,16 @@ void sftp_hurry(struct sftp *s) {
     heard(s);
 }
 
+bool sftp_is_far(const struct sftp *s) {
+    return channel_is_far(s->channel);
+}
+
 size_t sftp_room(const struct sftp *s) {
-    if (s->state != WORKING || s->n_requests >= REQUESTS_MAX || s->outstanding >= ROOM)
+    size_t unsent = s->out.n + s->going.n - s->sent, most = sftp_is_far(s) ? ROOM_FAR : ROOM;
+    if (s->state != WORKING || s->n_requests >= REQUESTS_MAX || unsent >= ROOM ||
+        s->outstanding >= most)
         return 0;
-    return ROOM - s->outstanding;
+    return most - s->outstanding;
 }
 
 size_t sftp_chunk(const struct sftp *s) {

@@ -70,6 +70,8 @@ void sftp_hurry(struct sftp *s);
 
 /* How many more bytes should be written or asked for now. */
 size_t sftp_room(const struct sftp *s);
+/* There is room for more at once than a server takes on one channel (WAY_FAR). */
+bool sftp_is_far(const struct sftp *s);
 /* The most that one read or write should be about: the server says it, late. */
 size_t sftp_chunk(const struct sftp *s);
 const char *sftp_reason(uint32_t status); /* for people */

@@ -275,7 +275,7 @@ void stage_want_tar(struct buf *script) {
                      "}\n");
 }
 
-/* A slot_source. */
+/* A put_source. */
 static size_t read_script(void *context, char *bytes, size_t n) {
     struct stage *s = context;
     size_t left = s->script.n - s->script_at;
@@ -298,6 +298,6 @@ void stage_run(struct stage *s, struct str where, struct buf *script) {
     s->script_at = 0;
     *script = (struct buf){0};
     slot_put(s->slot, where, STR("s=$(cat; echo .)\neval \"${s%.}\"\n"), s->script.n,
-             &(struct slot_source){s, read_script});
+             &(struct put_source){s, read_script, 0});
     slot_feed(s->slot);
 }

@@ -81,7 +81,7 @@ static bool goes(const struct directory *d) {
     return d->sent != NULL && d->name.n != 0;
 }
 
-static void put_end(struct sending *send, struct buf *out) {
+static void put_tail(struct sending *send, struct buf *out) {
     struct buf said = {0};
     if (send->end_name.n == 0)
         return;
@@ -115,7 +115,7 @@ static uint64_t length_of_stream(struct sending *send, const struct part *part) 
         n += block.n + part->files.v[i].size + tar_padding(part->files.v[i].size);
     }
     buf_clear(&block);
-    put_end(send, &block);
+    put_tail(send, &block);
     tar_add_end(&block);
     n += block.n;
     buf_free(&block);
@@ -168,7 +168,7 @@ static bool next_entry(struct stage *s, const struct part *part) {
     }
     if (send->ending)
         return false;
-    put_end(send, &send->block);
+    put_tail(send, &send->block);
     tar_add_end(&send->block);
     send->ending = true;
     return true;
@@ -196,7 +196,7 @@ static size_t read_file(struct stage *s, const struct part *part, char *bytes, s
     return (size_t)got;
 }
 
-/* A slot_source. */
+/* A put_source. */
 static size_t read_stream(void *context, char *bytes, size_t n) {
     struct stage *s = context;
     struct sending *send = s->send;
@@ -238,6 +238,13 @@ static void tell_hut(const struct stage *s, const struct leg *leg) {
     buf_free(&name);
 }
 
+static uint64_t bytes_of(const struct part *part) {
+    uint64_t n = 0;
+    for (size_t i = 0; i < part->files.n; i++)
+        n += part->files.v[i].size;
+    return n;
+}
+
 static bool send_leg(struct stage *s) {
     struct sending *send = s->send;
     const struct leg *leg = s->legs.v[send->leg];
@@ -265,11 +272,11 @@ static bool send_leg(struct stage *s) {
     tell_hut(s, leg);
     packer_free(send->packer);
     send->packer = send->packs ? packer_new(read_stream, s) : NULL;
-    struct slot_source source = {s, read_stream};
+    struct put_source source = {s, read_stream, bytes_of(part)};
     if (send->packs)
-        source = (struct slot_source){send->packer, packer_read};
+        source = (struct put_source){send->packer, packer_read, source.about};
     slot_put(s->slot, s->errand->where, buf_view(&script),
-             slot_has_perl(s->slot) ? SLOT_AS_MANY : length_of_stream(send, part), &source);
+             slot_has_perl(s->slot) ? PUT_AS_MANY : length_of_stream(send, part), &source);
     buf_free(&script);
     return true;
 }

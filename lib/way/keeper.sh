@@ -6,9 +6,9 @@
 #   run NONCE WHERE HOW SCRIPT [NAME=VALUE]...   starts a step in directory WHERE; HOW: c, or f for a long script; then d
 #                                                if what it leaves when it has succeeded stays, or t if it has a terminal
 #   put BYTES NONCE WHERE HOW SCRIPT             the same, with the next so many bytes as its standard input; nothing ends
-#                                                it but the end of our own; then comes `go NONCE`. BYTES -, where there
-#                                                is perl: they come in portions, their length before each of them in
-#                                                four bytes, the highest first; the last one is empty
+#                                                it but the end of our own; then comes `go NONCE`. BYTES -LANES, where
+#                                                there is perl: they come in portions (put.h), some by so many lanes,
+#                                                which end in named pipes ROOT/NONCE.LANE
 #   term, kill                                   ends the step that runs
 #   clean DIRECTORY                              removes a scratch directory, without waiting for it
 #   leave [FAMILY PLACE...]                      what is to be removed if nobody says good-bye, see slot.h
@@ -424,30 +424,41 @@ _foray_dismiss() {
 # end, too, where there is perl to notice it; slow disks may keep us waiting.
 _foray_pass_on() {
     [ "$_foray_perl" != 0 ] || exec head -c "$1"
+    case $1 in -[1-9]) mkfifo -m 600 -- "$_foray_root/$2.1" "$_foray_root/$2.2" "$_foray_root/$2.3" ;; esac
     # shellcheck disable=SC2016 # perl's own variables
     exec perl -e '
-        my ($left, $keeper, $patience) = @ARGV;
+        my ($left, $keeper, $patience, $pipes) = @ARGV;
+        my ($portions, $lane, @from) = (scalar($left =~ /^-/), 0, \*STDIN);
         sub take {
-            my ($most) = @_;
-            my $some;
+            my ($from, $most) = @_;
+            my ($some, $bytes);
             do {
-                vec(my $in = "", 0, 1) = 1;
+                vec(my $in = "", fileno $from, 1) = 1;
                 $some = select($in, undef, undef, $patience);
             } while ($some < 0);
             kill("ALRM", $keeper), exit 1 if $some == 0;
-            sysread(STDIN, my $bytes, $most) or exit 1;
-            return $bytes;
+            sysread($from, $bytes, $most) and return $bytes;
+            exit 1 if $from == $from[0];
+            take($from[0], 65536) while 1; # who is there sees, too, that a lane is gone
         }
-        my $portions = $left eq "-";
+        if ($left =~ /^-([1-9])/) {
+            require Fcntl;
+            for (1 .. $1) {
+                sysopen my $pipe, "$pipes.$_", Fcntl::O_RDONLY() | Fcntl::O_NONBLOCK();
+                push @from, $pipe;
+            }
+        }
         while (1) {
             if ($portions) {
                 my $head = "";
-                $head .= take(4 - length $head) while length $head < 4;
-                $left = unpack("N", $head);
+                $head .= take($from[0], 4 - length $head) while length $head < 4;
+                $left = unpack "N", $head;
+                $lane = $left >> 24;
+                $left &= 0xffffff;
             }
             last if $left == 0;
             while ($left > 0) {
-                my $bytes = take($left < 65536 ? $left : 65536);
+                my $bytes = take($from[$lane], $left < 65536 ? $left : 65536);
                 my $n = length $bytes;
                 $left -= $n;
                 for (my $at = 0; $at < $n;) {
@@ -455,7 +466,7 @@ _foray_pass_on() {
                 }
             }
             last unless $portions;
-        }' "$1" "$$" "$((6 * _foray_tick + 4))"
+        }' -- "$1" "$$" "$((6 * _foray_tick + 4))" "$_foray_root/$2"
 }
 
 # shellcheck disable=SC2120 # its words come from lines
@@ -476,7 +487,7 @@ _foray_request() {
         _foray_job='' _foray_nonce='' _foray_steps=$((_foray_steps + 1))
         _foray_hold
         # All of them are read, whatever becomes of it.
-        _foray_pass_on "$1" | {
+        _foray_pass_on "$1" "$2" | {
             shift
             (
                 _foray_nonce=$1 _foray_put=put _foray_adopts=''
@@ -490,6 +501,7 @@ _foray_request() {
             _foray_heard
             break
         done
+        case $1 in -[1-9]) rm -f -- "$_foray_root/$2".* ;; esac
         ;;
     term) kill -s TERM "$_foray_job" ;;
     kill) kill -s USR1 "$_foray_job" ;;

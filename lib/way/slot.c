@@ -17,8 +17,6 @@ enum {
     WORDS_MAX = 200,                 /* of that, or of the keeper, in a message */
     ROOT_MAX = 1024,                 /* the name of its directory there */
     MARK_MAX = 16 * 1024,            /* nothing that the keeper says of a step is longer */
-    IN_VAIN = 1024 * 1024,           /* as much may be sent though nobody reads it */
-    EARLY = 256 * 1024,              /* as much is sent before anybody reads it */
 };
 #define READY_DEADLINE (30 * SECOND)
 
@@ -42,10 +40,7 @@ struct slot {
     struct buf to_send;
     size_t sent;
     bool eof_due, eof_sent;
-    bool putting;              /* what runs is given a standard input */
-    struct slot_source source; /* read NULL: there is none, or no more */
-    bool portions;             /* it goes in such, of any number, each with its length before it */
-    uint64_t promised, early;  /* bytes of it that are still to be sent; so many of them now */
+    struct put *put;           /* what runs is given as its standard input; NULL: nothing */
     struct terminal *terminal; /* what runs has it; else NULL */
     bool crowded;              /* it found no room on our own way */
     struct buf scratch;
@@ -104,56 +99,16 @@ static bool flush(struct slot *s) {
     return moved;
 }
 
-/* Appends at most n bytes of what the source has; how many. */
-static size_t draw_some(struct slot *s, size_t n) {
-    size_t got = 0;
-    buf_reserve(&s->to_send, n);
-    while (s->source.read != NULL && got < n) {
-        size_t more = s->source.read(s->source.context, s->to_send.s + s->to_send.n + got, n - got);
-        if (more == 0)
-            s->source.read = NULL;
-        got += more;
-    }
-    s->to_send.n += got;
-    return got;
-}
-
-/* The last one is empty. */
-static void draw_portion(struct slot *s) {
-    size_t start = s->to_send.n;
-    buf_add(&s->to_send, "\0\0\0", 4);
-    size_t n = draw_some(s, READ);
-    for (int i = 0; i < 4; i++)
-        s->to_send.s[start + (size_t)i] = (char)(n >> (24 - 8 * i));
-    if (n == 0)
-        s->promised = 0;
-    s->early -= n < s->early ? n : s->early;
-}
-
-/* What is promised is sent, with zeros in the place of what is not there after all. */
-static void draw_promised(struct slot *s) {
-    static const char zeros[READ];
-    size_t n = s->promised < READ ? (size_t)s->promised : READ, got = draw_some(s, n);
-    buf_add(&s->to_send, zeros, n - got);
-    s->promised -= n;
-    s->early -= n < s->early ? n : s->early;
-}
-
-static void draw(struct slot *s) {
-    if (s->portions)
-        draw_portion(s);
-    else
-        draw_promised(s);
-}
-
 static bool send_some(struct slot *s) {
     bool moved = flush(s);
-    for (int i = 0; i < 16 && s->to_send.n == 0 && s->promised != 0 && s->early != 0; i++) {
-        draw(s);
+    for (int i = 0; i < 16 && s->to_send.n == 0 && s->put != NULL && put_has_more(s->put); i++) {
+        put_draw(s->put, &s->to_send);
         moved = flush(s) || moved;
     }
     if (s->eof_due && !s->eof_sent && s->to_send.n == 0)
         s->eof_sent = channel_finish(s->channel);
+    if (s->put != NULL && put_is_broken(s->put))
+        break_slot(s, "a part of what was sent there was lost");
     return moved;
 }
 
@@ -259,16 +214,14 @@ static void sift(struct slot *s, enum stream stream) {
 /* What is still to be sent of what a script was given is not read by it any more: much of it is not
  * sent in vain. */
 static bool end_put(struct slot *s) {
-    s->source.read = NULL;
-    if (!s->portions && s->promised > IN_VAIN) {
+    if (!put_end(s->put, &s->to_send)) {
         break_slot(s, "what was sent there was not read");
         return false;
     }
-    while (s->promised != 0)
-        draw(s);
+    put_free(s->put);
+    s->put = NULL;
     buf_printf(&s->to_send, "go %s", s->nonce);
     request(s, "");
-    s->putting = false;
     return true;
 }
 
@@ -281,7 +234,7 @@ static void check_ended(struct slot *s) {
     }
     if (s->taps[0].at != AFTER || s->taps[1].at != AFTER)
         return;
-    if (s->putting && !end_put(s))
+    if (s->put != NULL && !end_put(s))
         return;
     if (s->terminal != NULL && !terminal_end(s->terminal))
         return;
@@ -583,6 +536,7 @@ struct slot *slot_open(struct loop *loop, struct way *w, const struct slot_optio
 
 void slot_free(struct slot *s) {
     let_terminal_go(s);
+    put_free(s->put);
     channel_free(s->channel);
     loop_timer_clear(s->loop, &s->deadline);
     for (int i = 0; i < 2; i++)
@@ -652,18 +606,18 @@ void slot_resized(struct slot *s) {
 }
 
 void slot_put(struct slot *s, struct str where, struct str script, uint64_t bytes,
-              const struct slot_source *source) {
+              const struct put_source *source) {
+    struct buf pipes = {0};
     make_nonce(s->nonce);
-    s->portions = bytes == SLOT_AS_MANY;
-    if (s->portions)
-        buf_puts(&s->to_send, "put - ");
+    s->put = put_new(s->channel, bytes, source);
+    if (bytes == PUT_AS_MANY)
+        buf_printf(&s->to_send, "put -%u ", put_lanes(s->put));
     else
         buf_printf(&s->to_send, "put %llu ", (unsigned long long)bytes);
     start(s, where, script, NULL, "");
-    s->putting = true;
-    s->source = *source;
-    s->promised = bytes;
-    s->early = EARLY;
+    buf_printf(&pipes, "%s/%s", s->scratch.s, s->nonce);
+    put_open_lanes(s->put, s->way, buf_view(&pipes));
+    buf_free(&pipes);
 }
 
 void slot_widen(struct slot *s) {
@@ -671,12 +625,12 @@ void slot_widen(struct slot *s) {
 }
 
 void slot_feed(struct slot *s) {
-    s->early = UINT64_MAX;
+    put_feed(s->put);
     slot_go_on(s);
 }
 
 void slot_signal(struct slot *s, bool at_once) {
-    if (s->state == RUNNING && !s->putting)
+    if (s->state == RUNNING && s->put == NULL)
         request(s, at_once ? "kill" : "term");
 }
 
@@ -713,7 +667,7 @@ void slot_ask_facts(struct slot *s) {
 }
 
 void slot_ping(struct slot *s) {
-    if ((s->state == IDLE || s->state == RUNNING) && s->to_send.n == 0 && !s->putting)
+    if ((s->state == IDLE || s->state == RUNNING) && s->to_send.n == 0 && s->put == NULL)
         request(s, "ping");
 }
 
@@ -725,7 +679,7 @@ void slot_resume(struct slot *s) {
 void slot_pause(struct slot *s) {
     if (s->terminal != NULL)
         terminal_pause(s->terminal);
-    if ((s->state == IDLE || s->state == RUNNING) && !s->putting)
+    if ((s->state == IDLE || s->state == RUNNING) && s->put == NULL)
         request(s, "hold");
 }
 

@@ -7,6 +7,7 @@
 #include "base/strlist.h"
 #include "loop/loop.h"
 #include "run/executor.h"
+#include "way/put.h"
 #include "way/terminal.h"
 #include "way/way.h"
 
@@ -68,20 +69,12 @@ void slot_run_on(struct slot *s, struct str where, struct str script, const str_
                  struct terminal *t);
 void slot_take_terminal(struct slot *s, struct way *w); /* if a step waits for its terminal */
 void slot_resized(struct slot *s);                      /* the terminal here */
-/* Gives what a script reads: at most n bytes, at least one; 0: there are none any more, though more
- * were promised. */
-struct slot_source {
-    void *context;
-    size_t (*read)(void *context, char *bytes, size_t n);
-};
-/* The same for a script that reads exactly that many bytes of standard input: those the source
- * gives, and zeros if they are fewer; SLOT_AS_MANY: as it gives, where slot_has_perl. Only the
- * first of them are sent before slot_feed is called, since it is being read: OpenSSH's server keeps
- * what nobody reads, and moves all of that for each packet more. Nothing can end it but
- * slot_give_up. */
-#define SLOT_AS_MANY UINT64_MAX
+/* The same for a script that reads exactly that many bytes of standard input (put.h);
+ * PUT_AS_MANY: where slot_has_perl. Only the first of them are sent before slot_feed is called,
+ * since it is being read: OpenSSH's server keeps what nobody reads, and moves all of that for each
+ * packet more. Nothing can end it but slot_give_up. */
 void slot_put(struct slot *s, struct str where, struct str script, uint64_t bytes,
-              const struct slot_source *source);
+              const struct put_source *source);
 void slot_feed(struct slot *s);
 /* What runs next writes much, all of which is taken as it comes. */
 void slot_widen(struct slot *s);

@@ -27,7 +27,7 @@ struct ssh_channel {
     struct member member;
     bool freed;               /* nobody has it any more; it waits for the other side's end of it */
     LIBSSH2_CHANNEL *channel; /* NULL: being opened */
-    int64_t asked;            /* for it; 0: not yet */
+    int64_t asked, delay;     /* for it; 0: not yet; and how long it took to come */
     bool near;                /* of an OpenSSH server */
     unsigned long window;     /* there, when everything was read: the most that was seen */
     enum channel_kind kind;
@@ -65,7 +65,8 @@ static LIBSSH2_CHANNEL *open_channel(struct ssh_channel *c) {
     if (channel == NULL && error != LIBSSH2_ERROR_CHANNEL_FAILURE)
         connection_fail(c->connection, "cannot open a channel");
     const char *server = libssh2_session_banner_get(session);
-    c->near = loop_clock() - c->asked < NEAR && server != NULL && strstr(server, "OpenSSH") != NULL;
+    c->delay = loop_clock() - c->asked;
+    c->near = c->delay < NEAR && server != NULL && strstr(server, "OpenSSH") != NULL;
     return channel;
 }
 
@@ -219,14 +220,19 @@ static bool advance(void *arg) {
     return c->freed ? close_channel(c) : c->party.advance(c->party.arg);
 }
 
+static int64_t delay(const struct channel *base) {
+    return ((const struct ssh_channel *)base)->delay;
+}
+
 static void free_channel(struct channel *base) {
     struct ssh_channel *c = (struct ssh_channel *)base;
     c->freed = true;
     connection_kick(c->connection);
 }
 
-static const struct channel_table table = {state_of, read_some, leave,        write_some, finish,
-                                           ended,    kick,      free_channel, resize,     widen};
+static const struct channel_table table = {state_of, read_some, leave, write_some,
+                                           finish,   ended,     kick,  free_channel,
+                                           resize,   widen,     delay};
 
 struct channel *ssh_channel_open(struct connection *c, enum channel_kind kind, struct party party) {
     struct ssh_channel *channel = mem_zalloc(sizeof *channel);

@@ -71,6 +71,7 @@ struct channel_table {
     void (*free)(struct channel *c);
     void (*resize)(struct channel *c, unsigned columns, unsigned rows); /* of a pty */
     void (*widen)(struct channel *c, bool on); /* NULL: it is wide enough */
+    int64_t (*delay)(const struct channel *c); /* NULL: it is not known */
 };
 
 struct channel {
@@ -107,6 +108,17 @@ static inline ssize_t channel_read(struct channel *c, enum stream stream, void *
 static inline void channel_widen(struct channel *c, bool on) {
     if (c->table->widen != NULL)
         c->table->widen(c, on);
+}
+
+/* How long a message and its answer took when it was opened, in ns; 0: nobody knows. */
+static inline int64_t channel_delay(const struct channel *c) {
+    return c->table->delay != NULL ? c->table->delay(c) : 0;
+}
+
+/* One channel carries less than the network may do: no server takes more than some 2 MiB ahead. */
+#define WAY_FAR 8000000 /* ns: 250 MB/s */
+static inline bool channel_is_far(const struct channel *c) {
+    return channel_delay(c) >= WAY_FAR;
 }
 
 /* In place of reading: leaves what has come where it is, so that in the end the other side has to

@@ -28,7 +28,8 @@ static void *take_portions(void *arg) {
 void parallel(size_t n, void (*work)(void *context, size_t from, size_t to), void *context) {
     struct parallel p = {work, context, n, 0};
     pthread_t threads[THREADS];
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    /* Linux reads a file to know it. */
+    long cores = n >= 2 * (size_t)PORTION ? sysconf(_SC_NPROCESSORS_ONLN) : 1;
     size_t most = cores > THREADS ? THREADS : cores > 0 ? (size_t)cores : 1, started = 0;
     sigset_t all, before;
     sigfillset(&all);

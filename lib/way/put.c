@@ -74,8 +74,7 @@ static bool is_free(const struct lane *l) {
 /* What became of the bytes that it still has nobody knows. */
 static void lose_lane(struct lane *l) {
     struct put *p = l->put;
-    if (l->state == JOINED && p->promised != 0)
-        p->broken = true;
+    p->broken = p->broken || l->state == JOINED;
     close_lane(l);
     channel_kick(p->channel);
 }

@@ -53,6 +53,13 @@ void print_help(const struct verb *verb) {
     }
 }
 
+/* An option stands before it: it was taken for a target. */
+static void help_with_verb(int argc, char **argv) {
+    if (optind < argc && find_verb(argv[optind]) != NULL)
+        fprintf(stderr, "foray: `%s` is a verb only as the first word: `foray %s %s ...`\n",
+                argv[optind], argv[optind], argv[1]);
+}
+
 int main(int argc, char **argv) {
     mem_on_failure(out_of_memory);
     int answer = keyring_answer();
@@ -63,6 +70,8 @@ int main(int argc, char **argv) {
     if (verb == NULL)
         verb = &verb_run;
     int status = verb->main(verb, argc - skip, argv + skip);
+    if (skip == 0 && status == STATUS_NOTHING_RUN)
+        help_with_verb(argc, argv);
     if (fflush(stdout) != 0 && status == STATUS_DONE) {
         perror("foray: standard output");
         status = STATUS_HOSTS_FAILED;

@@ -1,6 +1,16 @@
 # The command line: targets, options, exit statuses.
 load helper
 
+@test "a verb behind an option is told to be none there" {
+    run -2 "$FORAY" -v copy a node1:
+    [[ $output == *'`copy` is a verb only as the first word: `foray copy -v ...`'* ]]
+    echo 'steps: {copy: {run: echo mine}}' >foray.yaml
+    run -0 --separate-stderr "$FORAY" -q copy
+    [ "$output" = mine ]
+    run -2 "$FORAY" -q log
+    [[ $output == *'there is no step `log`'*'`foray log -q ...`'* ]]
+}
+
 @test "without a file it says so and what to do, status 2" {
     run -2 "$FORAY"
     [[ $output == *"no foray.yaml here"* ]]

@@ -215,17 +215,16 @@ static void listed(void *arg, const struct sftp_answer *answer) {
         look_over(look);
 }
 
-static void opened(void *arg, const struct sftp_answer *answer) {
-    struct look *look = arg;
+/* status: of opening it. */
+static void begin_reading(struct look *look, uint32_t status) {
     struct load *l = look->load;
     bool tree = look->rest.n == 0;
-    if (answer->status != SFTP_OK) {
+    if (status != SFTP_OK) {
         if (tree) /* else nothing in it matches */
-            trouble(look, CARRY_FAILED, sftp_reason(answer->status));
+            trouble(look, CARRY_FAILED, sftp_reason(status));
         look_over(look);
         return;
     }
-    buf_str(&look->handle, answer->bytes);
     if (tree && !l->outcome.stopping)
         add_item(l, look->cargo, CARGO_DIRECTORY, buf_view(&look->dir), buf_view(&look->to))
             ->marks = look->marks;
@@ -235,27 +234,52 @@ static void opened(void *arg, const struct sftp_answer *answer) {
         sftp_read_directory(l->carrier->sftp, buf_view(&look->handle), listed, look);
 }
 
-static void open_directory(struct look *look) {
-    struct buf path = {0};
-    load_path(look->load, look->dir.n != 0 ? buf_view(&look->dir) : STR("."), &path);
-    sftp_open_directory(look->load->carrier->sftp, buf_view(&path), opened, look);
-    buf_free(&path);
-}
-
 /* The root of a tree may be a mere file. */
-static void looked_at(void *arg, const struct sftp_answer *answer) {
-    struct look *look = arg;
+static void root_answered(struct look *look) {
     struct load *l = look->load;
-    if (!l->outcome.stopping && answer->status == SFTP_OK &&
-        (answer->attributes.has & SFTP_HAS_MODE) != 0 && S_ISDIR(answer->attributes.mode)) {
-        look->marks = carry_marks(&answer->attributes, 0777);
-        open_directory(look);
+    if (--look->unanswered != 0)
+        return;
+    if (look->directory) {
+        begin_reading(look, look->status);
         return;
     }
     if (!l->outcome.stopping)
         add_item(l, look->cargo, CARGO_FILE, buf_view(&look->dir), buf_view(&look->to))->found =
             true;
     look_over(look);
+}
+
+static void looked_at(void *arg, const struct sftp_answer *answer) {
+    struct look *look = arg;
+    look->directory = answer->status == SFTP_OK && (answer->attributes.has & SFTP_HAS_MODE) != 0 &&
+                      S_ISDIR(answer->attributes.mode);
+    look->marks = carry_marks(&answer->attributes, 0777);
+    root_answered(look);
+}
+
+static void opened(void *arg, const struct sftp_answer *answer) {
+    struct look *look = arg;
+    look->status = answer->status;
+    if (answer->status == SFTP_OK)
+        buf_str(&look->handle, answer->bytes);
+    if (look->unanswered != 0)
+        root_answered(look);
+    else
+        begin_reading(look, answer->status);
+}
+
+/* At once, which costs a root that is a file nothing but an error. */
+static void open_directory(struct look *look) {
+    bool root = look->rest.n == 0 && look->depth == 0;
+    struct sftp *sftp = look->load->carrier->sftp;
+    struct buf path = {0};
+    load_path(look->load, look->dir.n != 0 || root ? buf_view(&look->dir) : STR("."), &path);
+    if (root) {
+        look->unanswered = 2;
+        sftp_look_at(sftp, buf_view(&path), true, looked_at, look);
+    }
+    sftp_open_directory(sftp, buf_view(&path), opened, look);
+    buf_free(&path);
 }
 
 static int by_name(const void *a, const void *b) {
@@ -330,14 +354,7 @@ bool look_further(struct load *l) {
         l->looking++;
         l->busy++;
         moved = true;
-        if (look->rest.n != 0 || look->depth != 0) {
-            open_directory(look);
-            continue;
-        }
-        struct buf path = {0};
-        load_path(l, buf_view(&look->dir), &path);
-        sftp_look_at(l->carrier->sftp, buf_view(&path), true, looked_at, look);
-        buf_free(&path);
+        open_directory(look);
     }
     if (l->look == l->looks.n && l->looking == 0)
         end_looking(l);

@@ -112,6 +112,11 @@ struct look {
     unsigned depth;
     struct marks marks; /* of the root of a tree they are not known at first */
     struct buf handle;
+    /* Of the root of a tree, which is looked at and opened at once: answers that are missing, what
+     * it is, and what came of opening it. */
+    unsigned unanswered;
+    bool directory;
+    uint32_t status;
 };
 
 struct carrier {

@@ -51,8 +51,9 @@ struct connection {
                                      first one in the next; NULL: nobody */
     const struct member *opener;
     bool pumping;
-    bool served; /* it runs something for us */
-    char *in;    /* received, not yet asked for by libssh2: from in_at to in_n */
+    bool served;   /* it runs something for us */
+    int64_t delay; /* see connection_answered */
+    char *in;      /* received, not yet asked for by libssh2: from in_at to in_n */
     size_t in_at, in_n;
     uint64_t received; /* bytes that libssh2 has taken */
     bool dry;    /* in this round the socket had no more: it is not asked again by every channel */
@@ -671,6 +672,15 @@ bool connection_may_open(struct connection *c, const struct member *m) {
 void connection_opened(struct connection *c, const struct member *m) {
     if (c->opener == m)
         c->opener = NULL;
+}
+
+void connection_answered(struct connection *c, int64_t took) {
+    if (c->delay == 0 || took < c->delay)
+        c->delay = took;
+}
+
+int64_t connection_delay(const struct connection *c) {
+    return c->delay;
 }
 
 void connection_serves(struct connection *c) {

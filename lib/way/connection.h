@@ -48,6 +48,9 @@ void connection_kick(struct connection *c);                    /* some member ha
 bool connection_may_open(struct connection *c, const struct member *m);
 void connection_opened(struct connection *c, const struct member *m);
 void connection_serves(struct connection *c); /* something runs in it */
+/* An answer came after so many ns; and the soonest that one did; 0: none has. */
+void connection_answered(struct connection *c, int64_t took);
+int64_t connection_delay(const struct connection *c);
 
 /* Much is waiting to be sent: write no more for now. Of those who are told so, and have sent
  * nothing in this round, the first one has the first turn in the next. */

@@ -27,7 +27,7 @@ struct ssh_channel {
     struct member member;
     bool freed;               /* nobody has it any more; it waits for the other side's end of it */
     LIBSSH2_CHANNEL *channel; /* NULL: being opened */
-    int64_t asked, delay;     /* for it; 0: not yet; and how long it took to come */
+    int64_t asked;            /* for it; 0: not yet */
     bool near;                /* of an OpenSSH server */
     unsigned long window;     /* there, when everything was read: the most that was seen */
     enum channel_kind kind;
@@ -65,8 +65,9 @@ static LIBSSH2_CHANNEL *open_channel(struct ssh_channel *c) {
     if (channel == NULL && error != LIBSSH2_ERROR_CHANNEL_FAILURE)
         connection_fail(c->connection, "cannot open a channel");
     const char *server = libssh2_session_banner_get(session);
-    c->delay = loop_clock() - c->asked;
-    c->near = c->delay < NEAR && server != NULL && strstr(server, "OpenSSH") != NULL;
+    int64_t took = loop_clock() - c->asked;
+    connection_answered(c->connection, took);
+    c->near = took < NEAR && server != NULL && strstr(server, "OpenSSH") != NULL;
     return channel;
 }
 
@@ -221,7 +222,7 @@ static bool advance(void *arg) {
 }
 
 static int64_t delay(const struct channel *base) {
-    return ((const struct ssh_channel *)base)->delay;
+    return connection_delay(((const struct ssh_channel *)base)->connection);
 }
 
 static void free_channel(struct channel *base) {

@@ -110,7 +110,7 @@ static inline void channel_widen(struct channel *c, bool on) {
         c->table->widen(c, on);
 }
 
-/* How long a message and its answer took when it was opened, in ns; 0: nobody knows. */
+/* How long a message and its answer take there and back, in ns; 0: nobody knows. */
 static inline int64_t channel_delay(const struct channel *c) {
     return c->table->delay != NULL ? c->table->delay(c) : 0;
 }

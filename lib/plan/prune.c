@@ -25,16 +25,20 @@ static void add_file(struct looking *l, const struct file *file) {
     *vec_push(&l->files) = file;
 }
 
-/* Of the files of all steps that may be fresh, once, by all cores. */
+/* Of the files of all steps that may be fresh, once, by all cores; of a step that never ran only
+ * what it takes elsewhere, whose size counts. */
 static void look_at_all(struct fresh *f, const struct plan *plan) {
     struct looking l = {.fresh = f};
     while (f->files.n < f->graph->files.n)
         vec_push(&f->files);
     for (size_t i = 0; i < plan->steps.n; i++) {
         const struct step *step = plan->steps.v[i];
-        for (size_t k = 0; fresh_has_outputs(step) && k < step->n_in; k++)
+        struct past past;
+        bool known = journal_find(f->journal, fresh_key(f, step), &past);
+        bool inputs = fresh_has_outputs(step) && (known || step->pool != NULL);
+        for (size_t k = 0; inputs && k < step->n_in; k++)
             add_file(&l, step->in[k]);
-        for (size_t k = 0; k < step->n_out; k++)
+        for (size_t k = 0; known && k < step->n_out; k++)
             add_file(&l, step->out[k]);
     }
     parallel(l.files.n, look_at_some, &l);

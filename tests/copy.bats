@@ -336,6 +336,21 @@ half_here() { [ -n "$(find . -name '.foray-*' -size +1M)" ]; }
 }
 half_there() { [ -n "$(find "$FORAY_FLEET"/hosts/node1/home/t -size +1M)" ]; }
 
+@test "copy: an SFTP server that is killed in the midst of it: what it left half-made goes, all of it comes" {
+    needs_root
+    local i sshd server
+    mkdir many
+    for i in {1..300}; do head -c 80000 /dev/urandom >many/$i; done
+    read -r sshd _ <"$FORAY_FLEET/hosts/node1/pid"
+    in_background copy many node1:t/
+    wait_until 20 any_half_there
+    kill -KILL "$(pgrep -f internal-sftp -P "$(pgrep -P "$sshd" -d,)" | tail -1)"
+    ended_with 60 0
+    contains err "again node1: its SFTP server has ended"
+    diff -r many "${t[1]}/many"
+}
+any_half_there() { [ -n "$(find "$FORAY_FLEET"/hosts/node1/home/t -name '.foray-*')" ]; }
+
 @test "copy: --timeout ends what takes longer, -N says how many hosts at once" {
     noise 600 >big
     copies 1 --timeout 0.3s big node1:t/big

@@ -4,7 +4,7 @@ load helper
 setup_file() {
     load helper
     [ "$(id -u)" = 0 ] || return 0
-    fleet_up 1
+    FORAY_FLEET_SSHD_OPTIONS="LogLevel VERBOSE" fleet_up 1
     head -c 24000000 /dev/urandom >"$BATS_FILE_TMPDIR/much"
 }
 teardown_file() {
@@ -40,100 +40,136 @@ at_the_host() { # COMMAND WHAT-IT-DOES-FIRST
     printf '#!/bin/sh\n%s\nexec /usr/bin/%s "$@"\n' "$2" "$1" >"$home/path/$1"
     chmod 755 "$home/path/$1"
 }
+make_many() {
+    mkdir many
+    (cd many && split -a 3 -n 600 ../much)
+}
+servers() { grep -c "subsystem 'sftp'" "$FORAY_FLEET/hosts/node1/log" || true; }
 lanes() { if [ -e "$home/lanes" ]; then wc -l <"$home/lanes"; else echo 0; fi; }
 nothing_is_left() { [ -z "$(find "$home" . -name '.foray-*')$(find "$FORAY_FLEET/hosts/node1/tmp" -name 'foray-*')" ]; }
 
-@test "a large file goes by several channels, and comes back as it was" {
+@test "a large file goes by several servers at once, and comes back as it was" {
+    was=$(servers)
     run -0 "$FORAY" copy much node1:
     cmp much "$home/much"
-    [ "$(lanes)" = 3 ]
+    [ "$(servers)" = $((was + 4)) ]
     run -0 "$FORAY" copy node1:much back
     cmp much back
-    [ "$(lanes)" = 3 ]
-    wait_until 20 no_process_on node1
+    [ "$(servers)" = $((was + 5)) ]
     nothing_is_left
 }
 
-@test "and so do many small ones" {
-    mkdir many
-    (cd many && split -a 3 -n 600 ../much)
+@test "of a file with holes only the rest does" {
+    truncate -s 5G holes
+    dd if=much of=holes bs=1000000 seek=2000 conv=notrunc status=none
+    dd if=much of=holes bs=1000000 seek=4000 conv=notrunc status=none
+    run -0 "$FORAY" copy holes node1:much
+    cmp holes "$home/much"
+    [ "$(du -k "$home/much" | cut -f1)" -lt 100000 ]
+}
+
+@test "what a step reads, likewise, once, with others running beside it and after it" {
+    cat >foray.yaml <<'Y'
+hosts: {one: {hosts: node1, slots: 2}}
+steps:
+  much: {on: one, in: much, run: cksum <much}
+  beside: {on: one, run: "echo beside"}
+  after: {on: one, needs: much, in: much, run: "cksum <much; echo after"}
+Y
+    was=$(servers)
+    run -0 "$FORAY"
+    sum=$(cksum <much)
+    [[ $output == *"$sum"*"$sum"*after* && $output == *beside* ]]
+    [ "$(servers)" = $((was + 4)) ]
+}
+
+@test "a server that is lost with what it was given: all of it is sent again" {
+    distance 0.3
+    "$FORAY" copy -v much node1: >out 2>err &
+    pid=$!
+    any_half() { [ -n "$(find "$home" -name '.foray-*' -size +10000k)" ]; }
+    wait_until 30 any_half
+    read -r sshd _ <"$FORAY_FLEET/hosts/node1/pid"
+    kill -KILL "$(pgrep -f internal-sftp -P "$(pgrep -P "$sshd" -d,)" | tail -1)"
+    ended_with 60 0
+    contains err "again node1: "
+    cmp much "$home/much"
+    wait_until 20 nothing_is_left
+}
+
+@test "many small files go as one stream, by several channels" {
+    make_many
     run -0 "$FORAY" copy many node1:
     diff -r many "$home/many"
     [ "$(lanes)" = 3 ]
     run -0 "$FORAY" copy node1:many back
     diff -r many back
+    wait_until 20 no_process_on node1
     nothing_is_left
 }
 
-@test "to what is near it goes by one" {
+@test "to what is near it all goes by one" {
     use_fleet
-    mkdir many
-    (cd many && split -a 3 -n 600 ../much)
+    make_many
+    was=$(servers)
     run -0 "$FORAY" copy many much node1:
     diff -r many "$home/many"
     cmp much "$home/much"
     [ "$(lanes)" = 0 ]
+    [ "$(servers)" = $((was + 1)) ]
 }
 
-@test "as what a step sends, with others running beside it and after it" {
-    cat >foray.yaml <<'Y'
-hosts: {one: {hosts: node1, slots: 2}}
-steps:
-  much: {on: one, dir: ., send: {much: much2}, run: cksum <much2}
-  beside: {on: one, run: "echo beside"}
-  after: {on: one, needs: much, run: "echo after"}
-Y
-    run -0 "$FORAY"
-    [[ $output == *"$(cksum <much)"* && $output == *beside* && $output == *after* ]]
-    [ "$(lanes)" = 3 ]
-}
-
-@test "a host without mkfifo has it by one" {
+@test "a host without mkfifo has a stream by one" {
+    make_many
     at_the_host mkfifo 'exit 1'
-    run -0 "$FORAY" copy much node1:
-    cmp much "$home/much"
+    run -0 "$FORAY" copy many node1:
+    diff -r many "$home/many"
     wait_until 20 no_process_on node1
     nothing_is_left
 }
 
 @test "channels that start-up files make noisy, or keep waiting, are no trouble" {
+    make_many
     echo 'echo noise; echo more >&2; sleep 0.3' >>"$home/.bashrc"
-    run -0 "$FORAY" copy much node1:
-    cmp much "$home/much"
+    run -0 "$FORAY" copy many node1:
+    diff -r many "$home/many"
     nothing_is_left
 }
 
 @test "a channel that is lost with what was in it: nothing half of it gets its name" {
+    make_many
     at_the_host perl 'case "$*" in *"sysopen PIPE"*) head -c 200000 | /usr/bin/perl "$@"; exit ;; esac'
-    run -3 "$FORAY" copy much node1: # on no host that was there
-    echo "$output"
+    run -3 "$FORAY" copy many node1: # on no host that was there
     [[ $output == *"a part of what was sent there was lost"* ]]
-    [ ! -e "$home/much" ]
+    [ ! -e "$home/many/xaaa" ]
     wait_until 20 nothing_is_left
     wait_until 20 no_process_on node1
 }
 
 @test "ended in the midst of it: no channel and no pipe is left" {
+    make_many
     at_the_host perl 'case "$*" in *"sysopen PIPE"*) echo >>~/lanes; exec perl -e '"'"'sleep 1 while -e "$ENV{HOME}/lanes"'"'"' ;; esac'
     distance 0.2
-    "$FORAY" copy much node1: 2>err &
+    "$FORAY" copy many node1: 2>err &
     pid=$!
     any_lane() { [ "$(lanes)" != 0 ]; }
     wait_until 30 any_lane
     kill "$pid"
     ended_with 20 143
     rm "$home/lanes"
-    [ ! -e "$home/much" ]
+    [ ! -e "$home/many/xaaa" ]
     wait_until 20 nothing_is_left
     wait_until 20 no_process_on node1
 }
 
 @test "where sessions are few it goes by those that there are" {
+    make_many
     export FORAY_FLEET=$BATS_TEST_TMPDIR/fleet FORAY_FLEET_SSHD_OPTIONS="MaxSessions 3"
     "$fleet" up 1 3>&-
     FLEET_CONFIG=$FORAY_FLEET/ssh_config
     distance 0.01
-    run -0 "$FORAY" copy much node1:
+    run -0 "$FORAY" copy much many node1:
     cmp much "$FORAY_FLEET/hosts/node1/home/much"
+    diff -r many "$FORAY_FLEET/hosts/node1/home/many"
     "$fleet" down 3>&-
 }

@@ -16,7 +16,8 @@ static void rung(void *arg) {
 struct carrier *carrier_open(struct loop *loop, struct way *w, struct store *store,
                              int64_t patience, const struct carrier_events *events) {
     struct carrier *k = mem_zalloc(sizeof *k);
-    *k = (struct carrier){.loop = loop, .events = *events, .store = store};
+    *k = (struct carrier){
+        .loop = loop, .way = w, .patience = patience, .events = *events, .store = store};
     k->listener = (struct listener){.ring = rung, .arg = k};
     k->last = &k->first;
     k->sftp = sftp_open(loop, w, patience, &(struct sftp_events){k, room, broken});
@@ -59,6 +60,7 @@ void parcel_free(struct parcel *p) {
     if (p->fd >= 0)
         close(p->fd);
     keep_drop(p);
+    lanes_forget(p);
     fetch_free_pieces(p);
     if (p->temporary.n != 0 && l->errand->kind == ERRAND_FETCH)
         unlink(p->temporary.s);
@@ -282,6 +284,7 @@ static bool room(void *context) {
     for (size_t i = k->n_loads; i-- > 0;)
         if (is_over(k->loads[i])) {
             end_load(k, i);
+            lanes_close_unused(k);
             moved = true; /* who waited may have a next errand */
         }
     return moved;
@@ -308,6 +311,7 @@ void carrier_free(struct carrier *k) {
     if (k->store != NULL)
         contents_unlisten(store_contents(k->store), &k->listener);
     sftp_free(k->sftp);
+    lanes_close(k);
     keep_stop(k);
     while (k->n_loads != 0)
         free_load(k->loads[--k->n_loads]);

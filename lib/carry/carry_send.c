@@ -221,17 +221,20 @@ static void settle(struct parcel *p) {
     }
 }
 
-static void answered(struct parcel *p) {
+void send_answered(struct parcel *p) {
     p->busy--;
     if (p->state == CLOSING && p->busy == 0)
         settle(p);
 }
 
-static void written(void *arg, const struct sftp_answer *answer) {
-    struct parcel *p = arg;
+void send_written(struct parcel *p, const struct sftp_answer *answer) {
     if (answer->status != SFTP_OK)
         send_trouble(p, CARRY_REFUSED, sftp_reason(answer->status));
-    answered(p);
+    send_answered(p);
+}
+
+static void written(void *arg, const struct sftp_answer *answer) {
+    send_written(arg, answer);
 }
 
 /* What stands there in the end is as long as what was sent. */
@@ -241,11 +244,12 @@ static void measured(void *arg, const struct sftp_answer *answer) {
         send_trouble(p, CARRY_REFUSED, sftp_reason(answer->status));
     else if ((answer->attributes.has & SFTP_HAS_SIZE) != 0 && answer->attributes.size != p->size)
         send_trouble(p, CARRY_LOST, "it has another size there after it was written");
-    answered(p);
+    send_answered(p);
 }
 
 static void close_there(struct parcel *p) {
     p->state = CLOSING;
+    lanes_leave(p);
     p->busy++;
     sftp_close(p->load->carrier->sftp, buf_view(&p->handle), written, p);
 }
@@ -266,6 +270,8 @@ static void opened(void *arg, const struct sftp_answer *answer) {
     p->state = MOVING;
     if (p->load->outcome.stopping)
         close_there(p);
+    else
+        lanes_join(p);
 }
 
 /* A name beside its own, where its own is one that others may look at. */
@@ -277,7 +283,7 @@ static void choose_name(struct parcel *p) {
         temporary_of_family(buf_view(&p->path), l->family, l->relatives++, &p->temporary);
 }
 
-static struct str name_there(const struct parcel *p) {
+struct str send_name_there(const struct parcel *p) {
     return buf_view(p->temporary.n != 0 ? &p->temporary : &p->path);
 }
 
@@ -302,7 +308,8 @@ static bool send_link(struct load *l, size_t item) {
     }
     struct parcel *p = parcel_new(l, item);
     choose_name(p);
-    sftp_make_link(l->carrier->sftp, name_there(p), (struct str){target, (size_t)n}, linked, p);
+    sftp_make_link(l->carrier->sftp, send_name_there(p), (struct str){target, (size_t)n}, linked,
+                   p);
     return true;
 }
 
@@ -361,7 +368,7 @@ static void seed_measured(void *arg, const struct sftp_answer *answer) {
     proof_need_sync(l->errand->proof);
     p->state = CLOSING;
     if (!item->preserve) {
-        answered(p);
+        send_answered(p);
         return;
     }
     struct sftp_attributes marks = {.has = SFTP_HAS_MODE | SFTP_HAS_TIMES,
@@ -418,7 +425,7 @@ bool send_begin_parcel(struct load *l) {
 void send_file(struct parcel *p) {
     p->state = BEGUN;
     p->busy++;
-    sftp_open_file(p->load->carrier->sftp, name_there(p),
+    sftp_open_file(p->load->carrier->sftp, send_name_there(p),
                    SFTP_WRITE | SFTP_CREATE |
                        (p->temporary.n != 0 ? SFTP_EXCLUSIVE : SFTP_TRUNCATE),
                    p->mode, opened, p);
@@ -486,14 +493,13 @@ static void end_file(struct parcel *p) {
     close_there(p);
 }
 
-bool send_more(struct parcel *p) {
+bool send_chunk(struct parcel *p, struct sftp *sftp, struct str handle, sftp_done *done,
+                void *arg) {
     uint32_t n = p->at < p->size ? next_chunk(p) : 0;
-    if (n == 0) {
-        end_file(p);
-        return true;
-    }
+    if (n == 0)
+        return false;
     p->busy++;
-    char *bytes = sftp_write(p->load->carrier->sftp, buf_view(&p->handle), p->at, n, written, p);
+    char *bytes = sftp_write(sftp, handle, p->at, n, done, arg);
     for (uint32_t got = 0; got < n;) {
         ssize_t r = pread(p->fd, bytes + got, n - got, (off_t)(p->start + p->at + got));
         if (r < 0 && errno == EINTR)
@@ -510,6 +516,15 @@ bool send_more(struct parcel *p) {
         hash_stream_add(p->hash, (struct str){bytes, n});
     p->at += n;
     count(p, n);
+    return true;
+}
+
+bool send_more(struct parcel *p) {
+    if (send_chunk(p, p->load->carrier->sftp, buf_view(&p->handle), written, p))
+        return true;
+    if (lanes_are_busy(p))
+        return false;
+    end_file(p);
     return true;
 }
 

@@ -98,8 +98,9 @@ struct parcel {
     struct buf source;     /* COPYING: the handle of the object */
     bool taken;            /* COPYING: none of it has gone wrong */
     bool unproved;         /* COPYING: the object was not proved when that began */
-    struct hash_stream *hash; /* SEND, into the store: of what was sent */
-    bool dropped;             /* it is not carried after all, since its load ends */
+    struct hash_stream *hash;     /* SEND, into the store: of what was sent */
+    bool dropped;                 /* it is not carried after all, since its load ends */
+    struct lane_file *lane_files; /* SEND: as each lane has it; NULL: it goes by none */
 };
 
 /* A directory there that is to be looked through: for what matches the rest of a pattern, or, where
@@ -119,8 +120,17 @@ struct look {
     uint32_t status;
 };
 
+enum { CARRY_LANES = 3 }; /* with the carrier's own server: four times the pace */
+
 struct carrier {
     struct loop *loop;
+    struct way *way;
+    int64_t patience;
+    struct lane {
+        struct carrier *carrier;
+        struct sftp *sftp; /* NULL: none was needed yet */
+        bool gone;         /* it is of no use: it was refused */
+    } lanes[CARRY_LANES];
     struct store *store; /* NULL: there is none */
     struct listener listener;
     struct listing *listing; /* of the store, under way; NULL: none */
@@ -153,8 +163,22 @@ bool send_free_held(struct load *l); /* renames what is held; if the load ends, 
 /* carry_send.c, for carry_store.c */
 void send_file(struct parcel *p); /* opens it there, under p->path or p->temporary */
 void send_over(struct parcel *p); /* it is there */
+/* carry_send.c, for carry_lanes.c */
+struct str send_name_there(const struct parcel *p);
+/* Writes the next bytes through that server, and counts the request; false: none are left. */
+bool send_chunk(struct parcel *p, struct sftp *sftp, struct str handle, sftp_done *done, void *arg);
+void send_answered(struct parcel *p);                                  /* a request */
+void send_written(struct parcel *p, const struct sftp_answer *answer); /* likewise, a write */
 void send_prove(struct parcel *p, struct str there); /* one of all that is proved */
 void send_trouble(struct parcel *p, enum carried verdict, const char *why);
+
+/* carry_lanes.c */
+void lanes_join(struct parcel *p); /* SEND: it was opened; if it is for lanes, they have it, too */
+bool lanes_are_busy(const struct parcel *p); /* not all that they were given is written */
+void lanes_leave(struct parcel *p);          /* they close it */
+void lanes_forget(struct parcel *p);
+void lanes_close(struct carrier *k);
+void lanes_close_unused(struct carrier *k); /* they take channels that others may have use for */
 
 /* carry_store.c */
 /* What of the load's files could be kept there? true: nothing has to be waited for. */

@@ -25,8 +25,6 @@ enum {
     FAST = 48 * 1024 * 1024, /* bytes a second: nothing that compresses is faster */
     MANY = 200,              /* files: with fewer the programs that make a stream take longer */
     SMALL = 64 * 1024,       /* bytes of one */
-    LANES_LEAST =
-        16 * 1024 * 1024, /* bytes: the more journeys there and back of a stream are less */
 };
 #define LONG_ENOUGH (100 * MILLISECOND) /* for a batch, to know */
 #define WORTH 1.25                      /* so much faster it has to be */
@@ -116,33 +114,15 @@ bool weigh_many(struct load *l, const char *packed) {
     return true;
 }
 
-/* Our own channels take more ahead than the ssh program's, which counts where it is far. */
+/* To and from what is far more goes ahead than by the ssh program (carry_lanes.c, sftp.c). */
 static bool is_much(const struct load *l) {
-    return l->bytes >= CARRY_MUCH && l->carrier->events.bulk &&
-           (sends(l) || !sftp_is_far(l->carrier->sftp));
-}
-
-/* To what is far a stream goes by several channels (way/put.h). What the host may have, or keep,
- * does not, and holes would be sent. */
-static bool is_for_lanes(const struct load *l) {
-    bool is = sends(l) && l->errand->as_stream != NULL && l->bytes >= LANES_LEAST &&
-              sftp_is_far(l->carrier->sftp);
-    for (size_t i = 0; is && i < l->items.n; i++) {
-        const struct cargo_item *item = &l->items.v[i];
-        is = !item->sparse && item->seed.n == 0 &&
-             !(l->errand->make_where && item->size >= STORE_LEAST);
-    }
-    return is;
+    return l->bytes >= CARRY_MUCH && l->carrier->events.bulk && !sftp_is_far(l->carrier->sftp);
 }
 
 /* packed: why it is to be; NULL: it is not. false: it is carried here. */
 static bool goes_otherwise(struct load *l, const char *packed) {
     if (weigh_many(l, packed))
         return true;
-    if (packed == NULL && is_for_lanes(l)) {
-        give_back(l, GIVEN_AS_STREAM, NULL);
-        return true;
-    }
     if (packed == NULL && !is_much(l))
         return false;
     l->errand->much = true;

@@ -12,6 +12,7 @@ enum {
     PACKET_MAX = 256 * 1024, /* that OpenSSH's ever sends */
     ROOM = 4 * 1024 * 1024,  /* in bytes asked for or written, and not answered */
     ROOM_FAR = 4 * ROOM,     /* likewise: what our side takes ahead on its channel */
+    UNSENT = 1024 * 1024,    /* bytes, to what is far: what waits here is of no use */
     REQUESTS_MAX = 4096,     /* that are not answered */
     HANDLE_MAX = 256,        /* by the draft */
     LATER = 64,              /* packets in one turn */
@@ -651,9 +652,10 @@ bool sftp_is_far(const struct sftp *s) {
 }
 
 size_t sftp_room(const struct sftp *s) {
-    size_t unsent = s->out.n + s->going.n - s->sent, most = sftp_is_far(s) ? ROOM_FAR : ROOM;
-    if (s->state != WORKING || s->n_requests >= REQUESTS_MAX || unsent >= ROOM ||
-        s->outstanding >= most)
+    bool far = sftp_is_far(s);
+    size_t most = far ? ROOM_FAR : ROOM;
+    if (s->state != WORKING || s->n_requests >= REQUESTS_MAX || s->outstanding >= most ||
+        (far && s->out.n + s->going.n - s->sent >= UNSENT))
         return 0;
     return most - s->outstanding;
 }

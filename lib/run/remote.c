@@ -149,8 +149,11 @@ static void leaves(void *arg, const str_list *words) {
     r->left = true;
 }
 
-static void nothing_is_left(struct remote *r) {
-    if (r->left && r->berth.slot != NULL)
+/* The errand is over. What was lost had no time to tidy up. */
+static void nothing_is_left(struct remote *r, bool lost) {
+    if (r->left && r->berth.slot != NULL && lost)
+        slot_remove_left(r->berth.slot);
+    else if (r->left && r->berth.slot != NULL)
         slot_leave(r->berth.slot, &(str_list){0});
     r->left = false;
 }
@@ -169,7 +172,7 @@ static void sent(void *arg, enum carried how, const char *reason) {
     struct remote *r = arg;
     if (carry_without_tar(r))
         return;
-    nothing_is_left(r);
+    nothing_is_left(r, how == CARRY_LOST);
     if (r->berth.slot == NULL)
         finish_carried(r, CARRY_LOST, r->broken.s);
     else if (how != CARRIED || r->give_up)

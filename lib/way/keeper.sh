@@ -12,6 +12,7 @@
 #   term, kill                                   ends the step that runs
 #   clean DIRECTORY                              removes a scratch directory, without waiting for it
 #   leave [FAMILY PLACE...]                      what is to be removed if nobody says good-bye, see slot.h
+#   remove                                       that is to be removed now
 #   load                                         asks for the load
 #   facts                                        asks for the memory and disk that are free
 #   ping                                         we are still there
@@ -511,6 +512,12 @@ _foray_request() {
         _foray_known="$_foray_known $!"
         ;;
     leave*) _foray_leaves=${_foray_line#leave} ;;
+    remove)
+        # shellcheck disable=SC2119 # its words come from a line
+        _foray_remove_left </dev/null >/dev/null 4>&- 5>&- &
+        _foray_known="$_foray_known $!"
+        _foray_leaves=
+        ;;
     load)
         _foray_load
         printf '\036%s load %s\n' "$_foray_id" "$_foray_l"

@@ -651,6 +651,10 @@ void slot_leave(struct slot *s, const str_list *words) {
     request(s, "");
 }
 
+void slot_remove_left(struct slot *s) {
+    request(s, "remove");
+}
+
 void slot_ask_load(struct slot *s) {
     if (s->state == IDLE)
         request(s, "load");

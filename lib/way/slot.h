@@ -86,6 +86,7 @@ void slot_clean(struct slot *s, struct str directory);
  * names (carry/temporary.h) and places, each a letter and a name: f: a directory that they are in;
  * t: a tree; d: a directory that is one itself. None: nothing any more. */
 void slot_leave(struct slot *s, const str_list *words);
+void slot_remove_left(struct slot *s); /* it removes that now */
 void slot_ask_load(struct slot *s);
 void slot_ask_facts(struct slot *s);       /* how much memory and disk are free there */
 enum { SLOT_SILENCE = 15, SLOT_PING = 5 }; /* seconds: for `silence`, and between words */

@@ -87,14 +87,22 @@ Y
     distance 0.3
     "$FORAY" copy -v much node1: >out 2>err &
     pid=$!
-    any_half() { [ -n "$(find "$home" -name '.foray-*' -size +10000k)" ]; }
-    wait_until 30 any_half
     read -r sshd _ <"$FORAY_FLEET/hosts/node1/pid"
-    kill -KILL "$(pgrep -f internal-sftp -P "$(pgrep -P "$sshd" -d,)" | tail -1)"
+    wait_until 60 all_hold
+    kill -KILL "$server"
     ended_with 60 0
     contains err "again node1: "
     cmp much "$home/much"
     wait_until 20 nothing_is_left
+}
+
+# All four servers have the file open; server: one of them, but the first.
+all_hold() {
+    local n=0 p
+    for p in $(pgrep -f internal-sftp -P "$(pgrep -P "$sshd" -d,)"); do
+        if [[ $(find "/proc/$p/fd" -lname '*/.foray-*') ]]; then n=$((n + 1)) server=$p; fi
+    done
+    [ $n = 4 ]
 }
 
 @test "many small files go as one stream, by several channels" {

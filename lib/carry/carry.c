@@ -292,15 +292,16 @@ static bool room(void *context) {
 
 /* --- the carrier --- */
 
+/* Who tries again does so by another one. */
 static void broken(void *context, bool refused, const char *reason) {
     struct carrier *k = context;
+    k->events.broken(k->events.context, k, refused, reason);
     while (k->n_loads != 0) {
         struct load *l = k->loads[k->n_loads - 1];
         outcome_trouble(&l->outcome, CARRY_LOST, "%s", reason);
         l->given = KEPT;
         end_load(k, k->n_loads - 1);
     }
-    k->events.broken(k->events.context, k, refused, reason);
 }
 
 void carrier_break(struct carrier *k, const char *reason) {

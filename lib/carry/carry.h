@@ -62,8 +62,8 @@ struct errand {
 struct carrier_events {
     void *context;
     /* It can do no more. refused: the way takes no further channel (MaxSessions). Errands that had
-     * begun are over by then; the others can be taken back. Only good for carrier_free now, not
-     * from within. */
+     * begun end, as lost, behind it; the others can be taken back. Only good for carrier_free then,
+     * not from within. */
     void (*broken)(void *context, struct carrier *k, bool refused, const char *reason);
     /* The host keeps what this file here contains. */
     void (*holds)(void *context, struct str name);

@@ -28,10 +28,10 @@ teardown() {
     rm -rf "$home"/{.bashrc,path,lanes,many,much*,went}
 }
 
-distance() { # SECONDS
+distance() { # SECONDS [BYTES-A-SECOND]
     read -r address port <"$FORAY_FLEET/hosts/node1/address"
     {
-        printf '  %s\n' "Host node1" "ProxyCommand $BATS_TEST_DIRNAME/narrow.pl 1000000000 $address $port $PWD/counts $1"
+        printf '  %s\n' "Host node1" "ProxyCommand $BATS_TEST_DIRNAME/narrow.pl ${2:-1000000000} $address $port $PWD/counts $1"
         cat "$FLEET_CONFIG"
     } >config
     export FORAY_SSH_CONFIG=$PWD/config
@@ -84,7 +84,7 @@ Y
 }
 
 @test "a server that is lost with what it was given: all of it is sent again" {
-    distance 0.3
+    distance 0.05 3000000 # so that it takes a while
     "$FORAY" copy -v much node1: >out 2>err &
     pid=$!
     read -r sshd _ <"$FORAY_FLEET/hosts/node1/pid"

@@ -231,7 +231,8 @@ static void batch_over(struct weighing *w) {
     int64_t took = loop_clock() - w->asked - w->latency;
     uint64_t before = w->pace;
     w->pace = took > 0 ? (uint64_t)((double)w->batch * SECOND / (double)took) : FAST;
-    bool sure = w->pace >= FAST || (took > LONG_ENOUGH && w->pace < before + before / 2);
+    bool sure =
+        took > 0 && (w->pace >= FAST || (took > LONG_ENOUGH && w->pace < before + before / 2));
     if (!sure && w->batch < LAST_BATCH && w->sent + 2 * w->batch <= w->load->bytes / SHARE) {
         w->batch *= 2;
         ask_batch(w);

@@ -124,10 +124,10 @@ bool lanes_are_busy(const struct parcel *p) {
 void lanes_leave(struct parcel *p) {
     for (size_t i = 0; p->lane_files != NULL && i < CARRY_LANES; i++) {
         struct lane_file *f = &p->lane_files[i];
-        if (f->state == OPENED)
-            sftp_close(p->load->carrier->lanes[i].sftp, buf_view(&f->handle), carry_ignore, NULL);
-        if (f->state == OPENED)
-            f->state = REFUSED;
+        if (f->state != OPENED)
+            continue;
+        sftp_close(p->load->carrier->lanes[i].sftp, buf_view(&f->handle), carry_ignore, NULL);
+        f->state = REFUSED;
     }
 }
 
@@ -145,8 +145,11 @@ void lanes_close(struct carrier *k) {
 }
 
 void lanes_close_unused(struct carrier *k) {
-    for (size_t i = 0; i < CARRY_LANES; i++)
-        if (k->lanes[i].sftp == NULL || is_in_use(&k->lanes[i]))
-            return;
+    if (k->lanes[0].sftp == NULL)
+        return;
+    for (size_t i = 0; i < k->n_loads; i++)
+        for (size_t j = 0; j < k->loads[i]->parcels.n; j++)
+            if (k->loads[i]->parcels.v[j]->lane_files != NULL)
+                return;
     lanes_close(k);
 }

@@ -10,9 +10,9 @@
 
 enum {
     PORTION = 64 * 1024,
-    EARLY = 256 * 1024,     /* bytes that are sent before anybody reads them */
-    IN_VAIN = 1024 * 1024,  /* as much may be sent though nobody reads it */
-    LANES = 3,              /* with the slot's own: four times the pace */
+    EARLY = 256 * 1024,    /* bytes that are sent before anybody reads them */
+    IN_VAIN = 1024 * 1024, /* as much may be sent though nobody reads it */
+    LANES = 3, /* with the slot's own: four times the pace (keeper.sh has their pipes) */
     MUCH = 4 * 1024 * 1024, /* bytes: less is over before a lane is there */
     HEARD = 512,
     SAID_MAX = 64 * 1024, /* bytes: start-up files may say as much */

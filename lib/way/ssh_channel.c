@@ -45,12 +45,7 @@ struct request {
     bool changed; /* the size, which is to be told */
 };
 
-static enum channel_state settle(struct ssh_channel *c, enum channel_state state) {
-    connection_opened(c->connection, &c->member);
-    return c->state = state;
-}
-
-/* NULL: not yet, or settled otherwise. */
+/* NULL: not yet, or refused, or the connection fails by it. */
 static LIBSSH2_CHANNEL *open_channel(struct ssh_channel *c) {
     LIBSSH2_SESSION *session = connection_session(c->connection);
     if (c->asked == 0)
@@ -61,8 +56,10 @@ static LIBSSH2_CHANNEL *open_channel(struct ssh_channel *c) {
     if (error == LIBSSH2_ERROR_EAGAIN)
         return NULL;
     /* What runs in it is asked for while the next one opens. */
-    settle(c, error == LIBSSH2_ERROR_CHANNEL_FAILURE ? CHANNEL_REFUSED : CHANNEL_OPENING);
-    if (channel == NULL && error != LIBSSH2_ERROR_CHANNEL_FAILURE)
+    connection_opened(c->connection, &c->member);
+    if (error == LIBSSH2_ERROR_CHANNEL_FAILURE)
+        c->state = CHANNEL_REFUSED;
+    else if (channel == NULL)
         connection_fail(c->connection, "cannot open a channel");
     const char *server = libssh2_session_banner_get(session);
     int64_t took = loop_clock() - c->asked;

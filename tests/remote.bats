@@ -366,3 +366,32 @@ Y
     [ "$(cat "$FORAY_FLEET/hosts/node1${output:0}/kept" 2>/dev/null || cat "$output/kept")" = hi ]
     rm -rf "$FORAY_FLEET"/hosts/node1/tmp/foray-*
 }
+
+@test "what a step has left in its scratch directory goes before the next one on its slot, and nothing else" {
+    cat >foray.yaml <<'YAML'
+hosts: {rack: {hosts: node1, slots: 1}}
+steps:
+  mess:
+    on: rack
+    run: |
+      mkdir -p -- a/b "c d" -r "$HOME/outside"
+      echo kept > "$HOME/outside/kept"
+      ln -s "$HOME/outside" link
+      ln -s "$HOME/outside" a/b/link
+      echo x > 'c d/new
+      line'
+      echo x > -f; echo x > .hidden; mkfifo a/pipe; chmod 0 -- -f
+  much:
+    on: rack
+    needs: mess
+    run: ls -A ..; seq 300 | xargs touch
+  see:
+    on: rack
+    needs: much
+    run: until [ "$(ls -A .. | grep -c '^[0-9]')" = 1 ]; do sleep 0.05; done; ls -A ..; cat "$HOME/outside/kept"
+YAML
+    run -0 --separate-stderr timeout 60 "$FORAY" -q
+    [ "$(printf '%s\n' "${lines[@]}" | grep -cE '^[0-9]+$')" = 2 ] # each saw no directory but its own
+    [ "${lines[-1]}" = kept ]
+    rm -rf "$FORAY_FLEET/hosts/node1/home/outside"
+}

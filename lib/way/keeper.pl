@@ -4,9 +4,10 @@
 #
 # It leaves a child that runs the plain steps: with one fork and one program for each, where sh needs two and two, since
 # only here a process can be given a group of its own. It keeps to what _foray_run of keeper.sh does, in the same signals
-# and the same lines, and is told by one request for each step: a count of words and so many words, with a zero after each:
+# and the same lines. It is told by requests: a count of words and so many words, with a zero after each:
 #
-#   KNOWN NONCE ID ROOT WHERE SCRIPT [NAME=VALUE]...   KNOWN: children of the keeper that are not the step's
+#   KNOWN NONCE ID ROOT WHERE SCRIPT [NAME=VALUE]...   runs a step; KNOWN: children of the keeper that are not the step's
+#   DIRECTORY                                          removes a scratch directory: for few files no process is needed
 #   none                                               nothing more comes
 $keeper = $$;
 
@@ -52,25 +53,9 @@ sub sweep {
 }
 
 sub signal {
+    exit 143 if $is_step;
     $asked = 1;
     kill "CONT", -$pid if $pid && kill $_[0], -$pid;
-}
-
-sub become_step {
-    my ($id, $where, $script, @variables) = @_;
-    setpgrp;
-    $SIG{$_} = "DEFAULT" for "HUP", "PIPE", "TERM", "USR1", "USR2", "ALRM";
-    open STDIN, "<", "/dev/null";
-    if (!chdir $where) {
-        syswrite STDERR, "cannot go to $where: $!\n";
-        exit 1;
-    }
-    for (@variables, "FORAY_STEP_ID=$id") {
-        my ($name, $value) = split /=/, $_, 2;
-        $ENV{$name} = $value;
-    }
-    exec "/bin/sh", "-e", "-c", $script;
-    exit 127;
 }
 
 sub is_empty {
@@ -78,6 +63,54 @@ sub is_empty {
     my $n = () = readdir D;
     closedir D;
     return $n == 2;
+}
+
+# Removes a directory, if that does not take long: up to $room, of which each file takes its size and a bit.
+sub clear {
+    my ($dir, $name) = @_;
+    !-l $dir && opendir my $d, $dir or return 0;
+    while (defined($name = readdir $d)) {
+        next if $name =~ /^\.\.?\z/;
+        $name = "$dir/$name";
+        lstat $name;
+        $room -= 1e6 + -s _;
+        return 0 if $room < 0;
+        -d _ ? clear($name) : unlink $name or return 0;
+    }
+    return rmdir $dir;
+}
+
+# No step waits for what takes long.
+sub remove {
+    $room = 1e8;
+    return if clear(@_);
+    my $rm = fork;
+    if (defined $rm && $rm == 0) {
+        open STDOUT, ">", "/dev/null";
+        open STDERR, ">", "/dev/null";
+        exec "rm", "-rf", "--", @_;
+        exit 127;
+    }
+    $removing++ if defined $rm;
+}
+
+# The step's process, in $pid; undef: there can be none. It does as little as it can before it is another program, since
+# what it or we touch until then is copied first.
+sub start {
+    my ($where, $script, %variables) = @_;
+    local @ENV{keys %variables} = values %variables;
+    $pid = fork;
+    if (defined $pid && $pid == 0) {
+        $is_step = 1;
+        setpgrp;
+        if (chdir $where) {
+            exec "/bin/sh", "-e", "-c", $script;
+            exit 127;
+        }
+        syswrite STDERR, "cannot go to $where: $!\n";
+        exit 1;
+    }
+    return $pid;
 }
 
 # What it says of the end; undef: the step could not be started, or has been cut off, and $refusal says why.
@@ -88,12 +121,10 @@ sub run {
         $refusal = "cannot make $where: $!";
         return;
     }
-    $pid = fork;
-    if (!defined $pid) {
+    if (!defined start($where, $script, map {split /=/, $_, 2} @variables, "FORAY_STEP_ID=$id")) {
         $refusal = "cannot start a process: $!";
         return;
     }
-    become_step($id, $where, $script, @variables) if $pid == 0;
     setpgrp $pid, $pid;
     signal($hard ? "KILL" : "TERM") if $asked;
     waitpid $pid, 0;
@@ -105,31 +136,43 @@ sub run {
     return "$status " . ($scratch && is_empty($where) ? "e" : "-") . " " . ($load || "-");
 }
 
+# The words of the next request.
+sub request {
+    for (;;) {
+        my @words = split /\0/, $held, -1;
+        if (@words > 1 && @words > $words[0] + 1) {
+            $held = join "\0", splice @words, $words[0] + 1;
+            shift @words;
+            return @words;
+        }
+        my $n = sysread REQUESTS, $held, 65536, length $held;
+        exit if defined $n ? $n == 0 : $! != 4; # EINTR
+    }
+}
+
 sub serve {
-    my ($held, @words);
     $0 = "foray: runs steps";
     delete @ENV{grep /^_foray_/, keys %ENV};
-    $SIG{$_} = "IGNORE" for "HUP", "INT", "QUIT", "PIPE", "USR2";
+    $SIG{$_} = "IGNORE" for "INT", "QUIT";
+    $SIG{$_} = sub {} for "HUP", "PIPE", "USR2"; # which a step shall not ignore
     $SIG{CHLD} = "DEFAULT";
     $SIG{TERM} = sub {signal("TERM")};
     $SIG{USR1} = sub {$hard = 1; signal("KILL")};
     $SIG{ALRM} = sub {$cut = 1; signal("TERM")};
-    for (;;) {
-        do {
-            my $n = sysread STDIN, $held, 65536, length $held;
-            exit if defined $n ? $n == 0 : $! != 4; # EINTR
-            @words = split /\0/, $held, -1;
-        } until @words > 1 && @words > $words[0] + 1;
-        exit if $words[0] == 0;
-        (undef, $known, $nonce) = @words;
-        $held = "";
+    ($held, $removing) = ("", 0);
+    while (my @words = request()) {
+        $removing-- while $removing && waitpid(-1, 1) > 0; # WNOHANG
+        if (@words == 1) {
+            remove(@words);
+            next;
+        }
+        ($known, $nonce) = splice @words, 0, 2;
         $known .= " $$";
         $asked = $pid = 0;
         $hard = $cut = $refusal = "";
         syswrite STDOUT, "\036$nonce+\n";
         syswrite STDERR, "\036$nonce+\n";
-        pop @words;
-        my $end = run(@words[3 .. $#words]);
+        my $end = run(@words);
         syswrite STDERR, "\036$nonce.\n";
         syswrite STDOUT, "\036$nonce " . ($refusal eq "" ? $end : "- $refusal") . "\n";
     }
@@ -141,11 +184,13 @@ if (adopt()) {
     $ENV{_foray_adopts} = 1;
     if (pipe(R, W) && fileno(W) < 10 && defined($pid = fork)) {
         if ($pid == 0) {
-            open STDIN, "<&R";
+            $^F = 2;
+            open REQUESTS, "<&R";
+            open STDIN, "<", "/dev/null";
             close R;
             close W;
-            $^F = 2;
             serve();
+            exit;
         }
         close R;
         $ENV{_foray_adopts} = "1 $pid " . fileno W;

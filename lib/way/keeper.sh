@@ -508,6 +508,7 @@ _foray_request() {
     kill) kill -s USR1 "$_foray_job" ;;
     'clean '*)
         eval "set -- ${_foray_line#clean }"
+        [ -z "$_foray_runner" ] || ! printf '%s\0' 1 "$1" >&5 || return
         rm -rf -- "$1" >/dev/null 4>&- &
         _foray_known="$_foray_known $!"
         ;;

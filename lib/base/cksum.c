@@ -138,6 +138,23 @@ void cksum_add(struct cksum *c, struct str bytes) {
     c->size += bytes.n;
 }
 
+static uint32_t times(uint32_t a, uint32_t b) {
+    uint32_t product = 0;
+    for (int bit = 31; bit >= 0; bit--)
+        product = times_x(product) ^ (b >> bit & 1 ? a : 0);
+    return product;
+}
+
+/* The first bytes stand so many bits further on. */
+void cksum_join(struct cksum *c, const struct cksum *next) {
+    uint32_t square = 1 << 8; /* x^8, x^16, x^32... */
+    for (uint64_t n = next->size; n != 0; n >>= 1, square = times(square, square))
+        if (n & 1)
+            c->sum = times(c->sum, square);
+    c->sum ^= next->sum;
+    c->size += next->size;
+}
+
 uint32_t cksum_end(const struct cksum *c) {
     uint32_t sum = c->sum;
     for (uint64_t n = c->size; n != 0; n >>= 8)

@@ -17,6 +17,7 @@ struct cksum {
 struct cksum *cksum_new(void);     /* for free() */
 void cksum_reset(struct cksum *c); /* nothing was added */
 void cksum_add(struct cksum *c, struct str bytes);
-uint32_t cksum_end(const struct cksum *c); /* of all that was added */
+void cksum_join(struct cksum *c, const struct cksum *next); /* as if next's bytes were added */
+uint32_t cksum_end(const struct cksum *c);                  /* of all that was added */
 
 #endif

@@ -64,6 +64,7 @@ void parcel_free(struct parcel *p) {
     fetch_free_pieces(p);
     if (p->temporary.n != 0 && l->errand->kind == ERRAND_FETCH)
         unlink(p->temporary.s);
+    free(p->sum);
     buf_free(&p->handle);
     buf_free(&p->path);
     buf_free(&p->temporary);
@@ -211,16 +212,32 @@ static void settle(struct load *l) {
         l->state = OVER;
 }
 
+static bool is_to_prove(const struct load *l) {
+    return l->errand->proof != NULL && !proof_is_empty(l->errand->proof);
+}
+
+static void can_be_proved(struct load *l) {
+    l->came = true;
+    l->errand->came(l->errand->arg);
+}
+
+/* FETCH: all that is to be proved is known, and in the making here. */
+static bool is_opened_for_proof(const struct load *l) {
+    return l->errand->kind == ERRAND_FETCH && l->errand->prove_all && fetch_all_opened(l) &&
+           is_to_prove(l);
+}
+
 static void end_carrying(struct load *l) {
     struct errand *e = l->errand;
-    if (e->proof == NULL || proof_is_empty(e->proof)) {
+    if (!is_to_prove(l)) {
         settle(l);
         return;
     }
     l->state = PROVING;
     if (e->kind == ERRAND_FETCH || !e->prove_all)
         proof_read(e->proof);
-    e->came(e->arg);
+    if (!l->came)
+        can_be_proved(l);
 }
 
 void errand_go_on(struct errand *e, enum carried how, const char *reason) {
@@ -258,6 +275,8 @@ static bool go(struct load *l) {
         moved = look_further(l) || moved;
     if (l->state == CARRYING && !l->outcome.stopping)
         moved = move_parcels(l) || moved;
+    if (l->state == CARRYING && !l->came && !l->outcome.stopping && is_opened_for_proof(l))
+        can_be_proved(l); /* while it is on its way */
     if (l->state == CARRYING && l->item == l->items.n && l->busy == 0 && !l->outcome.stopping)
         end_carrying(l);
     if (l->state == NAMING && !l->outcome.stopping)

@@ -36,8 +36,8 @@ struct errand {
     void *arg;
     /* Takes what is to be proved to be the same at both ends before anything gets its own name, or
      * the errand is over: what the host has kept since an earlier run, and with prove_all every
-     * file. `came` is called when there is some and all is there, and the errand goes on with
-     * errand_go_on. NULL: nothing is. */
+     * file. `came` is called when there is some, and all of it is there, and the errand goes on
+     * with errand_go_on. NULL: nothing is. */
     struct proof *proof;
     bool prove_all;
     void (*came)(void *arg);

@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+enum { SUM_LEAST = 1024 * 1024 }; /* what is smaller is rather read again */
+
 /* A read that is not answered, or one that was. */
 struct piece {
     struct parcel *parcel;
@@ -101,15 +103,15 @@ static void complete(struct parcel *p) {
             error = errno;
         fd = -1;
     }
-    if (error != 0)
+    if (error != 0) {
         outcome_trouble_with(&l->outcome, CARRY_REFUSED, "cannot keep", item_of(p)->from,
                              strerror(error));
-    else if (l->errand->prove_all)
-        proof_there(l->errand->proof,
-                    proof_here(l->errand->proof, buf_view(&p->temporary), 0, p->size),
-                    buf_view(&p->path));
-    if (error == 0)
+    } else {
+        if (p->sum != NULL)
+            proof_knows(l->errand->proof, p->proof, p->sum);
+        p->sum = NULL;
         add_fetched(p, fd);
+    }
     if (l->errand->tally != NULL)
         l->errand->tally->files++;
 }
@@ -141,6 +143,12 @@ static void take_bytes(struct piece *piece, struct str bytes) {
                              strerror(error));
     if (p->load->errand->tally != NULL)
         p->load->errand->tally->bytes += bytes.n;
+    if (p->sum != NULL && piece->offset == p->sum->size) {
+        cksum_add(p->sum, bytes);
+    } else {
+        free(p->sum);
+        p->sum = NULL;
+    }
     piece->offset += bytes.n;
     piece->n -= (uint32_t)bytes.n;
 }
@@ -189,6 +197,14 @@ bool fetch_more(struct parcel *p) {
     return true;
 }
 
+static void begin_proof(struct parcel *p) {
+    struct proof *proof = p->load->errand->proof;
+    p->proof = proof_here(proof, buf_view(&p->temporary), 0, p->size);
+    proof_there(proof, p->proof, buf_view(&p->path));
+    if (p->size >= SUM_LEAST)
+        p->sum = cksum_new();
+}
+
 static void opened(void *arg, const struct sftp_answer *answer) {
     struct parcel *p = arg;
     p->busy--;
@@ -205,6 +221,8 @@ static void opened(void *arg, const struct sftp_answer *answer) {
                                  strerror(error));
         }
     }
+    if (p->load->errand->prove_all && !p->load->outcome.stopping)
+        begin_proof(p);
     p->state = MOVING;
     check_over(p);
 }
@@ -234,6 +252,13 @@ static void open_there(struct parcel *p) {
     }
     p->busy++;
     sftp_open_file(l->carrier->sftp, buf_view(&p->path), SFTP_READ, 0, opened, p);
+}
+
+bool fetch_all_opened(const struct load *l) {
+    for (size_t i = 0; i < l->parcels.n; i++)
+        if (l->parcels.v[i]->state != MOVING)
+            return false;
+    return l->item == l->items.n;
 }
 
 void fetch_weighed(struct load *l) {

@@ -72,6 +72,7 @@ struct load {
     size_t freed;                  /* so many of them have their own names, or are gone */
     struct landing *landing;
     bool sync_each; /* few: each is synced by itself */
+    bool came;      /* what is proved can be read there; so the errand was told */
     uint64_t bytes; /* as far as they are known before */
     struct weighing *weighing;
     enum given { KEPT, GIVEN_FOR_BULK, GIVEN_AS_STREAM } given; /* back, see carry.h */
@@ -93,6 +94,8 @@ struct parcel {
     uint64_t at;                 /* so much was written there, or asked for */
     struct piece *pieces, *idle; /* FETCH: its reads, and those of them that were answered */
     bool sparse;                 /* it has holes */
+    size_t proof;                /* FETCH, if all is proved: its number there */
+    struct cksum *sum;           /* likewise: of what has come; NULL: it is to be read again */
     struct object *object; /* SEND: it goes into the store, or comes from there; WAITING: until it
                               is there; NULL: neither */
     struct buf source;     /* COPYING: the handle of the object */
@@ -216,6 +219,7 @@ void look_free(struct look *look);
 
 bool fetch_begin_parcel(struct load *l);
 void fetch_weighed(struct load *l);
+bool fetch_all_opened(const struct load *l); /* here and there, or carried already */
 bool fetch_more(struct parcel *p);
 void fetch_drop(struct parcel *p);
 void fetch_free_pieces(struct parcel *p);

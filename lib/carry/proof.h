@@ -3,6 +3,7 @@
 #ifndef FORAY_CARRY_PROOF_H
 #define FORAY_CARRY_PROOF_H
 
+#include "base/cksum.h"
 #include "base/str.h"
 #include "loop/loop.h"
 
@@ -27,7 +28,9 @@ void proof_free(struct proof *p);
 /* A file here, of which only `size` bytes from `start` on count. Its number, from 0 on; the name is
  * copied. */
 size_t proof_here(struct proof *p, struct str here, uint64_t start, uint64_t size);
-/* That was all: begins to read them. */
+/* What number i contains is known: it is not read. The proof's from now on. */
+void proof_knows(struct proof *p, size_t i, struct cksum *sum);
+/* That was all: begins to read them. `done` may be called from within. */
 void proof_read(struct proof *p);
 /* What number i is called there, where its first `size` bytes count; copied. All must have been
  * told before the script is asked for. */

@@ -146,6 +146,19 @@ TEST(sums_of_much_are_those_of_its_bytes) {
     CHECK(sum_of(bytes, 1) == 2774842337); /* as cksum(1) says it */
 }
 
+TEST(a_sum_is_joined_from_those_of_parts) {
+    const char *text = "The quick brown fox jumps over the lazy dog";
+    for (size_t first = 0; first <= strlen(text); first++) {
+        struct cksum *a = cksum_new(), *b = cksum_new();
+        cksum_add(a, (struct str){text, first});
+        cksum_add(b, str_of(text + first));
+        cksum_join(a, b);
+        CHECK(cksum_end(a) == 2074844392 && a->size == strlen(text));
+        free(a);
+        free(b);
+    }
+}
+
 /* The files are those of these names again and again, and each has its name in it. */
 static bool sum_of_many_is_right(size_t n) {
     static const char *const names[] = {"a", "b b", "new\nline", "$c"};

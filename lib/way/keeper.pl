@@ -176,6 +176,7 @@ sub serve {
         syswrite STDERR, "\036$nonce.\n";
         syswrite STDOUT, "\036$nonce " . ($refusal eq "" ? $end : "- $refusal") . "\n";
     }
+    waitpid -1, 0 while $removing-- > 0; # an orphan would be taken for something a step has left
 }
 
 $| = 1;

@@ -257,15 +257,104 @@ Y
     ends_by TERM KILL
 }
 
+# By a command that has no terminal for us; the second one is told what the step needs, and so runs once for each step.
+launched() { # COMMAND...
+    sed -i "s|^hosts: .*|hosts: {rack: {hosts: box, slots: 2, launch: [$1]}}|" foray.yaml
+}
+launched_each_way() { # COMMAND...: is run with either
+    launched env
+    "$@"
+    launched 'env, "CPUS={{cpus}}"'
+    "$@"
+}
+
+@test "by a launcher: a terminal there, of this kind, modes and size, which it follows" {
+    step box '[ -t 0 ] && [ -t 1 ] && [ -t 2 ]' 'stty -a' 'echo "$TERM $(stty size) $(tty) $SSH_TTY"' \
+        'trap "echo now \$(stty size)" WINCH' 'echo ready' 'until read x; do :; done' 'echo "read $x"'
+    follows() {
+        rm -f tty
+        typing_behind "now 33 77" $'word\n' "read word" ""
+        stty rows 33 columns 77 <"$(cat tty)"
+        wait $typist
+        contains said "erase = ^K;"
+        contains said " -ixon "
+        grep -E '^xterm 40 100 (/dev/pts/[0-9]+) \1' said
+        as_it_was
+    }
+    launched_each_way follows
+}
+
+@test "by a launcher: Ctrl-C and Ctrl-Z are the step's, every key arrives, and its files come back" {
+    echo here >a.in
+    step box 'trap "echo got INT" INT' 'trap "echo got TSTP" TSTP' 'echo ready' 'sleep 1234 || echo "ended $?"' \
+        'read x || read x' 'stty raw -echo' 'echo raw' 'head -c 8 >keys' 'cat a.in >a.out' 'stty sane' 'exit 7'
+    printf '    in: a.in\n    out: [keys, a.out]\n    allow: 7\n' >>foray.yaml
+    launched env
+    run -0 typing ready $'\003' "got INT" "" "ended 130" $'\032' "got TSTP" $'\n' raw $'\001\021\023\032\004\034\r\377' "1 step done" ""
+    [ "$(od -An -tx1 <keys)" = " 01 11 13 1a 04 1c 0d ff" ]
+    [ "$(cat a.out)" = here ]
+    as_it_was
+}
+
+@test "by a launcher: much is shown whole, and much that is typed is read" {
+    step box 'echo ready' 'seq 300000'
+    launched env
+    cat >shell <<'S'
+"$FORAY" | { sleep 1; cat; } | sha256sum >sum
+S
+    run -0 typing
+    [ "$({ echo ready; seq 300000; } | sed 's/$/\r/' | sha256sum)" = "$(cat sum)" ]
+    step box 'stty raw -echo' 'echo ready' 'sleep 0.5' 'head -c 100000 | sha256sum >sum' 'cat sum'
+    launched env
+    echo '"$FORAY"' >shell
+    head -c 100000 /dev/zero | tr '\0' x >typed
+    run -0 typing ready "$(cat typed)" "  -" ""
+    [[ $output == *"$(sha256sum <typed)"* ]]
+}
+
+@test "by a launcher: nothing is left, and the terminal is as it was: TERM, HUP, KILL" {
+    here() { # N: so many sleep here for us
+        [ "$(pgrep -c -f '^sleep 12345$' || true)" = "$1" ]
+    }
+    step box 'trap "" HUP INT TERM' 'nohup setsid sleep 12345 >/dev/null 2>&1 &' 'sleep 12345 &' 'echo ready' 'sleep 12345'
+    ends() {
+        local signal
+        for signal in TERM HUP KILL; do
+            rm -f status after
+            typing_behind
+            wait_until 5 here 3
+            ! is_as_it_was
+            kill -$signal "$pid"
+            wait_until 5 here 0
+            wait_until 10 gone $typist
+            if [ $signal = KILL ]; then [ "$(cat status)" = 137 ]; else as_it_was; fi
+            wait $typist || true
+        done
+    }
+    launched_each_way ends
+}
+
+@test "by a launcher that has no files in common with itself: it says so and ends" {
+    needs_root
+    step box 'echo never'
+    cat >alone <<'S'
+mount -t tmpfs none /tmp
+unset TMPDIR
+exec "$@"
+S
+    launched "unshare, -m, sh, $PWD/alone"
+    run -3 typing
+    [[ $output == *"it gives no terminal ("*"find the same scratch directory each time)"* ]]
+    ! grep -q '^never' <<<"$output"
+    as_it_was
+}
+
 @test "where there is no terminal to be had: why not" {
     step node3 'echo never'
     run -3 typing
-    [[ $output == *"it gives no terminal (see PermitTTY in its sshd_config)"* ]]
+    [[ $output == *"it gives no terminal (see PermitTTY in its sshd_config; "* ]]
     ! grep -q '^never' <<<"$output"
     as_it_was
-    printf 'hosts: {rack: {hosts: box, launch: [env]}}\nsteps: {t: {on: rack, console: true, run: echo never}}\n' >foray.yaml
-    run -1 typing
-    [[ $output == *'no terminal can be had there for `console`: not by `launch`'* ]]
     needs_root
     echo node4 >healing
     "$fleet" fault node4 lacks=setsid

@@ -183,6 +183,10 @@ void hosts_resume(struct executor *base) {
     ping_all(x);
 }
 
+struct prompter *hosts_prompter(struct executor *base) {
+    return ((struct hosts *)base)->shared->prompter;
+}
+
 void hosts_resized(struct executor *base) {
     tell_all((struct hosts *)base, slot_resized);
 }

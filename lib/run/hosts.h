@@ -37,6 +37,7 @@ void hosts_ask_facts(struct executor *x, const struct host *host);
 void hosts_pause(struct executor *x);
 void hosts_resume(struct executor *x);
 void hosts_resized(struct executor *x); /* SIGWINCH came */
+struct prompter *hosts_prompter(struct executor *x);
 /* SIGCHLD came. */
 void hosts_child_ended(struct executor *x);
 

@@ -557,7 +557,8 @@ struct run *run_new(struct loop *loop, struct graph *graph, struct plan *plan, s
                                                  .watcher = watcher,
                                                  .carries = graph->hosts.n != 0 && all_carry(plan),
                                                  .held = &r->held});
-    r->solo = solo_new(loop, &r->events, watcher, options->keep_scratch, &r->held);
+    r->solo = solo_new(loop, &r->events, watcher, hosts_prompter(r->hosts), options->keep_scratch,
+                       &r->held);
     r->sched = sched_new(&(struct sched_config){
         .jobs = options->jobs_given ? options->jobs : 0,
         .failures = options->failures,
@@ -650,6 +651,7 @@ void run_resume(struct run *r) {
 
 void run_resized(struct run *r) {
     hosts_resized(r->hosts);
+    solo_resized(r->solo);
 }
 
 bool run_close(struct run *r) {
@@ -662,8 +664,8 @@ bool run_close(struct run *r) {
 void run_free(struct run *r) {
     if (r == NULL)
         return;
-    r->hosts->table->free(r->hosts);
     r->solo->table->free(r->solo);
+    r->hosts->table->free(r->hosts);
     r->local->table->free(r->local);
     loop_timer_clear(r->loop, &r->wake);
     loop_timer_clear(r->loop, &r->sync);

@@ -62,7 +62,7 @@ void seat_board(struct seat *seat, struct ride *ride) {
         .carry = ride->site->host->launch == NULL ? link_carry : NULL,
         .context = seat->link,
         .no_tar = &ride->site->no_tar,
-        .prompter = way_has_ptys(seat->link->way) ? x->shared->prompter : NULL,
+        .prompter = x->shared->prompter,
         .watcher = x->options.watcher,
     };
     ride->remote = remote_start(ride->job, &berth, ride_over, ride);

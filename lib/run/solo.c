@@ -14,6 +14,8 @@ struct solo {
     struct loop *loop;
     const struct executor_events *events;
     struct children *children;
+    const struct watcher *watcher;
+    struct prompter *prompter;
     bool keep_scratch, paused;
     const bool *held;
     VEC(struct solo_host *) hosts; /* by host id; NULL: not used so far */
@@ -117,6 +119,8 @@ static void ready(void *context, struct slot *slot, uint32_t cores, uint64_t mem
         .empty = &ride->empty,
         .keep_scratch = ride->solo->keep_scratch,
         .in_place = !launch->stage,
+        .prompter = ride->solo->prompter,
+        .watcher = ride->solo->watcher,
     };
     ride->remote = remote_start(ride->job, &berth, over, ride);
 }
@@ -270,6 +274,11 @@ void solo_resume(struct executor *base) {
     struct solo *x = (struct solo *)base;
     x->paused = false;
     tell_all(x, slot_ping);
+    tell_all(x, slot_resume);
+}
+
+void solo_resized(struct executor *base) {
+    tell_all((struct solo *)base, slot_resized);
 }
 
 static bool close_all(struct executor *base) {
@@ -300,11 +309,14 @@ void solo_child_ended(struct executor *base) {
 static const struct executor_table table = {connect_host, start, cancel, close_all, free_all};
 
 struct executor *solo_new(struct loop *loop, const struct executor_events *events,
-                          const struct watcher *watcher, bool keep_scratch, const bool *held) {
+                          const struct watcher *watcher, struct prompter *prompter,
+                          bool keep_scratch, const bool *held) {
     struct solo *x = mem_zalloc(sizeof *x);
     *x = (struct solo){.base = {&table},
                        .loop = loop,
                        .events = events,
+                       .watcher = watcher,
+                       .prompter = prompter,
                        .keep_scratch = keep_scratch,
                        .held = held};
     x->children = children_new(loop, watcher);

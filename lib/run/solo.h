@@ -7,13 +7,17 @@
 #include "loop/loop.h"
 #include "loop/watcher.h"
 #include "run/executor.h"
+#include "way/prompt.h"
 
+/* held is as hosts_options has it. */
 struct executor *solo_new(struct loop *loop, const struct executor_events *events,
-                          const struct watcher *watcher, bool keep_scratch, const bool *held);
-/* As hosts_go_on, hosts_pause and hosts_resume; held is as hosts_options has it. */
+                          const struct watcher *watcher, struct prompter *prompter,
+                          bool keep_scratch, const bool *held);
+/* As hosts_go_on, hosts_pause, hosts_resume and hosts_resized. */
 void solo_go_on(struct executor *x);
 void solo_pause(struct executor *x);
 void solo_resume(struct executor *x);
+void solo_resized(struct executor *x);
 /* SIGCHLD came. */
 void solo_child_ended(struct executor *x);
 

@@ -1,6 +1,7 @@
 #include "way/launcher.h"
 
 #include "base/mem.h"
+#include "way/pty_relay.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -153,6 +154,8 @@ static struct channel *open_channel(struct way *base, enum channel_kind kind, st
 static struct channel *open_pty(struct way *base, const struct pty *pty, struct party party) {
     struct launcher *l = (struct launcher *)base;
     str_list words = {0};
+    if (l->words.terminal.n == 0)
+        return pty_relay_open(base, pty, party);
     for (size_t i = 0; i < l->words.terminal.n; i++)
         str_list_add(&words, l->words.terminal.v[i]);
     str_list_add(&words, pty->command);
@@ -185,23 +188,18 @@ static void no_key(const struct way *base, struct buf *out) {
     (void)out;
 }
 
-static const struct way_table table = {
-    .open = open_channel, .is_ready = is_ready, .drop = drop, .close = close_way, .key = no_key};
-static const struct way_table table_with_ptys = {.open = open_channel,
-                                                 .open_pty = open_pty,
-                                                 .is_ready = is_ready,
-                                                 .drop = drop,
-                                                 .close = close_way,
-                                                 .key = no_key};
+static const struct way_table table = {.open = open_channel,
+                                       .open_pty = open_pty,
+                                       .is_ready = is_ready,
+                                       .drop = drop,
+                                       .close = close_way,
+                                       .key = no_key};
 
 struct way *launcher_open(struct loop *loop, struct children *children, struct launching *words,
                           const struct way_events *events) {
     struct launcher *l = mem_zalloc(sizeof *l);
-    *l = (struct launcher){.base = {words->terminal.n != 0 ? &table_with_ptys : &table},
-                           .loop = loop,
-                           .children = children,
-                           .events = *events,
-                           .words = *words};
+    *l = (struct launcher){
+        .base = {&table}, .loop = loop, .children = children, .events = *events, .words = *words};
     *words = (struct launching){0};
     l->news = (struct timer){.expired = tell, .arg = l};
     l->late = (struct timer){.expired = too_late, .arg = l};

@@ -11,7 +11,7 @@ struct launching {
     str_list shell;    /* what is a shell there */
     str_list sftp;     /* what is an SFTP server there; none: there is none */
     str_list terminal; /* what runs the command that it is given as one more word at a terminal
-                          there; none: nothing does */
+                          there; none: that is made by a relay (pty_relay.h) */
     /* What is to run as long as the way is there; none: nothing. The way is ready when it has
      * written something, and lost when it ends, for what it writes to its standard error. */
     str_list first;

@@ -291,7 +291,7 @@ void slot_take_terminal(struct slot *s, struct way *w) {
     buf_puts(&script, "/terminal");
     buf_puts(&command, "exec perl ");
     shell_quote(&command, buf_view(&script));
-    terminal_join(s->terminal, w, buf_view(&command), &events);
+    terminal_join(s->terminal, w, buf_view(&command), buf_view(&s->scratch), &events);
     buf_free(&command);
     buf_free(&script);
 }

@@ -150,7 +150,8 @@ static bool open_channel(struct terminal *t) {
         t->events.no_room(t->events.context);
         return false;
     case CHANNEL_FAILED:
-        finish(t, "it gives no terminal (see PermitTTY in its sshd_config)");
+        finish(t, "it gives no terminal (see PermitTTY in its sshd_config; what `launch` starts "
+                  "must have /dev/ptmx, and find the same scratch directory each time)");
         return false;
     case CHANNEL_OPEN:
         break;
@@ -246,9 +247,10 @@ struct terminal *terminal_claim(struct loop *loop, struct prompter *prompter,
     return t;
 }
 
-void terminal_join(struct terminal *t, struct way *w, struct str command,
+void terminal_join(struct terminal *t, struct way *w, struct str command, struct str place,
                    const struct terminal_events *events) {
-    struct pty pty = {.command = command, .name = str_of(console_name()), .usual = &t->usual};
+    struct pty pty = {
+        .command = command, .name = str_of(console_name()), .place = place, .usual = &t->usual};
     console_size(t->fd, &pty.columns, &pty.rows);
     t->events = *events;
     t->state = OPENING;

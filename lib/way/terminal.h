@@ -22,8 +22,9 @@ struct terminal_events {
 struct terminal *terminal_claim(struct loop *loop, struct prompter *prompter,
                                 const struct watcher *watcher,
                                 void (*granted)(void *arg, const char *why_not), void *arg);
-/* Has a command run on a terminal there. From loop: one of the events. */
-void terminal_join(struct terminal *t, struct way *w, struct str command,
+/* Has a command run on a terminal there, for the slot with this directory. From loop: one of the
+ * events. */
+void terminal_join(struct terminal *t, struct way *w, struct str command, struct str place,
                    const struct terminal_events *events);
 /* The command has ended: true when this has, too. Else it does when all is shown: `over` follows.
  */

@@ -43,6 +43,7 @@ struct party {
 /* A command that has a terminal of its own there. */
 struct pty {
     struct str command, name;    /* for the user's shell; what TERM is there */
+    struct str place;            /* the directory of the slot that it is for */
     const struct termios *usual; /* how it is to behave: as the one here usually does */
     unsigned columns, rows;
 };
@@ -84,11 +85,7 @@ static inline struct channel *channel_open(struct way *w, enum channel_kind kind
     return w->table->open(w, kind, party);
 }
 
-static inline bool way_has_ptys(const struct way *w) {
-    return w->table->open_pty != NULL;
-}
-
-/* The same for a channel with a terminal, where there are such; the texts are copied. */
+/* The same for a channel with a terminal; the texts are copied. */
 static inline struct channel *channel_open_pty(struct way *w, const struct pty *pty,
                                                struct party party) {
     return w->table->open_pty(w, pty, party);

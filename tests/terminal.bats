@@ -78,9 +78,12 @@ ends_by() { # SIGNAL...
     done
 }
 
-@test "a terminal there, of this kind, modes and size, which it follows" {
-    step node1 '[ -t 0 ] && [ -t 1 ] && [ -t 2 ]' 'stty -a' 'echo "$TERM $(stty size) $(tty) $SSH_TTY"' \
+looks_at_it() { # HOST
+    step "$1" '[ -t 0 ] && [ -t 1 ] && [ -t 2 ]' 'stty -a' 'echo "$TERM $(stty size) $(tty) $SSH_TTY"' \
         'trap "echo now \$(stty size)" WINCH' 'echo ready' 'until read x; do :; done' 'echo "read $x"'
+}
+is_like_this_one() {
+    rm -f tty
     typing_behind "now 33 77" $'word\n' "read word" ""
     stty rows 33 columns 77 <"$(cat tty)"
     wait $typist
@@ -88,6 +91,11 @@ ends_by() { # SIGNAL...
     contains said " -ixon "
     grep -E '^xterm 40 100 (/dev/pts/[0-9]+) \1' said
     as_it_was
+}
+
+@test "a terminal there, of this kind, modes and size, which it follows" {
+    looks_at_it node1
+    is_like_this_one
 }
 
 @test "Ctrl-C and Ctrl-Z are the step's, and so are its status and what comes after" {
@@ -269,19 +277,8 @@ launched_each_way() { # COMMAND...: is run with either
 }
 
 @test "by a launcher: a terminal there, of this kind, modes and size, which it follows" {
-    step box '[ -t 0 ] && [ -t 1 ] && [ -t 2 ]' 'stty -a' 'echo "$TERM $(stty size) $(tty) $SSH_TTY"' \
-        'trap "echo now \$(stty size)" WINCH' 'echo ready' 'until read x; do :; done' 'echo "read $x"'
-    follows() {
-        rm -f tty
-        typing_behind "now 33 77" $'word\n' "read word" ""
-        stty rows 33 columns 77 <"$(cat tty)"
-        wait $typist
-        contains said "erase = ^K;"
-        contains said " -ixon "
-        grep -E '^xterm 40 100 (/dev/pts/[0-9]+) \1' said
-        as_it_was
-    }
-    launched_each_way follows
+    looks_at_it box
+    launched_each_way is_like_this_one
 }
 
 @test "by a launcher: Ctrl-C and Ctrl-Z are the step's, every key arrives, and its files come back" {

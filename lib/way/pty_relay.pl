@@ -9,7 +9,7 @@ sysopen MASTER, "/dev/ptmx", O_RDWR | O_NOCTTY | O_NONBLOCK
     and ioctl MASTER, 0x80045430, $number
     and sysopen TERMINAL, $name = "/dev/pts/" . unpack("i", $number), O_RDWR | O_NOCTTY
     or exit 1;
-if (!fork) {
+if (defined($child = fork) && $child == 0) {
     open STDIN, "<&TERMINAL";
     open STDERR, ">", "/dev/null";
     exec "stty", $modes;

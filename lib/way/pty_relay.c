@@ -17,6 +17,7 @@ struct relay {
     struct channel *channel;
     struct party party;
     struct buf out;
+    size_t sent;
     bool made; /* the terminal */
 };
 
@@ -32,16 +33,10 @@ static void add_modes(struct buf *out, const struct termios *t) {
 #endif
 }
 
-static void flush(struct relay *r) {
-    size_t n;
-    while (r->out.n != 0 && (n = channel_write(r->channel, r->out.s, r->out.n)) != 0)
-        buf_drop(&r->out, n);
-}
-
 static bool advance(void *arg) {
     struct relay *r = arg;
     if (channel_state(r->channel) == CHANNEL_OPEN)
-        flush(r);
+        channel_send(r->channel, &r->out, &r->sent);
     return r->party.advance(r->party.arg);
 }
 
@@ -70,13 +65,13 @@ static void leave(struct channel *c) {
 
 static size_t write_some(struct channel *c, const void *bytes, size_t n) {
     struct relay *r = (struct relay *)c;
-    if (r->out.n >= WAITING_MOST)
+    if (r->out.n - r->sent >= WAITING_MOST)
         return 0;
     if (n > PORTION)
         n = PORTION;
     buf_putc(&r->out, (char)n);
     buf_add(&r->out, bytes, n);
-    flush(r);
+    channel_send(r->channel, &r->out, &r->sent);
     return n;
 }
 

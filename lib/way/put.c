@@ -95,16 +95,9 @@ static bool open_lane(struct lane *l) {
 }
 
 static bool send_some(struct lane *l) {
-    size_t n, before = l->sent;
-    while (l->sent < l->out.n &&
-           (n = channel_write(l->channel, l->out.s + l->sent, l->out.n - l->sent)) != 0)
-        l->sent += n;
-    bool moved = l->sent != before;
-    if (l->sent == l->out.n && l->sent != 0) {
-        buf_clear(&l->out);
-        l->sent = 0;
+    bool moved = channel_send(l->channel, &l->out, &l->sent);
+    if (moved && l->out.n == 0)
         channel_kick(l->put->channel); /* it may have the next portion */
-    }
     return moved;
 }
 

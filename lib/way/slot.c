@@ -85,18 +85,7 @@ static void break_slot(struct slot *s, const char *reason) {
 /* --- sending --- */
 
 static bool flush(struct slot *s) {
-    bool moved = false;
-    size_t n;
-    while (s->sent < s->to_send.n &&
-           (n = channel_write(s->channel, s->to_send.s + s->sent, s->to_send.n - s->sent)) != 0) {
-        s->sent += n;
-        moved = true;
-    }
-    if (s->sent == s->to_send.n && s->sent != 0) {
-        buf_clear(&s->to_send);
-        s->sent = 0;
-    }
-    return moved;
+    return channel_send(s->channel, &s->to_send, &s->sent);
 }
 
 static bool send_some(struct slot *s) {

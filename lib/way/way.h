@@ -129,6 +129,20 @@ static inline size_t channel_write(struct channel *c, const void *bytes, size_t 
     return c->table->write(c, bytes, n);
 }
 
+/* Writes what `out` has from *sent on, as far as it can be written now; when that is all both are
+ * empty. Whether anything was. */
+static inline bool channel_send(struct channel *c, struct buf *out, size_t *sent) {
+    size_t n, before = *sent;
+    while (*sent < out->n && (n = channel_write(c, out->s + *sent, out->n - *sent)) != 0)
+        *sent += n;
+    bool moved = *sent != before;
+    if (*sent == out->n) {
+        buf_clear(out);
+        *sent = 0;
+    }
+    return moved;
+}
+
 /* Nothing more will be written; false: to be called again. */
 static inline bool channel_finish(struct channel *c) {
     return c->table->finish(c);

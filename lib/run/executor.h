@@ -64,9 +64,6 @@ struct executor_events {
     void (*host_holds)(void *context, struct host *host, struct str file);
     /* What hosts_ask_facts asked for. */
     void (*host_facts)(void *context, struct host *host, uint64_t memory, uint64_t disk);
-    /* A person is being asked something on the terminal: nothing else is to be written there. NULL
-     * where nothing is. */
-    void (*asking)(void *context, bool on);
 };
 
 struct executor;

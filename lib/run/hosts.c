@@ -183,10 +183,6 @@ void hosts_resume(struct executor *base) {
     ping_all(x);
 }
 
-struct prompter *hosts_prompter(struct executor *base) {
-    return ((struct hosts *)base)->shared->prompter;
-}
-
 void hosts_resized(struct executor *base) {
     tell_all((struct hosts *)base, slot_resized);
 }
@@ -270,7 +266,7 @@ struct executor *hosts_new(struct loop *loop, const struct executor_events *even
                            const struct hosts_options *options) {
     struct hosts *x = mem_zalloc(sizeof *x);
     *x = (struct hosts){.base = {&table}, .loop = loop, .events = events, .options = *options};
-    x->shared = ssh_shared_new(loop, options->watcher, events->asking, events->context);
+    x->shared = ssh_shared_new(loop, options->watcher, options->prompter);
     x->contents = contents_new(loop);
     x->sums = sums_new(loop);
     x->asker = ssh_asker_new(loop, options->watcher, options->config);

@@ -5,6 +5,7 @@
 
 #include "loop/loop.h"
 #include "run/executor.h"
+#include "way/prompt.h"
 
 struct hosts_options {
     const char *config; /* an ssh configuration file instead of the user's; NULL: the user's */
@@ -13,7 +14,8 @@ struct hosts_options {
      * written. NULL: it never is. */
     const bool *held;
     const struct watcher *watcher;
-    bool no_samples; /* loads are not asked for every now and then */
+    struct prompter *prompter; /* freed after the executor */
+    bool no_samples;           /* loads are not asked for every now and then */
     bool carries; /* whatever runs on a host has files to be carried: that is got ready at once */
 };
 
@@ -37,7 +39,6 @@ void hosts_ask_facts(struct executor *x, const struct host *host);
 void hosts_pause(struct executor *x);
 void hosts_resume(struct executor *x);
 void hosts_resized(struct executor *x); /* SIGWINCH came */
-struct prompter *hosts_prompter(struct executor *x);
 /* SIGCHLD came. */
 void hosts_child_ended(struct executor *x);
 

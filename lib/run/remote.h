@@ -21,9 +21,8 @@ struct berth {
      */
     void (*carry)(void *context, struct errand *e);
     void *context;
-    bool *no_tar; /* the host's: it has none, so that nothing goes there as a stream */
-    /* Who has the terminal here for what is asked on it; NULL: steps cannot have it from there. */
-    struct prompter *prompter;
+    bool *no_tar;              /* the host's: it has none, so that nothing goes there as a stream */
+    struct prompter *prompter; /* has the terminal here for what is asked on it */
     const struct watcher *watcher;
 };
 

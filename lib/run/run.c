@@ -547,18 +547,19 @@ struct run *run_new(struct loop *loop, struct graph *graph, struct plan *plan, s
                       .view = view};
     r->events =
         (struct executor_events){r,           on_output,    on_ended,      on_host_up, on_host_lost,
-                                 on_host_way, on_host_load, on_host_holds, NULL,       on_asking};
+                                 on_host_way, on_host_load, on_host_holds, NULL};
     r->wake = (struct timer){.expired = woken, .arg = r};
     r->watcher = watcher;
+    r->prompter = prompter_new(loop, on_asking, r);
     r->local = local_new(loop, &r->events, watcher);
     r->hosts = hosts_new(loop, &r->events,
                          &(struct hosts_options){.config = options->ssh_config,
                                                  .keep_scratch = options->keep_scratch,
                                                  .watcher = watcher,
+                                                 .prompter = r->prompter,
                                                  .carries = graph->hosts.n != 0 && all_carry(plan),
                                                  .held = &r->held});
-    r->solo = solo_new(loop, &r->events, watcher, hosts_prompter(r->hosts), options->keep_scratch,
-                       &r->held);
+    r->solo = solo_new(loop, &r->events, watcher, r->prompter, options->keep_scratch, &r->held);
     r->sched = sched_new(&(struct sched_config){
         .jobs = options->jobs_given ? options->jobs : 0,
         .failures = options->failures,
@@ -664,9 +665,10 @@ bool run_close(struct run *r) {
 void run_free(struct run *r) {
     if (r == NULL)
         return;
-    r->solo->table->free(r->solo);
     r->hosts->table->free(r->hosts);
+    r->solo->table->free(r->solo);
     r->local->table->free(r->local);
+    prompter_free(r->prompter);
     loop_timer_clear(r->loop, &r->wake);
     loop_timer_clear(r->loop, &r->sync);
     sched_free(r->sched);

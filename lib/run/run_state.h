@@ -18,6 +18,7 @@ struct run {
     const struct run_view *view;
     struct sched *sched;
     struct executor *local, *hosts, *solo;
+    struct prompter *prompter;
     struct executor_events events;
     VEC(struct job *) jobs; /* by place in the plan: the try that runs, or has just ended */
     size_t pools;           /* of the graph, that the scheduler knows */

@@ -62,7 +62,7 @@ void seat_board(struct seat *seat, struct ride *ride) {
         .carry = ride->site->host->launch == NULL ? link_carry : NULL,
         .context = seat->link,
         .no_tar = &ride->site->no_tar,
-        .prompter = x->shared->prompter,
+        .prompter = x->options.prompter,
         .watcher = x->options.watcher,
     };
     ride->remote = remote_start(ride->job, &berth, ride_over, ride);

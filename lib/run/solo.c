@@ -273,8 +273,8 @@ void solo_pause(struct executor *base) {
 void solo_resume(struct executor *base) {
     struct solo *x = (struct solo *)base;
     x->paused = false;
-    tell_all(x, slot_ping);
     tell_all(x, slot_resume);
+    ping_all(x);
 }
 
 void solo_resized(struct executor *base) {

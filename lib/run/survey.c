@@ -17,6 +17,7 @@ enum {
 struct survey {
     struct loop *loop;
     struct executor *hosts;
+    struct prompter *prompter;
     struct executor_events events;
     struct host_facts *facts;
     size_t n;
@@ -149,13 +150,15 @@ struct survey *survey_new(struct loop *loop, const struct watcher *watcher,
                           struct host *const *hosts, size_t n, const char *ssh_config) {
     struct survey *s = mem_zalloc(sizeof *s);
     *s = (struct survey){.loop = loop, .n = n, .left = n};
-    s->events = (struct executor_events){s,    on_output, on_ended, on_up,    on_lost,
-                                         NULL, on_load,   NULL,     on_facts, NULL};
+    s->events = (struct executor_events){s,    on_output, on_ended, on_up,   on_lost,
+                                         NULL, on_load,   NULL,     on_facts};
     s->deadline = (struct timer){.expired = too_late, .arg = s};
     s->facts = mem_zalloc((n + 1) * sizeof *s->facts);
+    s->prompter = prompter_new(loop, NULL, NULL);
     s->hosts = hosts_new(
         loop, &s->events,
-        &(struct hosts_options){.config = ssh_config, .no_samples = true, .watcher = watcher});
+        &(struct hosts_options){
+            .config = ssh_config, .no_samples = true, .watcher = watcher, .prompter = s->prompter});
     for (size_t i = 0; i < n; i++) {
         s->facts[i] = (struct host_facts){.host = hosts[i],
                                           .load = -1,
@@ -187,6 +190,7 @@ bool survey_close(struct survey *s) {
 void survey_free(struct survey *s) {
     loop_timer_clear(s->loop, &s->deadline);
     s->hosts->table->free(s->hosts);
+    prompter_free(s->prompter);
     for (size_t i = 0; i < s->n; i++) {
         buf_free(&s->facts[i].way_in);
         buf_free(&s->facts[i].key);

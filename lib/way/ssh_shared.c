@@ -5,9 +5,8 @@
 #include <stdlib.h>
 
 struct ssh_shared *ssh_shared_new(struct loop *loop, const struct watcher *watcher,
-                                  void (*asking)(void *context, bool on), void *context) {
+                                  struct prompter *prompter) {
     struct ssh_shared *s = mem_zalloc(sizeof *s);
-    struct prompter *prompter = prompter_new(loop, asking, context);
     *s = (struct ssh_shared){.loop = loop,
                              .watcher = watcher,
                              .proxies = proxies_new(loop, watcher),
@@ -24,7 +23,6 @@ void ssh_shared_free(struct ssh_shared *s) {
     gate_free(s->gate);
     known_hosts_free(s->known_hosts);
     keyring_free(s->keyring);
-    prompter_free(s->prompter);
     secrets_free(s->secrets);
     free(s);
 }

@@ -20,9 +20,8 @@ struct ssh_shared {
     struct secrets *secrets;
 };
 
-/* asking, which may be NULL: see executor.h. */
 struct ssh_shared *ssh_shared_new(struct loop *loop, const struct watcher *watcher,
-                                  void (*asking)(void *context, bool on), void *context);
+                                  struct prompter *prompter);
 void ssh_shared_free(struct ssh_shared *s); /* after all connections */
 
 #endif

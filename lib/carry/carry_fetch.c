@@ -255,10 +255,12 @@ static void open_there(struct parcel *p) {
 }
 
 bool fetch_all_opened(const struct load *l) {
+    if (l->item < l->items.n)
+        return false;
     for (size_t i = 0; i < l->parcels.n; i++)
         if (l->parcels.v[i]->state != MOVING)
             return false;
-    return l->item == l->items.n;
+    return true;
 }
 
 void fetch_weighed(struct load *l) {

@@ -61,17 +61,21 @@ run_there() { # N HOST: so many sleep there
     [ "$("$fleet" ps "$2" | grep -c '^[0-9]* sleep 1234 *$' || true)" = "$1" ]
 }
 
-# Each of them ends foray, and the step, which does its best to stay.
+stays() { # HOST [SECONDS]: the step does its best to stay
+    local sleep="sleep ${2:-1234}"
+    step "$1" 'trap "" HUP INT TERM' "nohup setsid $sleep >/dev/null 2>&1 &" "$sleep &" 'echo ready' "$sleep"
+}
+so_many_stay() { run_there "$1" node1; }
+# Each of them ends foray, and the step.
 ends_by() { # SIGNAL...
     local signal
-    step node1 'trap "" HUP INT TERM' 'nohup setsid sleep 1234 >/dev/null 2>&1 &' 'sleep 1234 &' 'echo ready' 'sleep 1234'
     for signal; do
         rm -f status after
         typing_behind
-        wait_until 5 run_there 3 node1
+        wait_until 5 so_many_stay 3
         ! is_as_it_was
         kill -$signal "$pid"
-        wait_until 5 run_there 0 node1
+        wait_until 5 so_many_stay 0
         wait_until 10 gone $typist
         if [ $signal = KILL ]; then [ "$(cat status)" = 137 ]; else as_it_was; fi
         wait $typist || true
@@ -145,6 +149,7 @@ Y
 }
 
 @test "nothing is left there, and the terminal is as it was: TERM, HUP, KILL" {
+    stays node1
     ends_by TERM HUP KILL
 }
 
@@ -262,6 +267,7 @@ Y
 
 @test "by the ssh program: nothing is left there, and the terminal is as it was: TERM, KILL" {
     by_program
+    stays node1
     ends_by TERM KILL
 }
 
@@ -310,25 +316,9 @@ S
 }
 
 @test "by a launcher: nothing is left, and the terminal is as it was: TERM, HUP, KILL" {
-    here() { # N: so many sleep here for us
-        [ "$(pgrep -c -f '^sleep 12345$' || true)" = "$1" ]
-    }
-    step box 'trap "" HUP INT TERM' 'nohup setsid sleep 12345 >/dev/null 2>&1 &' 'sleep 12345 &' 'echo ready' 'sleep 12345'
-    ends() {
-        local signal
-        for signal in TERM HUP KILL; do
-            rm -f status after
-            typing_behind
-            wait_until 5 here 3
-            ! is_as_it_was
-            kill -$signal "$pid"
-            wait_until 5 here 0
-            wait_until 10 gone $typist
-            if [ $signal = KILL ]; then [ "$(cat status)" = 137 ]; else as_it_was; fi
-            wait $typist || true
-        done
-    }
-    launched_each_way ends
+    so_many_stay() { [ "$(pgrep -c -f '^sleep 12345$' || true)" = "$1" ]; } # here
+    stays box 12345
+    launched_each_way ends_by TERM HUP KILL
 }
 
 @test "by a launcher that has no files in common with itself: it says so and ends" {

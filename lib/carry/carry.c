@@ -311,9 +311,11 @@ static bool room(void *context) {
 
 /* --- the carrier --- */
 
-/* Who tries again does so by another one. */
+/* Who tries again does so by another one. What one server breaks the others might still answer. */
 static void broken(void *context, bool refused, const char *reason) {
     struct carrier *k = context;
+    sftp_stop(k->sftp);
+    lanes_stop(k);
     k->events.broken(k->events.context, k, refused, reason);
     while (k->n_loads != 0) {
         struct load *l = k->loads[k->n_loads - 1];

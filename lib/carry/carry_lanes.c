@@ -138,6 +138,11 @@ void lanes_forget(struct parcel *p) {
     p->lane_files = NULL;
 }
 
+void lanes_stop(struct carrier *k) {
+    for (size_t i = 0; i < CARRY_LANES; i++)
+        sftp_stop(k->lanes[i].sftp);
+}
+
 void lanes_close(struct carrier *k) {
     for (size_t i = 0; i < CARRY_LANES; i++)
         sftp_free(k->lanes[i].sftp);

@@ -180,6 +180,7 @@ void lanes_join(struct parcel *p); /* SEND: it was opened; if it is for lanes, t
 bool lanes_are_busy(const struct parcel *p); /* not all that they were given is written */
 void lanes_leave(struct parcel *p);          /* they close it */
 void lanes_forget(struct parcel *p);
+void lanes_stop(struct carrier *k); /* nothing is heard of them any more */
 void lanes_close(struct carrier *k);
 void lanes_close_unused(struct carrier *k); /* they take channels that others may have use for */
 

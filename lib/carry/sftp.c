@@ -356,8 +356,7 @@ static struct sftp_attributes take_attributes(struct reading *r) {
 static void break_off(struct sftp *s, bool refused, const char *reason) {
     if (s->state == BROKEN)
         return;
-    s->state = BROKEN;
-    loop_timer_clear(s->loop, &s->silence);
+    sftp_stop(s);
     s->events.broken(s->events.context, refused, reason);
 }
 
@@ -620,6 +619,13 @@ struct sftp *sftp_open(struct loop *loop, struct way *w, int64_t patience,
     s->channel = channel_open(w, CHANNEL_SFTP, (struct party){advance, s});
     heard(s);
     return s;
+}
+
+void sftp_stop(struct sftp *s) {
+    if (s == NULL)
+        return;
+    s->state = BROKEN;
+    loop_timer_clear(s->loop, &s->silence);
 }
 
 void sftp_free(struct sftp *s) {

@@ -64,6 +64,9 @@ struct sftp_events {
 struct sftp *sftp_open(struct loop *loop, struct way *w, int64_t patience,
                        const struct sftp_events *events);
 void sftp_free(struct sftp *s); /* without a word to those who wait for answers */
+/* Hears nothing any more: no event and no answer comes. Only good for sftp_free then, not from
+ * within. NULL: does nothing. */
+void sftp_stop(struct sftp *s);
 void sftp_kick(struct sftp *s); /* room is to be called soon */
 /* Who waits wants an end: what is asked so far must be answered soon. */
 void sftp_hurry(struct sftp *s);

@@ -5,6 +5,7 @@
 #include "run/join.h"
 #include "view/copying.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -73,6 +74,9 @@ static int finish_gathering(const struct transfer *c, struct session *s, int sta
         }
         if (s->ended_by != 0) {
             status = 128 + s->ended_by;
+        } else if (g.error == EISDIR) {
+            fputs("foray: cannot join directories: --gather is for files\n", stderr);
+            status = STATUS_STEP_FAILED;
         } else if (g.error != 0) {
             struct buf name = {0};
             buf_visible(&name, buf_view(&g.failed));
@@ -82,7 +86,7 @@ static int finish_gathering(const struct transfer *c, struct session *s, int sta
         }
         buf_free(&g.failed);
     }
-    join_remove(c->steps.parts, &c->steps.part_names);
+    join_remove(c->steps.parts);
     return status;
 }
 

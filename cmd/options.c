@@ -195,9 +195,10 @@ int run_arguments_option(struct run_arguments *args, const struct verb *verb, in
     uint32_t n;
     switch (option) {
     case 'j':
+    case 'N':
         if (!parse_count(optarg, &run->jobs))
-            return usage_error(verb, "-j wants a number of steps, 0 for no bound, not `%s`",
-                               optarg);
+            return usage_error(verb, "-%c wants a number%s, 0 for no bound, not `%s`", option,
+                               option == 'j' ? " of steps" : "", optarg);
         run->jobs_given = true;
         return -1;
     case 'k':

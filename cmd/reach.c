@@ -45,8 +45,6 @@ int reach_option(struct reach *r, const struct verb *verb, int option) {
     case 'K':
         r->args.run.failures = 1;
         return run_arguments_option(&r->args, verb, option);
-    case 'N':
-        return run_arguments_option(&r->args, verb, 'j');
     default:
         return run_arguments_option(&r->args, verb, option);
     }

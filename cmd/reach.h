@@ -17,11 +17,11 @@ struct reach {
 
 extern const char reach_help[]; /* of the options below */
 /* For getopt; `+` in front of them where the first other word ends the options. */
-#define REACH_SHORT "w:x:j:N:k::KC:f:F:qvh"
+#define REACH_SHORT "w:x:j:N:k:KC:f:F:qvh"
 #define REACH_LONG                                                                                 \
     {"on", required_argument, NULL, 'w'}, {"hosts", required_argument, NULL, 'w'},                 \
         {"exclude", required_argument, NULL, 'x'}, {"jobs", required_argument, NULL, 'j'},         \
-        {"keep-going", optional_argument, NULL, 'k'}, {"kill", no_argument, NULL, 'K'},            \
+        {"keep-going", required_argument, NULL, 'k'}, {"kill", no_argument, NULL, 'K'},            \
         {"timeout", required_argument, NULL, OPT_TIMEOUT},                                         \
         {"ssh-config", required_argument, NULL, 'F'}, {"file", required_argument, NULL, 'f'},      \
         {"directory", required_argument, NULL, 'C'}, {"quiet", no_argument, NULL, 'q'},            \

@@ -21,7 +21,8 @@ _foray_verbs='
 # "joined" is anything, in the same word only; others are kinds, or what is offered.
 _foray_options='
     run,all,copy -j --jobs         value
-    run,all,copy -k --keep-going   joined
+    run        -k --keep-going   joined
+    all,copy   -k --keep-going   value
     run,all,copy -K --kill         -
     run,clean  -n --dry-run      -
     run,why    -B --always-make  -

@@ -183,7 +183,8 @@ complete -c foray -n '__foray_on log; and __foray_first_operand' -a '(__foray_ru
 complete -c foray -n '__foray_on log' -a '(__foray_names step)'
 
 __foray_option run -s j -l jobs -x -d 'At most so many steps at once; 0: no bound'
-__foray_option run,all,copy -s k -l keep-going -d 'Go on after failures, until so many'
+__foray_option run -s k -l keep-going -d 'Go on after failures, until so many'
+__foray_option all,copy -s k -l keep-going -x -d 'Go on after failures, until so many'
 __foray_option run,all,copy -s K -l kill -d 'End everything at the first failure'
 __foray_option run -s n -l dry-run -d 'Print what would run, run nothing'
 __foray_option run -s B -l always-make -d 'Run also what is up to date'

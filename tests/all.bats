@@ -258,3 +258,15 @@ foray: 6 hosts: 6 done, '* ]]
     [ "$(grep -c -- '^-G' asked)" -ge 6 ]
     [[ $stderr == *"not reached node3 (1): "* ]]
 }
+
+@test "all: -k wants its number, in the same word or the next" {
+    for k in "-k 1" -k1 "--keep-going 1" --keep-going=1; do
+        # shellcheck disable=SC2086 # two words
+        run -0 "$FORAY" all -w node1 $k -- echo said
+        [[ $output == *said* ]]
+    done
+    run -2 "$FORAY" all -w node1 -k echo said
+    [[ $output == *'-k wants a number of failures, not `echo`'* ]]
+    run -2 "$FORAY" all -w node1 -N x echo said
+    [[ $output == *'-N wants a number'* ]]
+}

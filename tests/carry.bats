@@ -36,8 +36,8 @@ Y
     mkdir parts
     seq 30 >parts/text
     run -0 "$FORAY"
-    [ "$(cd parts && echo p* sub/*)" = "p.aa p.ab p.ac sub/x.log" ]
-    [ "$(cat counts/p.a? | tr '\n' ' ')" = "10 10 10 " ]
+    [ "$(cd parts && echo p* sub/*)" = "p.aa p.ab p.ac p.link sub/x.log" ]
+    [ "$(cat counts/p.* | tr '\n' ' ')" = "10 10 10 30 " ]
     [ ! -e parts/.p.hidden ] && [ ! -e core ]
 }
 

@@ -606,3 +606,45 @@ name"
     copies 0 src "node[1-2]:t/"
     cmp src/sub/large "${t[2]}/src/sub/large"
 }
+
+@test "copy: links that a pattern matches are followed, wherever in a name they are" {
+    mkdir -p "${t[1]}/log/real" && echo x >"${t[1]}/log/app.1" && echo y >"${t[1]}/log/real/y"
+    (cd "${t[1]}/log" && ln -s app.1 app && ln -s real to && ln -s nowhere none)
+    copies 0 'node1:t/log/*' logs
+    [ "$(cat logs/app logs/app.1 logs/to/y logs/real/y)" = $'x\nx\ny\ny' ]
+    [ ! -L logs/app ] && [ ! -L logs/to ] && [ ! -e logs/none ]
+    copies 0 'node1:t/*/to/y' below/
+    cmp below/y logs/real/y
+    copies 1 'node1:t/log/no*' none
+    says 'nothing there matches'
+}
+
+@test "copy: what says that it is empty, and is not, is not copied as nothing" {
+    [ -e /proc/version ] || skip "no /proc"
+    copies 1 /proc/version node1:t/version
+    says '/proc/version says that it is empty, and is not'
+    [ ! -e "${t[1]}/version" ]
+}
+
+@test "copy: of several that are in the way there nothing is left" {
+    mkdir src && echo a >src/1 && echo b >src/2 && echo c >src/3
+    mkdir -p "${t[1]}/src/1" "${t[1]}/src/2" "${t[1]}/src/3"
+    copies 3 src node1:t/
+    tidy
+}
+
+@test "copy --gather: directories are none that can be joined; nothing is left of them" {
+    for h in 1 2; do mkdir -p "${t[h]}/q/sub" && echo x >"${t[h]}/q/sub/x"; done
+    copies 1 --gather 'node[1-2]:t/q' whole
+    says 'cannot join directories'
+    copies 1 --gather 'node[1-3]:t/q' whole
+    [ ! -e whole ]
+    tidy
+}
+
+@test "copy --relay: hosts that are reached by launch have no ssh for it" {
+    echo "hosts: {g: {hosts: 'node[1-4]', launch: [ssh, -F, '$FORAY_SSH_CONFIG', '{{host}}']}}" >foray.yaml
+    echo x >x
+    copies 2 --relay x g:t/x
+    says 'is reached by its `launch`: --relay and -A are for hosts by ssh'
+}

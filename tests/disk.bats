@@ -339,3 +339,19 @@ goes_on() { # HOW K
         done
     done
 }
+
+@test "a full disk here is no fault of a host: what ran there does not run again" {
+    disk 1m small
+    cat >foray.yaml <<'Y'
+hosts: {r: {hosts: [one, two], launch: [env, "NAME={{host}}"]}, f: [node1, "root@node1"]}
+steps:
+  far: {on: f, run: "echo ran >>$LOG; head -c 3000000 /dev/urandom >{{out}}", out: small/far, env: {LOG: "{{env.LOG}}"}}
+  stream: {on: r, run: "echo ran >>$LOG; head -c 3000000 /dev/urandom >{{out}}", out: small/stream, env: {LOG: "{{env.LOG}}"}}
+Y
+    [ "$(id -u)" = 0 ] || skip "root is not who it is here"
+    run -1 "$FORAY" stream
+    [[ $output == *"small/stream"* && $output != *again* ]]
+    [ "$(wc -l <"$LOG")" = 1 ]
+    run -1 "$FORAY" far
+    [[ $output == *"small/far"* && $output != *again* ]]
+}

@@ -175,6 +175,20 @@ all_by_one() {
     wait_until 20 no_process_on node1
 }
 
+@test "ended while one of its servers is silent" {
+    distance 0.05 3000000
+    "$FORAY" copy much node1: >out 2>err &
+    pid=$!
+    read -r sshd _ <"$FORAY_FLEET/hosts/node1/pid"
+    wait_until 60 all_hold
+    kill -STOP "$server"
+    kill "$pid"
+    ended_with 40 143
+    [ ! -e "$home/much" ]
+    kill -KILL "$server"
+    wait_until 20 nothing_is_left
+}
+
 @test "where sessions are few it goes by those that there are" {
     make_many
     export FORAY_FLEET=$BATS_TEST_TMPDIR/fleet FORAY_FLEET_SSHD_OPTIONS="MaxSessions 3"

@@ -39,6 +39,7 @@ write_graph() { # KIND HOST
     tree) echo 'steps: {get: {on: evil, run: "mkdir evil-tree; printf %0100d 0 > evil-tree/evil-file", fetch: {evil-tree: got}}}' ;;
     send) echo 'steps: {put: {on: evil, in: input, send: {tree: there/}, run: "cat input there/tree/a/file | wc -c"}}' ;;
     verified) echo 'steps: {get: {on: evil, in: input, verify: true, run: "printf %0100d 0 > evil-file", out: evil-file}}' ;;
+    many) echo 'steps: {get: {on: evil, run: "for i in $(seq 30); do mkdir -p evil-many/$i; (cd evil-many/$i && touch $(seq 99)); done", fetch: {evil-many: got}}}' ;;
     steps) echo 'steps: {say: {each: 1..20, on: evil, run: "echo said"}}' ;;
     made:*)
         local made=${1#made:}
@@ -61,6 +62,7 @@ is_right() { # KIND
     file | made:* | pattern | verified) [ -f evil-file ] && [ ! -L evil-file ] && [ ! -u evil-file ] && [ "$(cat evil-file)" = "$(zeros)" ] ;;
     tree) [ "$(cat got/evil-file)" = "$(zeros)" ] ;;
     send) [ "$(cat ../../out)" = 300100 ] ;;
+    many) [ "$(find got -type f | wc -l)" = 2970 ] ;;
     steps | beside) [ "$(grep -cx said ../../out)" = 20 ] ;;
     limited) false ;;
     esac
@@ -71,7 +73,7 @@ expected_names() { # KIND
     file | made:*) echo ./evil-file ;;
     verified) printf '%s\n' ./evil-file ./input ;;
     pattern) find . -mindepth 1 -maxdepth 1 -type f -name 'evil-*' ;;
-    tree) find . -path './got' -o -path './got/*' ;;
+    tree | many) find . -path './got' -o -path './got/*' ;;
     send) find ./input ./tree ;;
     esac
 }

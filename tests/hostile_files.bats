@@ -50,3 +50,8 @@ load hostile
     of_any fails < <(to "tree pattern" "dir-endless 1000000" dir-none dir-count dir-short; to tree dir-kind dir-ok dir-deep)
     lies tree works "dir-endless 10" # what is small is asked for in another way
 }
+
+@test "a server that dies while it is found out which way they are to come" {
+    lies many works honest
+    lies many lost "dies-listing 13" "dies-listing 20"
+}

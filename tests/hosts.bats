@@ -37,7 +37,7 @@ json() { python3 -c 'import json, sys; hosts = {h["name"]: h for h in json.load(
 @test "what cannot be used is told in its line, and the status is 3" {
     "$fleet" fault node2 refused 3>&-
     sed '/127\.0\.0\.4\]/d' "$FORAY_FLEET/known_hosts" >known
-    sed "s|UserKnownHostsFile .*|UserKnownHostsFile $PWD/known|" "$FORAY_FLEET/ssh_config" >config
+    sed "s|UserKnownHostsFile .*|UserKnownHostsFile $PWD/known|; /GlobalKnownHostsFile/d" "$FORAY_FLEET/ssh_config" >config
     run -3 --separate-stderr "$FORAY" hosts -F config 'node[1-3]'
     [[ ${lines[1]} == node1*SHA256:* ]]
     [[ ${lines[2]} == "node2  cannot be used: cannot connect to "*": Connection refused" ]]

@@ -308,10 +308,10 @@ Y
     hostile 1 'the content of what it has not sent' file
     # A link, then a file through it; and one through a link that was sent before.
     echo "$tar t/link; /bin/tar -cf - --transform=s,t/x,t/link/x, t/x" >archive
-    hostile 3 'cannot keep got/link: Is a directory' tree
+    hostile 1 'cannot keep got/link: Is a directory' tree
     rm -rf got && mkdir got && ln -s "$PWD/victim" got/sub
     echo "$tar t/sub/y" >archive
-    run -3 timeout 120 "$FORAY" tree
+    run -1 timeout 120 "$FORAY" tree
     [[ $output == *'cannot fetch t/sub/y: Not a directory'* ]]
     [ -z "$(ls victim)" ]
     mkfifo evil/t/pipe
@@ -464,4 +464,28 @@ Y
     mistake "{hosts: {p: {launch: [x], stage: nfs}}, $s}" '`stage` must be tar or none'
     mistake "{hosts: {p: {launch: [x, '{{cpus}}']}}, $s}" 'does not say how many steps may run at once'
     mistake "{hosts: {p: {hosts: [a, b], launch: [x]}}, $s}" 'all hosts of pool `p` are reached by the same command'
+}
+
+@test "launch: what a program there says that should say nothing is no answer" {
+    mkdir noisy
+    printf '#!/bin/sh\necho made; exec /bin/mkdir "$@"\n' >noisy/mkdir
+    chmod 755 noisy/mkdir
+    echo "{hosts: {far: {launch: [env, \"PATH=$PWD/noisy:$PATH\"]}}, steps: {a: {on: far, out: sub/x, run: 'echo x >sub/x'}}}" >foray.yaml
+    run -0 "$FORAY"
+    [ "$(cat sub/x)" = x ]
+}
+
+@test "launch: links that patterns match come as what they point to" {
+    cat >foray.yaml <<'Y'
+hosts: {far: {launch: [env]}}
+steps:
+  a:
+    on: far
+    run: mkdir d p && echo x >d/x && ln -s ../d/x o/link && ln -s ../d o/to && ln -s nowhere o/none && cp -P o/* p/
+    out: o/*
+    fetch: {"p/*": got/}
+Y
+    run -0 "$FORAY"
+    [ "$(cd o && echo *)" = link ] && [ "$(cat o/link got/link got/to/x)" = $'x\nx\nx' ]
+    [ ! -L o/link ] && [ ! -e got/none ]
 }

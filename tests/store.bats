@@ -184,3 +184,51 @@ END
     run ! "$FORAY" check
     [[ $output == *'`cache` must be an amount of disk, not `much`'* ]]
 }
+
+@test "what stands at a place of its own is replaced whole, and not from what is kept" {
+    own_homes
+    home=$FORAY_FLEET/hosts/node1/home
+    cat >foray.yaml <<'END'
+hosts: {r: node1}
+steps:
+  put: {on: r, send: {data: "/root/place/data"}, in: data, run: "cmp data /root/place/data"}
+END
+    for i in 1 2; do
+        "$FORAY" -q
+        cmp data "$home/place/data"
+        ln -f "$home/place/data" "$home/old"
+        cp data was
+        head -c 5000000 /dev/urandom >data
+    done
+    cmp was "$home/old"
+    rm -r "$home"/{place,old}
+}
+
+@test "a host that can keep nothing gets what its steps read all the same" {
+    own_homes
+    reads_data
+    mkdir -p "$FORAY_FLEET/hosts/node1/home/.cache"
+    ln -s nowhere "$FORAY_FLEET/hosts/node1/home/.cache/foray"
+    "$FORAY" -q
+    cksum <data | cmp - 8.sum
+}
+
+@test "so does one whose disk is too small for that" {
+    own_homes
+    [ "$(uname)" = Linux ] || skip "no tmpfs"
+    small=$(mktemp -d /dev/shm/foray-small-XXXXXX)
+    mount -t tmpfs -o size=1m none "$small" || skip "no disk can be made here"
+    export FORAY_FLEET=$BATS_TEST_TMPDIR/fleet
+    "$fleet" up 1 3>&-
+    eval "$("$fleet" env)"
+    ln -s "$small" "$FORAY_FLEET/hosts/node1/home/.cache"
+    head -c 30000000 /dev/urandom >data
+    reads_data
+    run "$FORAY" -v
+    "$fleet" down 3>&-
+    umount "$small"
+    rmdir "$small"
+    [ "$status" = 0 ]
+    [[ $output != *again* ]]
+    cksum <data | cmp - 8.sum
+}

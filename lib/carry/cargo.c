@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 static struct str own(struct str s) {
     struct buf b = {0};
@@ -40,6 +41,11 @@ struct marks cargo_marks(const struct stat *st) {
 
 bool cargo_is_sparse(const struct stat *st) {
     return S_ISREG(st->st_mode) && (uint64_t)st->st_blocks * 512 < (uint64_t)st->st_size;
+}
+
+bool cargo_has_more(int fd, const struct stat *st) {
+    char byte;
+    return st->st_size == 0 && pread(fd, &byte, 1, 0) > 0;
 }
 
 void cargo_join(struct str dir, struct str name, struct buf *out) {

@@ -66,6 +66,9 @@ void cargo_free(cargo_list *list);
 void cargo_looked_at(struct cargo_item *item, const struct marks *marks, uint64_t size);
 struct marks cargo_marks(const struct stat *st);
 bool cargo_is_sparse(const struct stat *st);
+/* Whether an open file has more in it than it says, as those of /proc do. */
+#define CARGO_HAS_MORE "says that it is empty, and is not, as files of /proc: copy its content"
+bool cargo_has_more(int fd, const struct stat *st);
 /* What a cargo that is here stands for. false, with the reason, if it stands for nothing and may
  * not, or for what cannot be carried. */
 bool cargo_expand(const struct cargo *c, cargo_list *list, struct buf *why);

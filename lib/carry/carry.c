@@ -32,7 +32,7 @@ static void synced(void *arg, int error, struct str failed) {
     struct load *l = arg;
     l->state = OVER;
     if (error != 0)
-        outcome_trouble_with(&l->outcome, CARRY_REFUSED, "cannot keep", failed, strerror(error));
+        outcome_trouble_with(&l->outcome, CARRY_FAILED, "cannot keep", failed, strerror(error));
     sftp_kick(l->carrier->sftp);
 }
 
@@ -258,6 +258,7 @@ static bool go(struct load *l) {
     if (*l->errand->give_up && l->state < SYNCING) {
         outcome_trouble(&l->outcome, CARRY_LOST, "given up");
         sftp_hurry(l->carrier->sftp);
+        lanes_hurry(l->carrier);
     }
     if (l->weighing != NULL)
         moved = weigh_go(l);
@@ -319,8 +320,10 @@ static void broken(void *context, bool refused, const char *reason) {
     k->events.broken(k->events.context, k, refused, reason);
     while (k->n_loads != 0) {
         struct load *l = k->loads[k->n_loads - 1];
-        outcome_trouble(&l->outcome, CARRY_LOST, "%s", reason);
+        if (l->given != KEPT) /* it was to be given back, which is no trouble */
+            l->outcome.stopping = false;
         l->given = KEPT;
+        outcome_trouble(&l->outcome, CARRY_LOST, "%s", reason);
         end_load(k, k->n_loads - 1);
     }
 }

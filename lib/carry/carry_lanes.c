@@ -138,6 +138,12 @@ void lanes_forget(struct parcel *p) {
     p->lane_files = NULL;
 }
 
+void lanes_hurry(struct carrier *k) {
+    for (size_t i = 0; i < CARRY_LANES; i++)
+        if (k->lanes[i].sftp != NULL)
+            sftp_hurry(k->lanes[i].sftp);
+}
+
 void lanes_stop(struct carrier *k) {
     for (size_t i = 0; i < CARRY_LANES; i++)
         sftp_stop(k->lanes[i].sftp);

@@ -143,6 +143,7 @@ static bool add_tree_entry(struct look *look, const struct sftp_entry *e, struct
 static void add_match(struct look *look, const struct sftp_entry *e, struct str from) {
     struct load *l = look->load;
     bool typed = (e->attributes.has & SFTP_HAS_MODE) != 0, wild;
+    bool link = typed && S_ISLNK(e->attributes.mode);
     bool directory = typed && S_ISDIR(e->attributes.mode);
     bool regular = !typed || S_ISREG(e->attributes.mode);
     struct marks marks = carry_marks(&e->attributes, 0666);
@@ -163,11 +164,12 @@ static void add_match(struct look *look, const struct sftp_entry *e, struct str 
         item->found = true;
         if (typed && (e->attributes.has & SFTP_HAS_SIZE) != 0)
             cargo_looked_at(item, &marks, e->attributes.size);
-    } else if (match && n == rest.n && directory && cargo_of(look)->tree) {
+    } else if (match && n == rest.n && (link || (directory && cargo_of(look)->tree))) {
         struct look *below = add_look(l, look->cargo, from, STR(""), look->depth + 1);
+        below->link = link;
         below->marks = marks;
         cargo_place(cargo_of(look), from, &below->to);
-    } else if (match && n < rest.n && directory) {
+    } else if (match && n < rest.n && (link || directory)) {
         add_look(l, look->cargo, from, (struct str){rest.s + n + 1, rest.n - n - 1},
                  look->depth + 1);
     }
@@ -234,16 +236,17 @@ static void begin_reading(struct look *look, uint32_t status) {
         sftp_read_directory(l->carrier->sftp, buf_view(&look->handle), listed, look);
 }
 
-/* The root of a tree may be a mere file. */
+/* The root of a tree may be a mere file, and a link anything. */
 static void root_answered(struct look *look) {
     struct load *l = look->load;
     if (--look->unanswered != 0)
         return;
-    if (look->directory) {
+    if (look->directory && (cargo_of(look)->tree || !look->link)) {
         begin_reading(look, look->status);
         return;
     }
-    if (!l->outcome.stopping)
+    bool wanted = !look->link || (look->regular && !is_excepted(l, buf_view(&look->dir)));
+    if (wanted && !l->outcome.stopping)
         add_item(l, look->cargo, CARGO_FILE, buf_view(&look->dir), buf_view(&look->to))->found =
             true;
     look_over(look);
@@ -253,6 +256,8 @@ static void looked_at(void *arg, const struct sftp_answer *answer) {
     struct look *look = arg;
     look->directory = answer->status == SFTP_OK && (answer->attributes.has & SFTP_HAS_MODE) != 0 &&
                       S_ISDIR(answer->attributes.mode);
+    look->regular = answer->status == SFTP_OK && (answer->attributes.has & SFTP_HAS_MODE) != 0 &&
+                    S_ISREG(answer->attributes.mode);
     look->marks = carry_marks(&answer->attributes, 0777);
     root_answered(look);
 }
@@ -270,7 +275,7 @@ static void opened(void *arg, const struct sftp_answer *answer) {
 
 /* At once, which costs a root that is a file nothing but an error. */
 static void open_directory(struct look *look) {
-    bool root = look->rest.n == 0 && look->depth == 0;
+    bool root = look->rest.n == 0 && (look->depth == 0 || look->link);
     struct sftp *sftp = look->load->carrier->sftp;
     struct buf path = {0};
     load_path(look->load, look->dir.n != 0 || root ? buf_view(&look->dir) : STR("."), &path);
@@ -308,7 +313,7 @@ static void make_directories(struct load *l) {
             continue;
         int error = landing_make_directory(l->landing, item->to, &item->marks, item->preserve);
         if (error != 0)
-            outcome_trouble_with(&l->outcome, CARRY_REFUSED, "cannot fetch", item->from,
+            outcome_trouble_with(&l->outcome, CARRY_FAILED, "cannot fetch", item->from,
                                  strerror(error));
     }
 }

@@ -150,15 +150,28 @@ static void remove_there(struct parcel *p) {
     sftp_remove(p->load->carrier->sftp, buf_view(&p->temporary), removed, p);
 }
 
+/* What was only to be kept there goes straight to its own place instead. */
+static void send_unkept(struct parcel *p) {
+    sftp_remove(p->load->carrier->sftp, buf_view(&p->temporary), carry_ignore, NULL);
+    if (p->load->errand->tally != NULL)
+        p->load->errand->tally->bytes -= p->at;
+    p->at = 0;
+    lanes_forget(p);
+    keep_no_more(p);
+    send_file(p);
+}
+
 static void renamed(void *arg, const struct sftp_answer *answer) {
     struct parcel *p = arg;
     if (answer->status == SFTP_OK) {
         if (!keep_stored(p))
             send_over(p);
-        return;
+    } else if (keep_refused(p) && !p->load->outcome.stopping) {
+        send_unkept(p);
+    } else {
+        send_trouble(p, CARRY_REFUSED, sftp_reason(answer->status));
+        remove_there(p);
     }
-    send_trouble(p, CARRY_REFUSED, sftp_reason(answer->status));
-    remove_there(p);
 }
 
 void send_prove(struct parcel *p, struct str there) {
@@ -180,7 +193,7 @@ static void freed(void *arg, const struct sftp_answer *answer) {
     struct held *h = arg;
     struct load *l = h->load;
     l->busy--;
-    if (answer->status != SFTP_OK && !l->outcome.stopping) {
+    if (answer->status != SFTP_OK) { /* of several that fail, none is left */
         outcome_trouble_with(&l->outcome, CARRY_REFUSED, "cannot rename to", buf_view(&h->path),
                              sftp_reason(answer->status));
         sftp_remove(l->carrier->sftp, buf_view(&h->temporary), carry_ignore, NULL);
@@ -214,6 +227,8 @@ static void settle(struct parcel *p) {
         send_over(p);
     } else if (l->outcome.stopping) {
         remove_there(p);
+    } else if (p->unkept) {
+        send_unkept(p);
     } else if (l->errand->prove_all && p->object == NULL) {
         hold(p);
     } else {
@@ -228,7 +243,7 @@ void send_answered(struct parcel *p) {
 }
 
 void send_written(struct parcel *p, const struct sftp_answer *answer) {
-    if (answer->status != SFTP_OK)
+    if (answer->status != SFTP_OK && !keep_refused(p))
         send_trouble(p, CARRY_REFUSED, sftp_reason(answer->status));
     send_answered(p);
 }
@@ -240,9 +255,10 @@ static void written(void *arg, const struct sftp_answer *answer) {
 /* What stands there in the end is as long as what was sent. */
 static void measured(void *arg, const struct sftp_answer *answer) {
     struct parcel *p = arg;
-    if (answer->status != SFTP_OK)
+    bool sized = (answer->attributes.has & SFTP_HAS_SIZE) != 0;
+    if (answer->status != SFTP_OK && !keep_refused(p))
         send_trouble(p, CARRY_REFUSED, sftp_reason(answer->status));
-    else if ((answer->attributes.has & SFTP_HAS_SIZE) != 0 && answer->attributes.size != p->size)
+    else if (answer->status == SFTP_OK && sized && answer->attributes.size != p->size)
         send_trouble(p, CARRY_LOST, "it has another size there after it was written");
     send_answered(p);
 }
@@ -257,6 +273,10 @@ static void close_there(struct parcel *p) {
 static void opened(void *arg, const struct sftp_answer *answer) {
     struct parcel *p = arg;
     p->busy--;
+    if (answer->status != SFTP_OK && keep_refused(p) && !p->load->outcome.stopping) {
+        send_unkept(p);
+        return;
+    }
     if (answer->status != SFTP_OK) {
         struct buf shown = {0};
         buf_visible(&shown, buf_view(&p->path));
@@ -324,6 +344,8 @@ static int open_input(struct load *l, struct str name, struct stat *st) {
     else if (fstat(fd, st) != 0 || !S_ISREG(st->st_mode))
         outcome_trouble(&l->outcome, CARRY_FAILED,
                         "its input %s is not a regular file: only those can be carried", shown.s);
+    else if (cargo_has_more(fd, st))
+        outcome_trouble(&l->outcome, CARRY_FAILED, "its input %s %s", shown.s, CARGO_HAS_MORE);
     buf_free(&shown);
     if (fd >= 0 && l->outcome.stopping) {
         close(fd);
@@ -495,7 +517,7 @@ static void end_file(struct parcel *p) {
 
 bool send_chunk(struct parcel *p, struct sftp *sftp, struct str handle, sftp_done *done,
                 void *arg) {
-    uint32_t n = p->at < p->size ? next_chunk(p) : 0;
+    uint32_t n = p->at < p->size && !p->unkept ? next_chunk(p) : 0;
     if (n == 0)
         return false;
     p->busy++;
@@ -524,7 +546,10 @@ bool send_more(struct parcel *p) {
         return true;
     if (lanes_are_busy(p))
         return false;
-    end_file(p);
+    if (p->unkept)
+        close_there(p);
+    else
+        end_file(p);
     return true;
 }
 

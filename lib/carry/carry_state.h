@@ -98,6 +98,7 @@ struct parcel {
     struct cksum *sum;           /* likewise: of what has come; NULL: it is to be read again */
     struct object *object; /* SEND: it goes into the store, or comes from there; WAITING: until it
                               is there; NULL: neither */
+    bool unkept;           /* it was refused there: it goes to its own place without */
     struct buf source;     /* COPYING: the handle of the object */
     bool taken;            /* COPYING: none of it has gone wrong */
     bool unproved;         /* COPYING: the object was not proved when that began */
@@ -119,8 +120,9 @@ struct look {
     /* Of the root of a tree, which is looked at and opened at once: answers that are missing, what
      * it is, and what came of opening it. */
     unsigned unanswered;
-    bool directory;
+    bool directory, regular;
     uint32_t status;
+    bool link; /* it matches a pattern: counts as what it points to, if that is there */
 };
 
 enum { CARRY_LANES = 3 }; /* with the carrier's own server: four times the pace */
@@ -180,6 +182,7 @@ void lanes_join(struct parcel *p); /* SEND: it was opened; if it is for lanes, t
 bool lanes_are_busy(const struct parcel *p); /* not all that they were given is written */
 void lanes_leave(struct parcel *p);          /* they close it */
 void lanes_forget(struct parcel *p);
+void lanes_hurry(struct carrier *k);
 void lanes_stop(struct carrier *k); /* nothing is heard of them any more */
 void lanes_close(struct carrier *k);
 void lanes_close_unused(struct carrier *k); /* they take channels that others may have use for */
@@ -194,6 +197,9 @@ bool keep_stored(struct parcel *p); /* what was sent stands there under its own 
                                        copy;  false: it was no object */
 /* The proof has ended: whether it holds for what came from the store. */
 void keep_proved(struct load *l, bool holds);
+/* Something that was sent for it: whether that was only to be kept. Nothing more is, in this run. */
+bool keep_refused(struct parcel *p);
+void keep_no_more(struct parcel *p); /* p->path is its own place again */
 bool keep_is_true(struct parcel *p); /* what was sent is what its name says */
 void keep_stop(struct carrier *k);
 void keep_drop(struct parcel *p); /* what was to become an object does not */

@@ -98,7 +98,8 @@ void keep_stop(struct carrier *k) {
 static bool may_be_kept(const struct load *l, const struct cargo_item *item, struct stat *st) {
     return item->kind == CARGO_FILE && !item->part && item->size >= STORE_LEAST &&
            stat(item->from.s, st) == 0 && S_ISREG(st->st_mode) &&
-           (uint64_t)st->st_size == item->size && !cargo_is_sparse(st) && l->errand->make_where;
+           (uint64_t)st->st_size == item->size && !cargo_is_sparse(st) && l->errand->make_where &&
+           !str_starts(item->to, STR("/"));
 }
 
 /* Asks for the digest of a file that may be kept; false: it will be known later. */
@@ -272,7 +273,8 @@ static bool use_store(struct parcel *p) {
     struct carrier *k = p->load->carrier;
     if (p->object->state == OBJECT_THERE)
         copy_from_store(p);
-    else if (store_admit(k->store, p->object, remove_object, k))
+    else if (store_state(k->store) != STORE_CLOSED &&
+             store_admit(k->store, p->object, remove_object, k))
         send_into_store(p);
     else
         p->object = NULL;
@@ -296,6 +298,26 @@ bool keep_begin(struct parcel *p) {
         return use_store(p);
     p->state = WAITING;
     return true;
+}
+
+bool keep_refused(struct parcel *p) {
+    if (p->object == NULL || p->object->state != OBJECT_COMING)
+        return false;
+    p->unkept = true;
+    store_now(p->load->carrier->store, STORE_CLOSED);
+    return true;
+}
+
+void keep_no_more(struct parcel *p) {
+    keep_drop(p);
+    p->hash = NULL;
+    p->object = NULL;
+    p->unkept = false;
+    buf_free(&p->path);
+    p->path = p->source;
+    p->source = (struct buf){0};
+    buf_clear(&p->temporary);
+    buf_clear(&p->handle);
 }
 
 bool keep_is_true(struct parcel *p) {

@@ -16,7 +16,8 @@
 enum { BLOCK = 4096 }; /* of most file systems: smaller holes are not worth it */
 
 struct landed {
-    struct buf temporary; /* empty: it has its own name */
+    struct buf temporary;
+    bool named; /* it has its own name */
     struct buf name;
     int fd;
 };
@@ -50,7 +51,9 @@ struct landing *landing_new(struct loop *loop) {
 void landing_free(struct landing *l) {
     if (l == NULL)
         return;
-    if (l->syncing) {
+    if (l->syncing) { /* the program may end before that does */
+        for (size_t i = 0; i < l->files.n; i++)
+            unlink(l->files.v[i].temporary.s);
         l->abandoned = true;
         return;
     }
@@ -58,7 +61,7 @@ void landing_free(struct landing *l) {
         struct landed *f = &l->files.v[i];
         if (f->fd >= 0)
             close(f->fd);
-        if (f->temporary.n != 0)
+        if (!f->named)
             unlink(f->temporary.s);
         buf_free(&f->temporary);
         buf_free(&f->name);
@@ -161,7 +164,7 @@ static void sync_files(void *arg) {
         if (rename(f->temporary.s, f->name.s) != 0)
             l->error = errno;
         else
-            buf_clear(&f->temporary);
+            f->named = true;
     }
     for (size_t i = l->directories.n; i-- > 0 && l->error == 0;) {
         l->failed = buf_view(&l->directories.v[i].name);

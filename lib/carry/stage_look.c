@@ -41,15 +41,14 @@ void stage_look_ask(struct stage *s, struct buf *script) {
                      "    elif [ -e \"$2\" ]; then t=o\n"
                      "    else return 0; fi\n"
                      "    printf '%s %s%s\\0' \"$1\" \"$t\" \"$2\"\n"
-                     "}\n"
-                     "m() { [ -L \"$2\" ] || l \"$@\"; }\n");
+                     "}\n");
     for (size_t i = 0; i < e->n_cargo; i++) {
         struct buf literal = {0};
         bool wild = e->cargo[i].pattern && find_literal(e->cargo[i].from, &literal);
         if (wild) {
             buf_puts(script, "for f in ");
             shell_pattern(script, e->cargo[i].from);
-            buf_printf(script, "; do m %zu \"$f\"; done\n", i);
+            buf_printf(script, "; do l %zu \"$f\"; done\n", i);
         } else {
             buf_printf(script, "l %zu", i);
             stage_word(script, STR(""),

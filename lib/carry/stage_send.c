@@ -137,6 +137,9 @@ static bool open_file(struct stage *s, const struct planned *p) {
                             : (uint64_t)st.st_size != p->size))
         outcome_trouble_with(&s->outcome, CARRY_FAILED, "cannot send", p->item->from,
                              "it changed while it was carried");
+    else if (cargo_has_more(send->fd, &st))
+        outcome_trouble_with(&s->outcome, CARRY_FAILED, "cannot send", p->item->from,
+                             "it " CARGO_HAS_MORE);
     return !s->outcome.stopping;
 }
 

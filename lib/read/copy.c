@@ -402,6 +402,10 @@ static bool read_all(struct copy_reading *r) {
                    "--relay and -A are for what goes to several hosts");
         return false;
     }
+    for (size_t i = 0; r->order->relay && i < hosts.n_hosts; i++)
+        if (hosts.hosts[i]->launch != NULL)
+            return copy_wrong(r, hosts.hosts[i]->name,
+                              "is reached by its `launch`: --relay and -A are for hosts by ssh");
     if (r->order->scatter && !copy_cut(r, hosts.n_hosts))
         return false;
     r->rule = graph_add_rule(g, STR("copy"), template_parse(&g->arena, STR(":")));

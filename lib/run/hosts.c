@@ -21,7 +21,16 @@ struct ride *site_take_waiting(struct site *h) {
     return ride;
 }
 
+void ride_land(struct ride *ride) {
+    struct link *link = ride->adrift;
+    ride->adrift = NULL;
+    for (size_t i = 0; link != NULL && i < link->adrift.n; i++)
+        if (link->adrift.v[i] == ride)
+            link->adrift.v[i] = link->adrift.v[--link->adrift.n];
+}
+
 void ride_free(struct ride *ride) {
+    ride_land(ride);
     if (ride->remote != NULL)
         remote_free(ride->remote);
     ride->job->executing = NULL;

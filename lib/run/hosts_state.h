@@ -28,18 +28,21 @@ struct ride {
     struct job *job;
     struct remote *remote; /* NULL: it waits */
     struct seat *seat;
-    struct ride *next; /* waiting */
+    struct link *adrift; /* its seat there broke, and its errand is not over; else NULL */
+    struct ride *next;   /* waiting */
 };
 
 struct link {
     struct site *site;
     struct way *way;
     VEC(struct seat *) seats;
+    VEC(struct ride *) adrift; /* without a seat any more: their errands go by its carriers */
     struct carrier *carrier;
     struct way *files;       /* for the carrier, if `way` takes no more channels; else NULL */
     struct way *aside;       /* likewise for terminals of steps */
     struct errand *to_carry; /* when that is ready */
     size_t max_channels;
+    bool vacated; /* a seat of it was given up: the other side may still count that */
     /* For errands that carry much: by the ssh program, whose ciphers are faster, on another core;
      * the second one compresses. */
     struct bulk {
@@ -97,6 +100,7 @@ struct ride *site_take_waiting(struct site *h); /* the next one that waits for a
 /* The host as a whole cannot be used: lets go of all jobs there. */
 void site_lose(struct site *h, bool for_good, const char *reason);
 void ride_free(struct ride *ride);
+void ride_land(struct ride *ride); /* it is not adrift any more */
 /* For those who want to know: "reached by ...", and why. */
 void site_tell(struct site *h, const char *how, const char *reason);
 /* From now on it is reached by the ssh program, for that reason. */

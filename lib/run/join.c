@@ -8,12 +8,13 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { CHUNK = 1024 * 1024 };
+enum { CHUNK = 1024 * 1024, DEPTH = 16 /* directories that are open at once */ };
 
 struct joining {
     int to;
@@ -106,25 +107,17 @@ int join_files(struct str directory, const str_list *names, struct str to, atomi
     return error;
 }
 
-void join_remove(struct str directory, const str_list *names) {
+static int remove_one(const char *name, const struct stat *st, int kind, struct FTW *place) {
+    (void)st;
+    (void)kind;
+    (void)place;
+    remove(name);
+    return 0;
+}
+
+void join_remove(struct str directory) {
     struct buf name = {0};
-    for (size_t i = 0; i < names->n; i++) {
-        str_list files = {0};
-        buf_clear(&name);
-        cargo_join(directory, names->v[i], &name);
-        bool several = name.s[name.n - 1] == '/';
-        if (several)
-            list_files(buf_view(&name), &files);
-        for (size_t k = 0; k < files.n; k++)
-            unlink(files.v[k].s);
-        if (several)
-            rmdir(name.s);
-        else
-            unlink(name.s);
-        str_list_free(&files);
-    }
-    buf_clear(&name);
     buf_str(&name, directory);
-    rmdir(name.s);
+    nftw(name.s, remove_one, DEPTH, FTW_DEPTH | FTW_PHYS);
     buf_free(&name);
 }

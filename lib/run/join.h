@@ -12,7 +12,7 @@
  * what failed. */
 int join_files(struct str directory, const str_list *names, struct str to, atomic_bool *stop,
                struct buf *failed);
-/* Removes that directory with these files; what else is in it, and so it, stays. */
-void join_remove(struct str directory, const str_list *names);
+/* Removes that directory with all that is in it, as far as that can be done. */
+void join_remove(struct str directory);
 
 #endif

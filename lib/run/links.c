@@ -163,11 +163,11 @@ static void bulk_ready(void *context, struct way *w) {
 static void bulk_lost(void *context, struct way *w, bool for_good, const char *reason) {
     struct bulk *b = context;
     struct link *link = b->link;
-    struct errand *e = b->waiting;
     (void)for_good;
     stop_bulk(b);
     if (b->carrier != NULL)
-        carrier_break(b->carrier, reason);
+        carrier_break(b->carrier, reason); /* what waits is taken from b by that */
+    struct errand *e = b->waiting;
     hosts_sweep(link->site->hosts);
     way_close(w);
     *b = (struct bulk){0};
@@ -235,6 +235,7 @@ void link_drop(struct link *link) {
     if (link->aside != NULL)
         way_close(link->aside);
     vec_free(&link->seats);
+    vec_free(&link->adrift);
     struct site *h = link->site;
     for (size_t i = 0; i < h->links.n; i++)
         if (h->links.v[i] == link)
@@ -251,6 +252,11 @@ void link_collect_rides(struct link *link, struct ride ***rides, size_t *n) {
             *vec_push(&found) = link->seats.v[i]->ride;
             link->seats.v[i]->ride = NULL;
         }
+    for (size_t i = 0; i < link->adrift.n; i++) {
+        link->adrift.v[i]->adrift = NULL;
+        *vec_push(&found) = link->adrift.v[i];
+    }
+    link->adrift.n = 0;
     *rides = found.v;
     *n = found.n;
 }
@@ -278,13 +284,17 @@ static void link_lost(void *context, struct way *w, bool for_good, const char *r
     } else {
         /* The others go on; whoever was on this one is told that it is lost. */
         h->no_link_before = site_pause_growth(h);
+        struct job **jobs = mem_array(NULL, n + 1, sizeof *jobs);
         for (size_t i = 0; i < n; i++) {
-            struct job *job = rides[i]->job;
+            jobs[i] = rides[i]->job;
             ride_free(rides[i]);
-            job->end = JOB_LOST;
-            buf_str(&job->reason, buf_view(&why));
-            x->events->ended(x->events->context, job);
+            jobs[i]->end = JOB_LOST;
+            buf_str(&jobs[i]->reason, buf_view(&why));
         }
+        /* Of one the others may be cancelled: none of them executes any more by then. */
+        for (size_t i = 0; i < n; i++)
+            x->events->ended(x->events->context, jobs[i]);
+        free(jobs);
     }
     free(rides);
     buf_free(&why);

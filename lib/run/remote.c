@@ -73,7 +73,9 @@ static void finish_carried(struct remote *r, enum carried how, const char *reaso
         r->carried = true;
         r->how = how;
         buf_puts(&r->why, reason);
+        r->killed = true;
         slot_signal(r->berth.slot, true);
+        loop_timer(r->berth.loop, &r->harder, loop_now(r->berth.loop) + LAST_GRACE);
         return;
     }
     r->job->end = how == CARRY_FAILED ? JOB_FAILED : JOB_LOST;
@@ -490,8 +492,8 @@ void remote_broken(struct remote *r, const char *reason) {
         r->give_up = true;
         buf_puts(&r->broken, reason);
         if (r->proving)
-            end_proving(r, 0, reason);
-        if (r->stage != NULL)
+            end_proving(r, 0, reason); /* which may be the end of r */
+        else if (r->stage != NULL)
             stage_broken(r->stage, reason);
         return;
     }

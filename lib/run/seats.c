@@ -34,6 +34,7 @@ void seat_bury(struct seat *seat) {
         }
     if (!seat->ready)
         link->site->seats_opening--;
+    link->vacated = link->vacated || seat->ready;
     seat->buried = true;
     *vec_push(&x->buried) = seat;
     loop_timer(x->loop, &x->sweep, loop_now(x->loop));
@@ -84,6 +85,7 @@ static void ride_over(void *arg, struct remote *r) {
     struct site *h = ride->site;
     struct job *job = ride->job;
     struct seat *seat = ride->seat;
+    ride_land(ride);
     remote_free(r);
     free(ride);
     job->executing = NULL;
@@ -124,6 +126,11 @@ static void seat_refused(void *context, struct slot *slot) {
     struct seat *seat = context;
     struct link *link = seat->link;
     seat_bury(seat);
+    if (link->vacated) { /* it is asked once more */
+        link->vacated = false;
+        link->site->no_seat_before = site_pause_growth(link->site);
+        return;
+    }
     link_learn_channels(link, link->seats.n + (link->carrier != NULL && link->seats.n != 0));
     if (link->max_channels == 0)
         way_drop(link->way, "it allows no session on its connections (MaxSessions 0?)");
@@ -147,6 +154,8 @@ static void seat_broken(void *context, struct slot *slot, const char *reason) {
         h->no_seat_before = site_pause_growth(h);
     if (ride != NULL) {
         ride->seat = NULL;
+        ride->adrift = link;
+        *vec_push(&link->adrift) = ride;
         remote_broken(ride->remote, reason);
     }
     site_grow(h);

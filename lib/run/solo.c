@@ -60,10 +60,10 @@ static void link_ride(struct ride *ride, struct ride **list) {
 
 static void free_ride(struct ride *ride) {
     unlink_ride(ride);
-    if (ride->remote != NULL)
-        remote_free(ride->remote);
     if (ride->slot != NULL)
         slot_free(ride->slot);
+    if (ride->remote != NULL) /* whose terminal the slot may have had */
+        remote_free(ride->remote);
     way_close(ride->way);
     free(ride->empty);
     free(ride);

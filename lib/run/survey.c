@@ -131,6 +131,7 @@ static void on_lost(void *context, struct host *host, bool for_good, const char 
     s->left -= f->phase == FACTS_CONNECTING || f->phase == FACTS_ASKED;
     s->pinged -= f->phase == FACTS_PINGED;
     f->phase = FACTS_OVER;
+    loop_timer(s->loop, &s->deadline, loop_now(s->loop) + ANSWER_TIME);
     ping_next(s);
 }
 

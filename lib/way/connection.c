@@ -287,6 +287,8 @@ static void too_late(void *arg) {
         [LOGGING_IN] = "the log-in did not end",
     };
     struct buf more = {0};
+    if (c->state == DEAD) /* which is about to be told */
+        return;
     const char *text = what[c->state];
     if (c->state == DIALLING || (c->state == SHAKING_HANDS && c->received == 0))
         text = dial_waits_for(c->dial, text);
@@ -477,7 +479,8 @@ static void put_way_to_accept(const struct ssh_target *t, struct buf *out) {
             buf_printf(out, "-p %u ", t->port);
         shell_quote(out, str_of(t->address));
         buf_puts(out, " >> ");
-        shell_quote(out, t->known_hosts.n != 0 ? t->known_hosts.v[0] : STR("known_hosts"));
+        size_t own = t->own_known_hosts < t->known_hosts.n ? t->own_known_hosts : 0;
+        shell_quote(out, t->known_hosts.n != 0 ? t->known_hosts.v[own] : STR("known_hosts"));
         return;
     }
     buf_puts(out, "ssh -oBatchMode=no -oStrictHostKeyChecking=ask ");

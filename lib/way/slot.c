@@ -191,8 +191,8 @@ static void sift(struct slot *s, enum stream stream) {
             tap->at = WITHIN;
         else if (tap->at == WITHIN && stream == STREAM_ERR && *rest == '.')
             tap->at = AFTER;
-        else if (tap->at == WITHIN && stream == STREAM_OUT)
-            take_end(s, rest);
+        else if (stream == STREAM_OUT && (tap->at == WITHIN || strcmp(rest, " !") == 0))
+            take_end(s, rest); /* who waited for it may have been killed before it began */
         at = (size_t)(end - held->s) + 1;
     }
     buf_drop(held, at);
@@ -614,6 +614,8 @@ void slot_widen(struct slot *s) {
 }
 
 void slot_feed(struct slot *s) {
+    if (s->put == NULL)
+        return;
     put_feed(s->put);
     slot_go_on(s);
 }

@@ -166,6 +166,11 @@ static void known_hosts_file(struct reading *r, struct str value) {
     add_paths(r->t, &r->t->known_hosts, value);
 }
 
+static void own_known_hosts_file(struct reading *r, struct str value) {
+    r->t->own_known_hosts = r->t->known_hosts.n;
+    known_hosts_file(r, value);
+}
+
 static void known_hosts_command(struct reading *r, struct str value) {
     r->t->other_known_hosts = !is_none(value);
 }
@@ -312,7 +317,7 @@ static const struct {
     {"serveralivecountmax", alive_count},
     {"serveraliveinterval", alive_interval},
     {"user", user},
-    {"userknownhostsfile", known_hosts_file},
+    {"userknownhostsfile", own_known_hosts_file},
 };
 enum { KEYS = sizeof keys / sizeof *keys };
 

@@ -27,6 +27,7 @@ struct ssh_target {
     bool compress;
 
     str_list known_hosts;   /* files; names end in a NUL, here and below */
+    size_t own_known_hosts; /* the first of them that is the user's */
     bool other_known_hosts; /* there are host keys that only ssh can ask for (KnownHostsCommand) */
     str_list revoked;       /* files of host keys that must not be used */
 

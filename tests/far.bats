@@ -183,7 +183,7 @@ all_by_one() {
     wait_until 60 all_hold
     kill -STOP "$server"
     kill "$pid"
-    ended_with 40 143
+    ended_with 15 143
     [ ! -e "$home/much" ]
     kill -KILL "$server"
     wait_until 20 nothing_is_left

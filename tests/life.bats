@@ -266,3 +266,41 @@ Y
 }
 ended_there() { ! "$fleet" ps node1 | grep -q " $1 *\$"; }
 is_stopped() { [[ $(sed 's/.*) //' "/proc/$1/stat") == T* ]]; }
+
+@test "who runs steps there is killed before it has begun the next: that goes elsewhere" {
+    cat >foray.yaml <<'Y'
+hosts: {one: {hosts: node1, slots: 1}}
+steps:
+  a: {on: one, run: "true"}
+  here: {needs: a, run: "while [ ! -e stopped ]; do sleep 0.05; done"}
+  b: {on: one, needs: here, run: echo ran b}
+Y
+    in_background -v
+    runner() { runner=$("$fleet" ps node1 | awk '/foray: runs steps/ {print $1; exit}'); [ -n "$runner" ]; }
+    wait_until 30 runner
+    kill -STOP "$runner"
+    : >stopped
+    wait_until 30 contains err "start b"
+    sleep 1
+    kill -KILL "$runner"
+    ended_with 60 0
+    contains out "ran b"
+}
+
+@test "a proof is cut off, and nobody ends it there" {
+    printf 'PATH=$HOME/path:$PATH\n' >"$FORAY_FLEET/$home/.bashrc"
+    mkdir "$FORAY_FLEET/$home/path"
+    printf '#!/bin/sh\nsleep 1000\n' >"$FORAY_FLEET/$home/path/cksum"
+    chmod 755 "$FORAY_FLEET/$home/path/cksum"
+    echo x >f
+    echo '{hosts: {one: {hosts: node1, slots: 1}}, steps: {t: {on: one, verify: true, timeout: 3s, in: f, run: wc -c f}}}' >foray.yaml
+    in_background
+    proves() { "$fleet" ps node1 | grep -q 'sleep 1000'; }
+    wait_until 30 proves
+    "$fleet" ps node1 | awk '/foray/ {print $1}' | xargs kill -STOP
+    wait_until 60 contains err "failed t"
+    "$fleet" ps node1 | awk '/foray/ {print $1}' | xargs kill -CONT || true
+    ended_with 60 1
+    contains err "1 failed"
+    rm -r "$FORAY_FLEET/$home/path"
+}

@@ -57,3 +57,48 @@ Y
     run -3 timeout 120 "$FORAY"
     [[ $output == *"host node1 is lost: it allows no session on its connections (MaxSessions 0?)"* ]]
 }
+
+@test "one session: who has left something running makes room for the next" {
+    export FORAY_FLEET=$BATS_TEST_TMPDIR/fleet FORAY_FLEET_SSHD_OPTIONS="MaxSessions 1"
+    "$fleet" up 1 3>&-
+    eval "$("$fleet" env)"
+    cat >foray.yaml <<'Y'
+hosts: {one: {hosts: node1, slots: 1}}
+steps:
+  a: {on: one, detach: true, run: echo a}
+  b: {on: one, detach: true, needs: a, run: echo b}
+  c: {on: one, needs: b, run: echo c}
+Y
+    run -0 timeout 120 "$FORAY"
+    [[ $output == *"3 steps done"* && $output != *lost* && $output != *again* ]]
+}
+
+@test "a connection with several steps is lost, and the first of them ends the others" {
+    needs_root
+    export FORAY_FLEET=$BATS_TEST_TMPDIR/fleet FORAY_FLEET_SSHD_OPTIONS="MaxSessions 3"
+    "$fleet" up 1 3>&-
+    eval "$("$fleet" env)"
+    cat >foray.yaml <<'Y'
+hosts: {one: {hosts: node1, slots: 5}}
+steps:
+  x:
+    on: one
+    timeout: 2s
+    run: |
+      (trap 'touch /tmp/told; exit' TERM; while :; do sleep 0.1 || :; done) &
+      trap '' TERM
+      touch /tmp/begun
+      while :; do sleep 0.1; done
+  s: {on: one, each: 1..4, run: "touch /tmp/begun.{{item}}; sleep 97.65"}
+Y
+    in_background -K
+    all_begun() { [ "$(find "$FORAY_FLEET/hosts/node1/tmp" -name 'begun*' | wc -l)" = 5 ]; }
+    wait_until 30 all_begun
+    wait_until 30 test -e "$FORAY_FLEET/hosts/node1/tmp/told" # its time is over: it is in the way of the others now
+    read -r sshd _ <"$FORAY_FLEET/hosts/node1/pid"
+    p=$("$fleet" ps node1 | awk '/while :; do sleep 0.1; done/ {print $1; exit}')
+    while parent=$(ps -o ppid= -p "$p" | tr -d ' ') && [ -n "$parent" ] && [ "$parent" != "$sshd" ]; do p=$parent; done
+    kill -KILL "$p"
+    ended_with 60 1
+    contains err "1 failed"
+}

@@ -197,7 +197,8 @@ bool keep_stored(struct parcel *p); /* what was sent stands there under its own 
                                        copy;  false: it was no object */
 /* The proof has ended: whether it holds for what came from the store. */
 void keep_proved(struct load *l, bool holds);
-/* Something that was sent for it: whether that was only to be kept. Nothing more is, in this run. */
+/* Something that was sent for it: whether that was only to be kept. Nothing more is, in this run.
+ */
 bool keep_refused(struct parcel *p);
 void keep_no_more(struct parcel *p); /* p->path is its own place again */
 bool keep_is_true(struct parcel *p); /* what was sent is what its name says */

@@ -345,13 +345,14 @@ goes_on() { # HOW K
     cat >foray.yaml <<'Y'
 hosts: {r: {hosts: [one, two], launch: [env, "NAME={{host}}"]}, f: [node1, "root@node1"]}
 steps:
-  far: {on: f, run: "echo ran >>$LOG; head -c 3000000 /dev/urandom >{{out}}", out: small/far, env: {LOG: "{{env.LOG}}"}}
+  far: {on: f, run: "echo ran >>~/ran; head -c 3000000 /dev/urandom >{{out}}", out: small/far}
   stream: {on: r, run: "echo ran >>$LOG; head -c 3000000 /dev/urandom >{{out}}", out: small/stream, env: {LOG: "{{env.LOG}}"}}
 Y
     [ "$(id -u)" = 0 ] || skip "root is not who it is here"
-    run -1 "$FORAY" stream
+    run -3 "$FORAY" stream
     [[ $output == *"small/stream"* && $output != *again* ]]
     [ "$(wc -l <"$LOG")" = 1 ]
-    run -1 "$FORAY" far
+    run -3 "$FORAY" far
     [[ $output == *"small/far"* && $output != *again* ]]
+    [ "$(wc -l <"$FORAY_FLEET/hosts/node1/home/ran")" = 1 ]
 }

@@ -308,10 +308,10 @@ Y
     hostile 1 'the content of what it has not sent' file
     # A link, then a file through it; and one through a link that was sent before.
     echo "$tar t/link; /bin/tar -cf - --transform=s,t/x,t/link/x, t/x" >archive
-    hostile 1 'cannot keep got/link: Is a directory' tree
+    hostile 3 'cannot keep got/link: Is a directory' tree
     rm -rf got && mkdir got && ln -s "$PWD/victim" got/sub
     echo "$tar t/sub/y" >archive
-    run -1 timeout 120 "$FORAY" tree
+    run -3 timeout 120 "$FORAY" tree
     [[ $output == *'cannot fetch t/sub/y: Not a directory'* ]]
     [ -z "$(ls victim)" ]
     mkfifo evil/t/pipe

@@ -87,7 +87,7 @@ steps:
     run: |
       (trap 'touch /tmp/told; exit' TERM; while :; do sleep 0.1 || :; done) &
       trap '' TERM
-      touch /tmp/begun
+      echo $$ >/tmp/begun
       while :; do sleep 0.1; done
   s: {on: one, each: 1..4, run: "touch /tmp/begun.{{item}}; sleep 97.65"}
 Y
@@ -96,7 +96,7 @@ Y
     wait_until 30 all_begun
     wait_until 30 test -e "$FORAY_FLEET/hosts/node1/tmp/told" # its time is over: it is in the way of the others now
     read -r sshd _ <"$FORAY_FLEET/hosts/node1/pid"
-    p=$("$fleet" ps node1 | awk '/while :; do sleep 0.1; done/ {print $1; exit}')
+    p=$(<"$FORAY_FLEET/hosts/node1/tmp/begun")
     while parent=$(ps -o ppid= -p "$p" | tr -d ' ') && [ -n "$parent" ] && [ "$parent" != "$sshd" ]; do p=$parent; done
     kill -KILL "$p"
     ended_with 60 1

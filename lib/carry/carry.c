@@ -32,7 +32,7 @@ static void synced(void *arg, int error, struct str failed) {
     struct load *l = arg;
     l->state = OVER;
     if (error != 0)
-        outcome_trouble_with(&l->outcome, CARRY_FAILED, "cannot keep", failed, strerror(error));
+        outcome_trouble_with(&l->outcome, CARRY_UNKEPT, "cannot keep", failed, strerror(error));
     sftp_kick(l->carrier->sftp);
 }
 

@@ -15,7 +15,8 @@ struct carrier;
 enum carried {
     CARRIED,
     CARRY_FAILED,  /* the step's fault: it did not make what it promised, an input is not there any
-                      more; or that of the disk here, which would be the same from any host */
+                      more */
+    CARRY_UNKEPT,  /* the disk's here: the same would come of any host */
     CARRY_REFUSED, /* the host's: the same would be refused there again */
     CARRY_LOST,    /* the way's */
 };

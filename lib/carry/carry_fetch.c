@@ -73,7 +73,7 @@ static void link_read(void *arg, const struct sftp_answer *answer) {
         buf_free(&text);
         if (error != 0) {
             buf_clear(&p->temporary);
-            outcome_trouble_with(&p->load->outcome, CARRY_FAILED, "cannot keep", item_of(p)->from,
+            outcome_trouble_with(&p->load->outcome, CARRY_UNKEPT, "cannot keep", item_of(p)->from,
                                  strerror(error));
         } else {
             add_fetched(p, -1);
@@ -104,7 +104,7 @@ static void complete(struct parcel *p) {
         fd = -1;
     }
     if (error != 0) {
-        outcome_trouble_with(&l->outcome, CARRY_FAILED, "cannot keep", item_of(p)->from,
+        outcome_trouble_with(&l->outcome, CARRY_UNKEPT, "cannot keep", item_of(p)->from,
                              strerror(error));
     } else {
         if (p->sum != NULL)
@@ -139,7 +139,7 @@ static void take_bytes(struct piece *piece, struct str bytes) {
     }
     int error = landing_write(p->fd, bytes, piece->offset, &p->sparse);
     if (error != 0)
-        outcome_trouble_with(&p->load->outcome, CARRY_FAILED, "cannot keep", item_of(p)->from,
+        outcome_trouble_with(&p->load->outcome, CARRY_UNKEPT, "cannot keep", item_of(p)->from,
                              strerror(error));
     if (p->load->errand->tally != NULL)
         p->load->errand->tally->bytes += bytes.n;
@@ -217,7 +217,7 @@ static void opened(void *arg, const struct sftp_answer *answer) {
         if (p->fd < 0) {
             int error = errno;
             buf_clear(&p->temporary);
-            outcome_trouble_with(&p->load->outcome, CARRY_FAILED, "cannot keep", item_of(p)->from,
+            outcome_trouble_with(&p->load->outcome, CARRY_UNKEPT, "cannot keep", item_of(p)->from,
                                  strerror(error));
         }
     }
@@ -246,7 +246,7 @@ static void open_there(struct parcel *p) {
     if (l->errand->tally != NULL)
         l->errand->tally->expected += p->size;
     if (!landing_has_room(item_of(p)->to, p->size)) {
-        trouble(p, CARRY_FAILED, "it says that it is larger than what is free here");
+        trouble(p, CARRY_UNKEPT, "it says that it is larger than what is free here");
         check_over(p);
         return;
     }

@@ -313,7 +313,7 @@ static void make_directories(struct load *l) {
             continue;
         int error = landing_make_directory(l->landing, item->to, &item->marks, item->preserve);
         if (error != 0)
-            outcome_trouble_with(&l->outcome, CARRY_FAILED, "cannot fetch", item->from,
+            outcome_trouble_with(&l->outcome, CARRY_UNKEPT, "cannot fetch", item->from,
                                  strerror(error));
     }
 }

@@ -172,7 +172,7 @@ static void synced(void *arg, int error, struct str failed) {
     struct stage *s = arg;
     s->fetch->state = OVER;
     if (error != 0)
-        outcome_trouble_with(&s->outcome, CARRY_FAILED, "cannot keep", failed, strerror(error));
+        outcome_trouble_with(&s->outcome, CARRY_UNKEPT, "cannot keep", failed, strerror(error));
     stage_go(s);
 }
 

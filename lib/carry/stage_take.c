@@ -22,7 +22,7 @@ static void trouble(struct stage *s, enum carried verdict, const char *why) {
 }
 
 static bool cannot_keep(struct stage *s, int error) {
-    outcome_trouble_with(&s->outcome, CARRY_FAILED, "cannot keep", buf_view(&s->fetch->to),
+    outcome_trouble_with(&s->outcome, CARRY_UNKEPT, "cannot keep", buf_view(&s->fetch->to),
                          strerror(error));
     return false;
 }
@@ -38,7 +38,7 @@ static bool make_directory(struct stage *s, struct str name, const struct marks 
     int error = landing_make_directory(f->landing, own, marks != NULL ? marks : &usual, preserve);
     *map_put(&f->made, own) = s;
     if (error != 0)
-        trouble(s, CARRY_FAILED, strerror(error));
+        trouble(s, CARRY_UNKEPT, strerror(error));
     return error == 0;
 }
 
@@ -87,7 +87,7 @@ static bool begin_file(struct stage *s, uint64_t size) {
     if (s->errand->tally != NULL)
         s->errand->tally->expected += size;
     if (!landing_has_room(buf_view(&f->to), size)) {
-        trouble(s, CARRY_FAILED, "it says that it is larger than what is free here");
+        trouble(s, CARRY_UNKEPT, "it says that it is larger than what is free here");
         return false;
     }
     f->fd = temporary_open(buf_view(&f->to), (mode_t)f->marks.mode, &f->temporary);

@@ -28,6 +28,7 @@ struct job {
     int64_t started, ended;
     bool timed_out, cancelled; /* it was ended by us */
     bool refused;              /* JOB_LOST: its host can be used, and would refuse it again */
+    bool unkept;               /* likewise: it ran, and what it made cannot be kept here */
     enum job_end end;
     int status;
     struct buf reason;

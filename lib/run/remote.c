@@ -80,6 +80,7 @@ static void finish_carried(struct remote *r, enum carried how, const char *reaso
     }
     r->job->end = how == CARRY_FAILED ? JOB_FAILED : JOB_LOST;
     r->job->refused = how == CARRY_REFUSED;
+    r->job->unkept = how == CARRY_UNKEPT;
     buf_puts(&r->job->reason, reason);
     finish(r);
 }

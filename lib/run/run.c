@@ -249,7 +249,9 @@ void run_job_ended(struct run *r, struct job *job) {
     if (job->timed_out || job->cancelled)
         how = SCHED_ENDED_CANCELLED;
     else if (job->end == JOB_LOST)
-        how = job->refused ? SCHED_ENDED_REFUSED : SCHED_ENDED_LOST;
+        how = job->unkept    ? SCHED_ENDED_UNKEPT
+              : job->refused ? SCHED_ENDED_REFUSED
+                             : SCHED_ENDED_LOST;
     else if (job_succeeded(job))
         how = SCHED_ENDED_OK;
     else if (job->step->broken ||

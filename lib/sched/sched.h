@@ -138,6 +138,7 @@ enum sched_end {
     SCHED_ENDED_FAILED_FOR_GOOD, /* likewise, and another try is not wanted */
     SCHED_ENDED_LOST,            /* a transfer or its host failed: goes elsewhere by itself */
     SCHED_ENDED_REFUSED,         /* likewise, but its host is good, and would refuse it again */
+    SCHED_ENDED_UNKEPT,          /* it ran, and no host can help: what it made has no place here */
     SCHED_ENDED_CANCELLED,       /* ended by us, after an action SCHED_CANCEL */
 };
 

@@ -373,6 +373,9 @@ void step_conclude(struct sched *s, uint32_t id, enum sched_end how) {
     case SCHED_ENDED_REFUSED:
         try_lost(s, id, how == SCHED_ENDED_REFUSED);
         break;
+    case SCHED_ENDED_UNKEPT:
+        step_settle(s, id, SCHED_NO_HOST);
+        break;
     }
 }
 

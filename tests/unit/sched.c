@@ -572,6 +572,17 @@ TEST(a_step_lost_five_times_is_given_up) {
     CHECK_STR(ended(0, SCHED_ENDED_LOST), "no-host 0 finished");
 }
 
+TEST(a_step_whose_outputs_have_no_place_is_given_up_at_once) {
+    fresh((struct sched_config){0});
+    add_pool(SCHED_ROUND_ROBIN, 2, 1);
+    for (uint32_t i = 0; i < 2; i++)
+        sched_host_up(s, i, 1, 0, 0);
+    add_steps(2, 0);
+    CHECK_STR(begin(), "start 0@0 start 1@1");
+    CHECK_STR(ended(0, SCHED_ENDED_UNKEPT), "no-host 0");
+    CHECK_STR(ok(1), "done 1 finished");
+}
+
 TEST(a_refused_step_is_given_up_where_there_is_no_other_host) {
     here((struct sched_config){0}, 1);
     add_steps(2, 0);

@@ -139,7 +139,9 @@ static void start(struct world *x, const struct sched_action *a) {
     if (chance(x, x->fail))
         e.how = chance(x, 0.9) ? SCHED_ENDED_FAILED : SCHED_ENDED_FAILED_FOR_GOOD;
     if ((temper == LOSSY && chance(x, 0.5)) || temper == BROKEN || chance(x, 0.005))
-        e.how = chance(x, 0.8) ? SCHED_ENDED_LOST : SCHED_ENDED_REFUSED;
+        e.how = chance(x, 0.8)   ? SCHED_ENDED_LOST
+                : chance(x, 0.9) ? SCHED_ENDED_REFUSED
+                                 : SCHED_ENDED_UNKEPT;
     int64_t t = heavy_tailed(x);
     if (chance(x, 0.05)) { /* at once, while the actions are still being carried out */
         watched_ended(&x->w, a->step, e.how, x->now);

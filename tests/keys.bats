@@ -123,6 +123,23 @@ Y
     [[ $output == *"x x2"* ]]
 }
 
+@test "vars: a value that nothing uses is most likely meant for another" {
+    printf 'vars: {lang: en}\nsteps: {s: {each: "{{list}}", run: "echo {{lang}} {{item}} {{more}}"}}' >foray.yaml
+    touch x
+    run -0 "$FORAY" lang=de more=1 list=x
+    [[ $output == *"de x 1"* ]]
+    run -2 "$FORAY" check lnag=de more=1 list=x
+    [[ $output == *'`lnag` has a value here, and nothing uses it'*'did you mean `lang`?'* ]]
+}
+
+@test "only and except: what matches nothing is a mistake" {
+    echo '{steps: {test: {run: echo test}, list: {run: echo a}}}' >foray.yaml
+    run -2 "$FORAY" --only=tset
+    [[ $output == *'--only: no step'"'"'s name matches `tset`'* ]]
+    run -2 "$FORAY" --except=nosuch
+    [[ $output == *'--except: no step'"'"'s name matches `nosuch`'* ]]
+}
+
 @test "only and except: what is left out counts as done" {
     cat >foray.yaml <<'Y'
 steps:

@@ -489,3 +489,21 @@ Y
     [ "$(cd o && echo *)" = link ] && [ "$(cat o/link got/link got/to/x)" = $'x\nx\nx' ]
     [ ! -L o/link ] && [ ! -e got/none ]
 }
+
+@test "launch: paths and commands start in the home directory there, wherever the launcher does" {
+    mkdir home && echo x >x
+    echo "{hosts: {far: {launch: [env, \"HOME=$PWD/home\"]}}}" >foray.yaml
+    run -0 "$FORAY" all -w far pwd
+    [[ $output == *"far: $(cd home && pwd)"* ]]
+    run -0 "$FORAY" copy x far:sub/
+    cmp x home/sub/x
+    [ ! -e sub ]
+}
+
+@test "launch: a /proc of other processes is none" {
+    needs_root
+    unshare -p -f true 2>/dev/null || skip "no namespaces here"
+    echo '{hosts: {far: {launch: [unshare, -p, -f]}}, steps: {a: {on: far, each: 1..3, out: "o/{{item}}", run: "echo {{item}} >{{out}}; sleep 1000 &"}}}' >foray.yaml
+    run -0 timeout 120 "$FORAY"
+    [ "$(cat o/*)" = $'1\n2\n3' ]
+}

@@ -61,6 +61,7 @@ struct variable {
     struct str *v;
     size_t n;
     bool list; /* written as a list, even if it has one word */
+    bool used; /* something of the file names it */
 };
 
 /* A named bound: so many steps that name it run at once. */

@@ -420,17 +420,32 @@ static void free_choice(struct choice *c) {
     vec_free(&c->wanted);
 }
 
+/* Of a graph that cannot grow it is known what there is: a pattern for nothing is a mistake. */
+static void check_pattern(struct choice *c, struct regex *regex, const char *what,
+                          struct str pattern) {
+    bool found = c->graph->growth != NULL, told = false;
+    for (size_t i = 0; i < c->graph->steps.n && !found && !told; i++)
+        found = matches(regex, c->graph->steps.v[i]->name, what, pattern, c->diags, &told);
+    if (!found && !told)
+        diag_error(c->diags, (struct place){0}, "%s: no step's name matches `%s`", what,
+                   diag_name(c->diags, pattern));
+}
+
 static void compile_all(struct choice *c, const struct plan_options *options) {
     for (size_t i = 0; i < options->only.n; i++) {
         struct regex *regex = compile(c->diags, "--only", options->only.v[i], options->only.v[i]);
-        if (regex != NULL)
-            *vec_push(&c->selection->only) = regex;
+        if (regex == NULL)
+            continue;
+        check_pattern(c, regex, "--only", options->only.v[i]);
+        *vec_push(&c->selection->only) = regex;
     }
     for (size_t i = 0; i < options->except.n; i++) {
         struct regex *regex =
             compile(c->diags, "--except", options->except.v[i], options->except.v[i]);
-        if (regex != NULL)
-            *vec_push(&c->selection->except) = regex;
+        if (regex == NULL)
+            continue;
+        check_pattern(c, regex, "--except", options->except.v[i]);
+        *vec_push(&c->selection->except) = regex;
     }
 }
 

@@ -117,8 +117,10 @@ static bool unknown_word(struct reader *r, const struct reference *p, unsigned s
 
 static bool check_word(struct reader *r, const struct reference *p, unsigned sees) {
     size_t i = find_reserved(p->word);
-    bool known = i < RESERVED ? (sees & reserved[i].sees) != 0
-                              : map_get(&r->graph->variable_names, p->word) != NULL;
+    struct variable *v = i < RESERVED ? NULL : map_get(&r->graph->variable_names, p->word);
+    if (v != NULL)
+        v->used = true;
+    bool known = v != NULL || (i < RESERVED && (sees & reserved[i].sees) != 0);
     return known || unknown_word(r, p, sees);
 }
 

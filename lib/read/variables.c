@@ -46,6 +46,7 @@ static void read_variable(struct variables *all, const struct node *key, const s
          * this one: so it is. */
         if (known->at.line == 0)
             known->list = value->kind == NODE_LIST;
+        known->used = true;
         return;
     }
     struct draft_variable *d = arena_alloc(&g->arena, sizeof *d);

@@ -57,6 +57,24 @@ static void assign(struct reader *r, const struct assignment *a) {
     v->n = 1;
 }
 
+/* What nobody asks for was most likely meant for something else. */
+static void check_assignments(struct reader *r) {
+    const struct graph *g = r->graph;
+    str_list names = {0};
+    for (size_t i = 0; i < g->variables.n; i++)
+        if (g->variables.v[i]->at.line != 0)
+            *vec_push(&names) = g->variables.v[i]->name;
+    for (size_t i = 0; i < g->variables.n; i++) {
+        const struct variable *v = g->variables.v[i];
+        if (v->at.line != 0 || v->used)
+            continue;
+        diag_error(r->diags, (struct place){0}, "`%s` has a value here, and nothing uses it",
+                   diag_name(r->diags, v->name));
+        help_meant(r->diags, v->name, names.v, names.n);
+    }
+    vec_free(&names);
+}
+
 static void forget_reading(struct reader *r) {
     arena_free(&r->nodes);
     vec_free(&r->documents);
@@ -83,6 +101,8 @@ bool yaml_read(const struct source *source, const struct assignment *assignments
         assign(r, &assignments[i]);
     if (read_documents(r, source))
         read_all(r);
+    if (errors == diags->errors)
+        check_assignments(r);
     if (graph->growth == NULL)
         forget_reading(r);
     return errors == diags->errors;

@@ -161,6 +161,9 @@ Y
     fault full
     works
     fault readonly
+    works
+    [ -z "$(find "$home" -name '.foray-*')" ]
+    echo 'HOME=/nonexistent' >"$home/.bashrc"
     is_told "it has no place for a scratch directory: .*: Read-only file system; TMPDIR there can name one"
 }
 

@@ -624,11 +624,11 @@ exec 4>&2 2>/dev/null
 
 # One byte must fit into it, too. The first directory for a step is made with it.
 _foray_why=
-for _foray_v in "${TMPDIR:-/tmp}" /tmp /var/tmp; do
-    _foray_root=$_foray_v/foray-$_foray_id
+for _foray_v in "${TMPDIR:-/tmp}/" /tmp/ /var/tmp/ "${HOME:-/tmp}/."; do
+    _foray_root=${_foray_v}foray-$_foray_id
     if _foray_l=$(mkdir -m 700 -- "$_foray_root" "$_foray_root/0" 2>&1); then
         printf . >"$_foray_root/script" && break
-        _foray_l="there is no room in $_foray_v"
+        _foray_l="there is no room in ${_foray_v%/*}"
         rm -rf -- "$_foray_root"
     fi
     _foray_why=${_foray_why:-${_foray_l%%"$_foray_nl"*}}

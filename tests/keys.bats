@@ -177,3 +177,14 @@ Y
     run -2 "$FORAY" --only '(a+)+$b|(a*)*c'
     [[ $output == *"takes too long to match"* || $output == *"no step"* ]]
 }
+
+@test "a tilde is no home directory, and that is told" {
+    printf 'hosts: {r: node1}\nsteps:\n  a: {on: r, dir: "~/x", run: "true"}\n  b: {on: r, send: {f: "~/x"}}\n  c: {on: r, send: {"~/f": x}}\n  d: {on: r, fetch: {"~": x}}\n  e: {dir: ./~, run: pwd}\n' >foray.yaml
+    run -2 "$FORAY" check
+    [ "$(grep -c '`~` is not expanded here' <<<"$output")" = 4 ]
+    [[ $output == *'foray.yaml:3:'*'on a host `dir: .` is the home directory'*'foray.yaml:5:'*'{{env.HOME}} is the home directory'* ]]
+    mkdir ./~
+    sed -i '/on:/d' foray.yaml
+    run -0 "$FORAY"
+    [[ $output == *"$PWD/~"* ]]
+}

@@ -245,6 +245,18 @@ static void key_wait(void *context, const struct node *value) {
     }
 }
 
+/* Nothing expands that, and a directory called so is seldom meant. */
+static bool is_below_home(const struct node *node, struct str text, bool there,
+                          struct diags *diags) {
+    if (text.n == 0 || text.s[0] != '~' || (text.n > 1 && text.s[1] != '/'))
+        return false;
+    diag_error(diags, node_at(node), "`~` is not expanded here");
+    diag_help(diags, there ? "on a host `dir: .` is the home directory, and names of `send` and "
+                             "`fetch` start in `dir`; a name is written `./~`"
+                           : "{{env.HOME}} is the home directory; a name is written `./~`");
+    return true;
+}
+
 static void read_copies(struct draft_rule *d, const struct node *value, bool fetch) {
     struct reader *r = d->reader;
     const char *what = fetch ? "`fetch`" : "`send`";
@@ -256,8 +268,11 @@ static void read_copies(struct draft_rule *d, const struct node *value, bool fet
     }
     for (size_t i = 0; i + 1 < value->n; i += 2) {
         const struct node *from = &value->items[i], *to = &value->items[i + 1];
-        struct str text;
-        if (!want_name(from, what, &text, r->diags) || !want_name(to, what, &text, r->diags)) {
+        struct str names[2];
+        if (!want_name(from, what, &names[0], r->diags) ||
+            !want_name(to, what, &names[1], r->diags) ||
+            is_below_home(from, names[0], fetch, r->diags) ||
+            is_below_home(to, names[1], !fetch, r->diags)) {
             d->broken = true;
             continue;
         }
@@ -305,7 +320,8 @@ static void key_env(void *context, const struct node *value) {
 static void key_dir(void *context, const struct node *value) {
     struct draft_rule *d = context;
     struct str text;
-    if (want_name(value, "`dir`", &text, d->reader->diags))
+    if (want_name(value, "`dir`", &text, d->reader->diags) &&
+        !is_below_home(value, text, true, d->reader->diags))
         d->rule->dir = parse_text(d->reader, value);
 }
 

@@ -134,7 +134,7 @@ static int run_all(struct all *all, size_t hosts) {
 static int all_main(const struct verb *verb, int argc, char **argv) {
     /* As fingers know it from make: the step of that name. */
     if (argc == 1)
-        return verb_run.main(&verb_run, 2, (char *[]){argv[0], argv[0], NULL});
+        return verb_run.main(&verb_run, 2, (char *[]){argv[0], (char[]){"all"}, NULL});
     struct all all = {0};
     int status = -1;
     reach_init(&all.reach);

@@ -10,6 +10,7 @@
 
 static const char hosts_help[] =
     "      --json            as one JSON object, in bytes and seconds\n"
+    "  -w, --on=HOSTS        these, like HOSTS\n"
     "  -x, --exclude=HOSTS   not these\n"
     "  -F, --ssh-config=FILE an ssh configuration, as in ssh (also FORAY_SSH_CONFIG)\n"
     "  -f, --file=FILE       read FILE (-: standard input) instead of foray.yaml\n"
@@ -26,6 +27,8 @@ enum { OPT_JSON = 3000 };
 
 static const struct option long_options[] = {
     {"json", no_argument, NULL, OPT_JSON},
+    {"on", required_argument, NULL, 'w'},
+    {"hosts", required_argument, NULL, 'w'},
     {"exclude", required_argument, NULL, 'x'},
     {"ssh-config", required_argument, NULL, 'F'},
     {"file", required_argument, NULL, 'f'},
@@ -118,8 +121,8 @@ static int hosts_main(const struct verb *verb, int argc, char **argv) {
     int status = -1;
     reach_init(&r);
     optind = 1;
-    for (int option; status < 0 &&
-                     (option = getopt_long(argc, argv, "x:F:f:C:qh", long_options, NULL)) != -1;) {
+    for (int option; status < 0 && (option = getopt_long(argc, argv, "w:x:F:f:C:qh", long_options,
+                                                         NULL)) != -1;) {
         json = json || option == OPT_JSON;
         if (option != OPT_JSON)
             status = reach_option(&r, verb, option);

@@ -33,7 +33,7 @@ _foray_options='
     run        -  --keep-scratch -
     run,all,copy,hosts,check -q --quiet -
     run,all,copy -v --verbose    -
-    all,copy   -w --on           value
+    all,copy,hosts -w --on       value
     all,copy,hosts -x --exclude  value
     all        -b --gather       -
     all        -  --tag          -

@@ -195,7 +195,7 @@ __foray_option run,all,copy,hosts -s F -l ssh-config -r -F -d 'Use this ssh conf
 __foray_option run -l keep-scratch -d 'Leave the scratch directories on the hosts'
 __foray_option run -s q -l quiet -d 'Of steps that succeed, only what they print'
 __foray_option run -s v -l verbose -d 'Also the start of every step, with its script'
-__foray_option all,copy -s w -l on -x -d 'Pools, hosts and node sets'
+__foray_option all,copy,hosts -s w -l on -x -d 'Pools, hosts and node sets'
 __foray_option all,copy,hosts -s x -l exclude -x -d 'Not these hosts'
 __foray_option all,copy -s j -l jobs -x -d 'At most so many hosts at once; 0: all'
 __foray_option all,copy -l timeout -x -d 'End what takes longer on a host: 90, 10m, 1h30m'

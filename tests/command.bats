@@ -206,3 +206,10 @@ Y
     NO_COLOR=1 CLICOLOR_FORCE=1 run -1 "$FORAY"
     [[ $output != *$'\e['* ]]
 }
+
+@test "a wrong option is told with the verb that it was given to" {
+    run -2 "$FORAY" hosts --nonesuch
+    [[ $output == "foray hosts: "*nonesuch* ]]
+    run -2 "$FORAY" --nonesuch
+    [[ $output == "foray: "*nonesuch* ]]
+}

@@ -51,6 +51,8 @@ json() { python3 -c 'import json, sys; hosts = {h["name"]: h for h in json.load(
     [ "$(printf '%s\n' "${lines[@]}" | cut -d ' ' -f 1 | xargs)" = "HOST node1 node2 node4" ]
     run -0 --separate-stderr "$FORAY" hosts -q other -x node1
     [ "$(printf '%s\n' "${lines[@]}" | cut -d ' ' -f 1 | xargs)" = "HOST node4 node2" ]
+    run -0 --separate-stderr "$FORAY" hosts -q -w other -x node1
+    [ "$(printf '%s\n' "${lines[@]}" | cut -d ' ' -f 1 | xargs)" = "HOST node4 node2" ]
     [ "$stderr" = "" ]
     echo '{steps: {a: {run: "true"}}}' >foray.yaml
     run -2 "$FORAY" hosts

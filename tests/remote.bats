@@ -363,6 +363,7 @@ Y
 @test "--keep-scratch leaves the directory there" {
     echo "{hosts: {rack: node1}, steps: {t: {on: rack, run: 'echo hi > kept; pwd'}}}" >foray.yaml
     run -0 --separate-stderr "$FORAY" --keep-scratch
+    [[ $stderr == *"kept node1:$output"* ]]
     [ "$(cat "$FORAY_FLEET/hosts/node1${output:0}/kept" 2>/dev/null || cat "$output/kept")" = hi ]
     rm -rf "$FORAY_FLEET"/hosts/node1/tmp/foray-*
 }

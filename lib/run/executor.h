@@ -32,6 +32,7 @@ struct job {
     enum job_end end;
     int status;
     struct buf reason;
+    struct buf kept;      /* the scratch directory there, if it stays */
     struct buf written;   /* to its standard output, where that is captured */
     bool overflowed;      /* it wrote more than can be captured */
     struct found *before; /* what stood there before it started that its patterns match: files.h */

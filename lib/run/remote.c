@@ -59,7 +59,9 @@ static void finish(struct remote *r) {
     loop_timer_clear(r->berth.loop, &r->harder);
     if (r->berth.slot == NULL) {
         /* its scratch went with it */
-    } else if (r->scratch && r->dirty && !r->berth.keep_scratch) {
+    } else if (r->scratch && r->dirty && r->berth.keep_scratch) {
+        buf_str(&r->job->kept, buf_view(&r->where));
+    } else if (r->scratch && r->dirty) {
         slot_clean(r->berth.slot, buf_view(&r->where));
     } else if (r->scratch && !r->dirty) {
         free(*r->berth.empty);

@@ -33,6 +33,7 @@ static void connect_host(struct run *r, struct host *host) {
 
 static void free_job(struct job *job) {
     buf_free(&job->reason);
+    buf_free(&job->kept);
     buf_free(&job->written);
     str_list_free(&job->made);
     files_free_found(job->before);

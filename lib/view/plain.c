@@ -101,8 +101,16 @@ static void let_go(struct plain *p, const struct job *job) {
         sink_hold(p->sink, false);
 }
 
-/* Outputs that are gone since the step failed in the midst of them. */
-static void say_removed(struct plain *p, const struct job *job, struct buf *out) {
+/* What became of its files: a scratch directory that was to be kept, and outputs that are gone
+ * since the step failed in the midst of them. */
+static void say_files(struct plain *p, const struct job *job, struct buf *out) {
+    if (job->kept.n != 0) {
+        buf_puts(out, "kept ");
+        buf_visible(out, job->host->name);
+        buf_putc(out, ':');
+        buf_visible(out, buf_view(&job->kept));
+        buf_putc(out, '\n');
+    }
     for (size_t i = 0; i < job->removed.n; i++) {
         paint(p, out, YELLOW);
         buf_puts(out, "removed ");
@@ -145,7 +153,7 @@ static void tried(void *context, struct job *job, int64_t wait) {
         duration_print(&line, wait > 0 ? wait : 0);
     }
     buf_putc(&line, '\n');
-    say_removed(p, job, &line);
+    say_files(p, job, &line);
     say(p, &line);
     if (job->end != JOB_LOST)
         capture_show(job->shown, p->sink);
@@ -185,7 +193,7 @@ static void settled(void *context, const struct step *step, struct job *job,
         (state == SCHED_DONE && p->options.quiet && (job == NULL || capture_is_empty(job->shown)));
     if (silent) {
         if (job != NULL)
-            say_removed(p, job, &line);
+            say_files(p, job, &line);
         if (line.n != 0)
             say(p, &line);
         forget(job);
@@ -228,9 +236,10 @@ static void settled(void *context, const struct step *step, struct job *job,
     say(p, &line);
     if (job != NULL)
         capture_show(job->shown, p->sink);
-    if (job != NULL && job->removed.n != 0) {
-        say_removed(p, job, &line);
-        say(p, &line);
+    if (job != NULL) {
+        say_files(p, job, &line);
+        if (line.n != 0)
+            say(p, &line);
     }
     forget(job);
 }

@@ -630,6 +630,7 @@ name"
     mkdir src && echo a >src/1 && echo b >src/2 && echo c >src/3
     mkdir -p "${t[1]}/src/1" "${t[1]}/src/2" "${t[1]}/src/3"
     copies 3 src node1:t/
+    says "failed there (is there a directory of that name?)"
     tidy
 }
 

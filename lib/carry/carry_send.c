@@ -150,6 +150,12 @@ static void remove_there(struct parcel *p) {
     sftp_remove(p->load->carrier->sftp, buf_view(&p->temporary), removed, p);
 }
 
+/* SFTP has one word for whatever goes wrong; here the disk is seldom the reason. */
+static const char *why_not_renamed(uint32_t status) {
+    return status == SFTP_FAILURE ? "failed there (is there a directory of that name?)"
+                                  : sftp_reason(status);
+}
+
 /* What was only to be kept there goes straight to its own place instead. */
 static void send_unkept(struct parcel *p) {
     sftp_remove(p->load->carrier->sftp, buf_view(&p->temporary), carry_ignore, NULL);
@@ -169,7 +175,7 @@ static void renamed(void *arg, const struct sftp_answer *answer) {
     } else if (keep_refused(p) && !p->load->outcome.stopping) {
         send_unkept(p);
     } else {
-        send_trouble(p, CARRY_REFUSED, sftp_reason(answer->status));
+        send_trouble(p, CARRY_REFUSED, why_not_renamed(answer->status));
         remove_there(p);
     }
 }
@@ -195,7 +201,7 @@ static void freed(void *arg, const struct sftp_answer *answer) {
     l->busy--;
     if (answer->status != SFTP_OK) { /* of several that fail, none is left */
         outcome_trouble_with(&l->outcome, CARRY_REFUSED, "cannot rename to", buf_view(&h->path),
-                             sftp_reason(answer->status));
+                             why_not_renamed(answer->status));
         sftp_remove(l->carrier->sftp, buf_view(&h->temporary), carry_ignore, NULL);
     }
 }

@@ -231,3 +231,15 @@ END
     [[ $output != *again* ]]
     cksum <data | cmp - 8.sum
 }
+
+@test "an input that changes all the time is not waited for" {
+    own_homes
+    head -c 200000000 /dev/zero >data
+    perl -e 'open F, "+<", "data"; while (-e "data" && getppid != 1) { seek F, 0, 0; syswrite F, rand; select undef, undef, undef, 0.003 }' 3>&- &
+    writer=$!
+    echo '{hosts: {r: node1}, steps: {size: {on: r, in: data, run: "wc -c <data"}}}' >foray.yaml
+    in_background
+    ended_with 60 0
+    kill "$writer"
+    contains out 200000000
+}

@@ -11,12 +11,15 @@
 #include <string.h>
 #include <unistd.h>
 
+enum { PATIENCE = 3 }; /* times that a file is read in vain */
+
 /* A file that was asked for. */
 struct content {
     struct contents *all; /* NULL: nobody waits any more */
     char *name;
     struct signature as; /* what it was like when it was read */
     enum { READING, KNOWN, UNREADABLE } state;
+    unsigned in_vain; /* so often in a row it was not readable, or changed meanwhile */
     struct digest digest;
 };
 
@@ -74,6 +77,7 @@ static void was_read(void *arg) {
         return;
     }
     f->state = f->digest.low == 0 && f->digest.high == 0 ? UNREADABLE : KNOWN;
+    f->in_vain = f->state == KNOWN ? 0 : f->in_vain + 1;
     contents_ring(f->all);
 }
 
@@ -93,6 +97,8 @@ enum contents_answer contents_ask(struct contents *c, struct str name, const str
     } else if (signature_same_stat(&f->as, &is)) {
         *digest = f->digest;
         return f->state == KNOWN ? CONTENTS_KNOWN : CONTENTS_NONE;
+    } else if (f->in_vain >= PATIENCE) {
+        return CONTENTS_NONE;
     }
     f->all = c;
     f->as = is;

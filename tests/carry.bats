@@ -342,3 +342,16 @@ Y
     run -0 "$FORAY" why d
     [[ $output == *"it sends the directory dir, whose contents are not watched"* ]]
 }
+
+@test "a directory to run in that is not there is the step's fault, and told once" {
+    cat >foray.yaml <<'Y'
+hosts: {farm: "node[1-3]"}
+steps:
+  with: {on: farm, dir: nonesuch, in: f, run: cat f}
+  without: {on: farm, dir: nonesuch, run: pwd}
+Y
+    echo x >f
+    run -1 "$FORAY" -k
+    [[ $output == *"failed with on node"*"cannot write nonesuch/f there: no such file or directory"* ]]
+    [[ $output == *"failed without on node"*"cannot go to nonesuch"* && $output != *again* ]]
+}

@@ -284,10 +284,12 @@ static void opened(void *arg, const struct sftp_answer *answer) {
         return;
     }
     if (answer->status != SFTP_OK) {
+        /* A scratch directory may have gone with its host; a directory of its own the step names. */
+        bool named = !p->load->errand->make_where && answer->status == SFTP_NO_SUCH_FILE;
         struct buf shown = {0};
         buf_visible(&shown, buf_view(&p->path));
-        outcome_trouble(&p->load->outcome, CARRY_REFUSED, "cannot write %s there: %s", shown.s,
-                        sftp_reason(answer->status));
+        outcome_trouble(&p->load->outcome, named ? CARRY_FAILED : CARRY_REFUSED,
+                        "cannot write %s there: %s", shown.s, sftp_reason(answer->status));
         buf_free(&shown);
         parcel_free(p);
         return;

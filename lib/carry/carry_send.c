@@ -284,8 +284,11 @@ static void opened(void *arg, const struct sftp_answer *answer) {
         return;
     }
     if (answer->status != SFTP_OK) {
-        /* A scratch directory may have gone with its host; a directory of its own the step names. */
-        bool named = !p->load->errand->make_where && answer->status == SFTP_NO_SUCH_FILE;
+        /* A scratch directory may have gone with its host, and in the home directory anything may
+         * be in the way; but what directory it runs in the step says. */
+        const struct errand *e = p->load->errand;
+        bool named =
+            !e->make_where && !str_eq(e->where, STR(".")) && answer->status == SFTP_NO_SUCH_FILE;
         struct buf shown = {0};
         buf_visible(&shown, buf_view(&p->path));
         outcome_trouble(&p->load->outcome, named ? CARRY_FAILED : CARRY_REFUSED,

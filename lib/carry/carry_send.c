@@ -195,14 +195,20 @@ static void hold(struct parcel *p) {
     send_over(p);
 }
 
+static void held_removed(void *arg, const struct sftp_answer *answer) {
+    (void)answer;
+    ((struct held *)arg)->load->busy--;
+}
+
 static void freed(void *arg, const struct sftp_answer *answer) {
     struct held *h = arg;
     struct load *l = h->load;
-    l->busy--;
-    if (answer->status != SFTP_OK) { /* of several that fail, none is left */
+    if (answer->status == SFTP_OK) {
+        l->busy--;
+    } else { /* of several that fail, none is left */
         outcome_trouble_with(&l->outcome, CARRY_REFUSED, "cannot rename to", buf_view(&h->path),
                              why_not_renamed(answer->status));
-        sftp_remove(l->carrier->sftp, buf_view(&h->temporary), carry_ignore, NULL);
+        sftp_remove(l->carrier->sftp, buf_view(&h->temporary), held_removed, h);
     }
 }
 
@@ -214,7 +220,7 @@ bool send_free_held(struct load *l) {
         l->busy++;
         moved = true;
         if (l->outcome.stopping)
-            sftp_remove(sftp, buf_view(&h->temporary), freed, h);
+            sftp_remove(sftp, buf_view(&h->temporary), held_removed, h);
         else
             sftp_rename(sftp, buf_view(&h->temporary), buf_view(&h->path), freed, h);
     }

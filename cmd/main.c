@@ -71,12 +71,9 @@ int main(int argc, char **argv) {
         verb = &verb_run;
     char name[32]; /* for getopt to begin with */
     snprintf(name, sizeof name, "foray%s%s", skip != 0 ? " " : "", skip != 0 ? verb->name : "");
-    char *word = argc > skip ? argv[skip] : NULL;
-    if (word != NULL)
+    if (argc > skip)
         argv[skip] = name;
     int status = verb->main(verb, argc - skip, argv + skip);
-    if (word != NULL)
-        argv[skip] = word;
     if (skip == 0 && status == STATUS_NOTHING_RUN)
         help_with_verb(argc, argv);
     if (fflush(stdout) != 0 && status == STATUS_DONE) {

@@ -44,7 +44,7 @@ int reach_option(struct reach *r, const struct verb *verb, int option) {
         return -1;
     case 'K':
         r->args.run.failures = 1;
-        return run_arguments_option(&r->args, verb, option);
+        /* fall through */
     default:
         return run_arguments_option(&r->args, verb, option);
     }

@@ -6,11 +6,15 @@ setup() {
 }
 teardown() { fleet_down; }
 
-# 32 slots on one host whose sshd has these options: files go there and come back, and all slots are there at once.
-works_with() { # OPTIONS
+one_host() { # OPTIONS
     export FORAY_FLEET=$BATS_TEST_TMPDIR/fleet FORAY_FLEET_SSHD_OPTIONS=$1
     "$fleet" up 1 3>&-
     eval "$("$fleet" env)"
+}
+
+# 32 slots on one host whose sshd has these options: files go there and come back, and all slots are there at once.
+works_with() { # OPTIONS
+    one_host "$1"
     head -c 100000 /dev/urandom >in
     cat >foray.yaml <<'Y'
 hosts: {one: {hosts: node1, slots: 32}}
@@ -34,9 +38,7 @@ Y
 @test "one log-in at a time, and one session" { works_with $'MaxSessions 1\nMaxStartups 1:100:1'; }
 
 @test "who is always refused is told" {
-    export FORAY_FLEET=$BATS_TEST_TMPDIR/fleet FORAY_FLEET_SSHD_OPTIONS="MaxStartups 1:100:1"
-    "$fleet" up 1 3>&-
-    eval "$("$fleet" env)"
+    one_host "MaxStartups 1:100:1"
     read -r address port <"$FORAY_FLEET/hosts/node1/address"
     # says nothing, and so is the one that may log in
     (exec 0<>"/dev/tcp/$address/$port" && : >connected && exec sleep 99) 3>&- &
@@ -50,18 +52,14 @@ Y
 }
 
 @test "no session at all is told" {
-    export FORAY_FLEET=$BATS_TEST_TMPDIR/fleet FORAY_FLEET_SSHD_OPTIONS="MaxSessions 0"
-    "$fleet" up 1 3>&-
-    eval "$("$fleet" env)"
+    one_host "MaxSessions 0"
     echo '{hosts: {one: node1}, steps: {t: {on: one, run: "true"}}}' >foray.yaml
     run -3 timeout 120 "$FORAY"
     [[ $output == *"host node1 is lost: it allows no session on its connections (MaxSessions 0?)"* ]]
 }
 
 @test "one session: who has left something running makes room for the next" {
-    export FORAY_FLEET=$BATS_TEST_TMPDIR/fleet FORAY_FLEET_SSHD_OPTIONS="MaxSessions 1"
-    "$fleet" up 1 3>&-
-    eval "$("$fleet" env)"
+    one_host "MaxSessions 1"
     cat >foray.yaml <<'Y'
 hosts: {one: {hosts: node1, slots: 1}}
 steps:
@@ -75,9 +73,7 @@ Y
 
 @test "a connection with several steps is lost, and the first of them ends the others" {
     needs_root
-    export FORAY_FLEET=$BATS_TEST_TMPDIR/fleet FORAY_FLEET_SSHD_OPTIONS="MaxSessions 3"
-    "$fleet" up 1 3>&-
-    eval "$("$fleet" env)"
+    one_host "MaxSessions 3"
     cat >foray.yaml <<'Y'
 hosts: {one: {hosts: node1, slots: 5}}
 steps:

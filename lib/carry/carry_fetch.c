@@ -47,6 +47,11 @@ static void trouble(struct parcel *p, enum carried verdict, const char *why) {
     outcome_trouble_with(&p->load->outcome, verdict, "cannot fetch", item_of(p)->from, why);
 }
 
+static void cannot_keep(struct parcel *p, int error) {
+    outcome_trouble_with(&p->load->outcome, CARRY_UNKEPT, "cannot keep", item_of(p)->from,
+                         strerror(error));
+}
+
 /* SFTP has one word for whatever goes wrong; when reading it is not the disk that is full. */
 static const char *reason(uint32_t status) {
     return status == SFTP_FAILURE ? "it cannot be read there" : sftp_reason(status);
@@ -73,8 +78,7 @@ static void link_read(void *arg, const struct sftp_answer *answer) {
         buf_free(&text);
         if (error != 0) {
             buf_clear(&p->temporary);
-            outcome_trouble_with(&p->load->outcome, CARRY_UNKEPT, "cannot keep", item_of(p)->from,
-                                 strerror(error));
+            cannot_keep(p, error);
         } else {
             add_fetched(p, -1);
         }
@@ -104,8 +108,7 @@ static void complete(struct parcel *p) {
         fd = -1;
     }
     if (error != 0) {
-        outcome_trouble_with(&l->outcome, CARRY_UNKEPT, "cannot keep", item_of(p)->from,
-                             strerror(error));
+        cannot_keep(p, error);
     } else {
         if (p->sum != NULL)
             proof_knows(l->errand->proof, p->proof, p->sum);
@@ -139,8 +142,7 @@ static void take_bytes(struct piece *piece, struct str bytes) {
     }
     int error = landing_write(p->fd, bytes, piece->offset, &p->sparse);
     if (error != 0)
-        outcome_trouble_with(&p->load->outcome, CARRY_UNKEPT, "cannot keep", item_of(p)->from,
-                             strerror(error));
+        cannot_keep(p, error);
     if (p->load->errand->tally != NULL)
         p->load->errand->tally->bytes += bytes.n;
     if (p->sum != NULL && piece->offset == p->sum->size) {
@@ -217,8 +219,7 @@ static void opened(void *arg, const struct sftp_answer *answer) {
         if (p->fd < 0) {
             int error = errno;
             buf_clear(&p->temporary);
-            outcome_trouble_with(&p->load->outcome, CARRY_UNKEPT, "cannot keep", item_of(p)->from,
-                                 strerror(error));
+            cannot_keep(p, error);
         }
     }
     if (p->load->errand->prove_all && !p->load->outcome.stopping)

@@ -254,10 +254,9 @@ static void root_answered(struct look *look) {
 
 static void looked_at(void *arg, const struct sftp_answer *answer) {
     struct look *look = arg;
-    look->directory = answer->status == SFTP_OK && (answer->attributes.has & SFTP_HAS_MODE) != 0 &&
-                      S_ISDIR(answer->attributes.mode);
-    look->regular = answer->status == SFTP_OK && (answer->attributes.has & SFTP_HAS_MODE) != 0 &&
-                    S_ISREG(answer->attributes.mode);
+    bool typed = answer->status == SFTP_OK && (answer->attributes.has & SFTP_HAS_MODE) != 0;
+    look->directory = typed && S_ISDIR(answer->attributes.mode);
+    look->regular = typed && S_ISREG(answer->attributes.mode);
     look->marks = carry_marks(&answer->attributes, 0777);
     root_answered(look);
 }

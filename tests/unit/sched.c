@@ -32,6 +32,14 @@ static void here(struct sched_config config, uint32_t slots) {
     sched_host_up(s, 0, 1, 0, 0);
 }
 
+/* By turns, so that a test knows who gets what. */
+static void two_hosts(uint32_t slots) {
+    fresh((struct sched_config){0});
+    add_pool(SCHED_ROUND_ROBIN, 2, slots);
+    for (uint32_t i = 0; i < 2; i++)
+        sched_host_up(s, i, 1, 0, 0);
+}
+
 static void add_steps(size_t n, uint32_t pool) {
     for (size_t i = 0; i < n; i++)
         sched_add_step(s, &(struct sched_step){.pool = pool});
@@ -533,10 +541,7 @@ TEST(no_host_at_all) {
 }
 
 TEST(what_ran_on_a_lost_host_goes_elsewhere) {
-    fresh((struct sched_config){0});
-    add_pool(SCHED_ROUND_ROBIN, 2, 2);
-    for (uint32_t i = 0; i < 2; i++)
-        sched_host_up(s, i, 1, 0, 0);
+    two_hosts(2);
     add_steps(4, 0);
     CHECK_STR(begin(), "start 0@0 start 1@1 start 2@0 start 3@1");
     CHECK_STR(lost(0, true), "retry 2 retry 0");
@@ -546,10 +551,7 @@ TEST(what_ran_on_a_lost_host_goes_elsewhere) {
 }
 
 TEST(a_lost_step_does_not_go_back_while_there_is_hope_elsewhere) {
-    fresh((struct sched_config){0});
-    add_pool(SCHED_ROUND_ROBIN, 2, 1);
-    for (uint32_t i = 0; i < 2; i++)
-        sched_host_up(s, i, 1, 0, 0);
+    two_hosts(1);
     add_steps(3, 0);
     CHECK_STR(begin(), "start 0@0 start 1@1");
     CHECK_STR(ended(0, SCHED_ENDED_LOST), "retry 0 start 2@0"); /* others may use the slot */
@@ -573,10 +575,7 @@ TEST(a_step_lost_five_times_is_given_up) {
 }
 
 TEST(a_step_whose_outputs_have_no_place_is_given_up_at_once) {
-    fresh((struct sched_config){0});
-    add_pool(SCHED_ROUND_ROBIN, 2, 1);
-    for (uint32_t i = 0; i < 2; i++)
-        sched_host_up(s, i, 1, 0, 0);
+    two_hosts(1);
     add_steps(2, 0);
     CHECK_STR(begin(), "start 0@0 start 1@1");
     CHECK_STR(ended(0, SCHED_ENDED_UNKEPT), "no-host 0");
@@ -589,10 +588,7 @@ TEST(a_refused_step_is_given_up_where_there_is_no_other_host) {
     CHECK_STR(begin(), "start 0@0");
     CHECK_STR(ended(0, SCHED_ENDED_REFUSED), "no-host 0 start 1@0");
     CHECK_STR(ok(1), "done 1 finished");
-    fresh((struct sched_config){0});
-    add_pool(SCHED_ROUND_ROBIN, 2, 1);
-    for (uint32_t i = 0; i < 2; i++)
-        sched_host_up(s, i, 1, 0, 0);
+    two_hosts(1);
     add_steps(1, 0);
     CHECK_STR(begin(), "start 0@0");
     CHECK_STR(ended(0, SCHED_ENDED_REFUSED), "retry 0 start 0@1");

@@ -24,9 +24,10 @@ setup() {
 }
 teardown() { rm -rf "$there"/{text,noise,several,small}* 2>/dev/null || true; }
 
+slow="" # DELAY FIRST
 narrow() { # OPTION OF SSH...: a way of 3 MB a second
     {
-        printf '  %s\n' "Host node1" "ProxyCommand $BATS_TEST_DIRNAME/narrow.pl 3000000 $address $port $PWD/counts" "$@"
+        printf '  %s\n' "Host node1" "ProxyCommand $BATS_TEST_DIRNAME/narrow.pl 3000000 $address $port $PWD/counts $slow" "$@"
         cat "$FLEET_CONFIG"
     } >config
     export FORAY_SSH_CONFIG=$PWD/config
@@ -89,6 +90,13 @@ copy() {
     cmp noise back
 }
 
+@test "a way that is slow to begin with is not taken for a fast one" {
+    slow="0.15 30000" narrow
+    copy text node1:text
+    [[ $output == *"which compresses"* ]]
+    cmp text "$there/text"
+}
+
 @test "a step's files, by way of its scratch directory" {
     echo '{hosts: {one: node1}, steps: {t: {on: one, in: text, out: copy, run: "cp text copy"}}}' >foray.yaml
     run -0 "$FORAY" -v
@@ -111,7 +119,7 @@ copy() {
     printf '#!/bin/sh\ncase " $* " in *" -G "*) exec %s "$@" ;; esac\necho "no way" >&2\nexit 255\n' "$(command -v ssh)" >bin/ssh
     chmod 755 bin/ssh
     PATH=$PWD/bin:$PATH copy text node1:text
-    [[ $output == *"which compresses"* ]]
+    [[ $output == *"which compresses"*"host node1 is reached without one more connection: no way"* ]]
     cmp text "$there/text"
 }
 

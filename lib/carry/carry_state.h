@@ -143,6 +143,7 @@ struct carrier {
     struct sftp *sftp;
     struct errand *first, **last; /* not begun */
     uint64_t pace[2];             /* of the way, by kind of errand: bytes a second; 0: not known */
+    int64_t journey;              /* there and back, when that was measured */
     struct load *weigher;         /* who measures it */
     struct load *loads[LOADS_MAX];
     size_t n_loads, turn; /* turn: whose it is first in the next round */

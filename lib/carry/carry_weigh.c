@@ -28,7 +28,10 @@ enum {
 };
 #define LONG_ENOUGH (100 * MILLISECOND) /* for a batch, to know */
 #define WORTH 1.25                      /* so much faster it has to be */
-#define LOG_IN 0.5                      /* seconds, for one more connection */
+/* One more connection: seconds, and journeys there and back, until it carries. */
+#define LOG_IN 0.5
+#define LOG_IN_JOURNEYS 10
+#define WINDOW 2097152.0 /* bytes that OpenSSH has under way: before they are made less */
 
 /* A place in a file here. */
 struct place {
@@ -139,13 +142,20 @@ static void choose(struct load *l, const char *packed) {
         fetch_weighed(l);
 }
 
+static double greater(double a, double b) {
+    return a > b ? a : b;
+}
+
 static bool is_worth_it(const struct weighing *w) {
     if (w->pace == 0 || w->packed == 0)
         return false;
     double bytes = (double)w->load->bytes, plain = bytes / (double)w->pace;
     double on_way = plain * (double)w->packed / (double)w->sample.n, packing = bytes / w->speed;
-    double before = is_many_small(w->load) ? 0 : LOG_IN;
-    return ((on_way > packing ? on_way : packing) + before) * WORTH < plain;
+    if (is_many_small(w->load)) /* on the way that there is */
+        return greater(on_way, packing) * WORTH < plain;
+    double journey = (double)w->load->carrier->journey / SECOND, most = bytes * journey / WINDOW,
+           before = LOG_IN + LOG_IN_JOURNEYS * journey;
+    return (greater(greater(on_way, packing), most) + before) * WORTH < plain;
 }
 
 static void end(struct weighing *w) {
@@ -225,20 +235,25 @@ static void pack_sample(struct weighing *w) {
 
 static void ask_batch(struct weighing *w);
 
-/* A way takes a while to become as fast as it can be, and what is fast needs much to be measured.
- */
+/* A way takes a while to become as fast as it can be, and what is fast needs much to be measured:
+ * as long as most of what it took was the journey, or one of the two machines had other things to
+ * do, that says nothing. */
 static void batch_over(struct weighing *w) {
-    int64_t took = loop_clock() - w->asked - w->latency;
+    int64_t all = loop_clock() - w->asked, took = all - w->latency;
     uint64_t before = w->pace;
+    if (took < 0)
+        w->latency = all; /* no journey took longer than this one */
     w->pace = took > 0 ? (uint64_t)((double)w->batch * SECOND / (double)took) : FAST;
-    bool sure =
-        took > 0 && (w->pace >= FAST || (took > LONG_ENOUGH && w->pace < before + before / 2));
+    bool known = took > w->latency,
+         sure = known && (w->pace >= FAST || (took > LONG_ENOUGH && w->pace < before + before / 2));
     if (!sure && w->batch < LAST_BATCH && w->sent + 2 * w->batch <= w->load->bytes / SHARE) {
         w->batch *= 2;
         ask_batch(w);
         return;
     }
-    *pace_of(w->load) = w->pace;
+    if (known || w->pace < FAST)
+        *pace_of(w->load) = w->pace;
+    w->load->carrier->journey = w->latency;
     if (sends(w->load) || w->pace >= FAST)
         end(w);
     else

@@ -114,6 +114,12 @@ static void holds_by_bulk(void *context, struct str name) {
     carrier_holds(((struct bulk *)context)->link, name);
 }
 
+static void no_bulk(struct site *h, const char *reason) {
+    if (!h->no_bulk)
+        site_tell(h, "reached without one more connection", reason);
+    h->no_bulk = true;
+}
+
 /* What waited for it, or had not begun, goes the usual way. */
 static void bulk_broken(void *context, struct carrier *k, bool refused, const char *reason) {
     struct bulk *b = context;
@@ -124,7 +130,7 @@ static void bulk_broken(void *context, struct carrier *k, bool refused, const ch
     stop_bulk(b);
     b->waiting = NULL;
     b->carrier = NULL;
-    link->site->no_bulk = true;
+    no_bulk(link->site, reason);
     *vec_push(&x->buried_carriers) = k;
     loop_timer(x->loop, &x->sweep, loop_now(x->loop));
     way_drop(b->way, reason);
@@ -165,13 +171,13 @@ static void bulk_lost(void *context, struct way *w, bool for_good, const char *r
     struct link *link = b->link;
     (void)for_good;
     stop_bulk(b);
+    no_bulk(link->site, reason);
     if (b->carrier != NULL)
         carrier_break(b->carrier, reason); /* what waits is taken from b by that */
     struct errand *e = b->waiting;
     hosts_sweep(link->site->hosts);
     way_close(w);
     *b = (struct bulk){0};
-    link->site->no_bulk = true;
     carry_all(link, e);
 }
 

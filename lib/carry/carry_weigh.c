@@ -235,23 +235,22 @@ static void pack_sample(struct weighing *w) {
 
 static void ask_batch(struct weighing *w);
 
-/* A way takes a while to become as fast as it can be, and what is fast needs much to be measured:
- * as long as most of what it took was the journey, or one of the two machines had other things to
- * do, that says nothing. */
+/* A way takes a while to become as fast as it can be, and what is fast needs much to be measured.
+ * Once is not enough to take it for fast: a journey may have taken long for reasons of its own. */
 static void batch_over(struct weighing *w) {
     int64_t all = loop_clock() - w->asked, took = all - w->latency;
     uint64_t before = w->pace;
     if (took < 0)
-        w->latency = all; /* no journey took longer than this one */
-    w->pace = took > 0 ? (uint64_t)((double)w->batch * SECOND / (double)took) : FAST;
-    bool known = took > w->latency,
-         sure = known && (w->pace >= FAST || (took > LONG_ENOUGH && w->pace < before + before / 2));
+        w->latency = all;
+    w->pace = took > 0 ? (uint64_t)((double)w->batch * SECOND / (double)took) : 0;
+    bool sure =
+        w->pace >= FAST ? before >= FAST : took > LONG_ENOUGH && w->pace < before + before / 2;
     if (!sure && w->batch < LAST_BATCH && w->sent + 2 * w->batch <= w->load->bytes / SHARE) {
         w->batch *= 2;
         ask_batch(w);
         return;
     }
-    if (known || w->pace < FAST)
+    if (sure || w->pace < FAST)
         *pace_of(w->load) = w->pace;
     w->load->carrier->journey = w->latency;
     if (sends(w->load) || w->pace >= FAST)

@@ -81,6 +81,28 @@ copy() {
     diff -r small "$there/small"
 }
 
+@test "many small ones that come, too, once it shows how fast they come: not where there is no gzip, or too much to do" {
+    needs_root
+    mkdir "$there/small"
+    (cd "$there/small" && split -a 3 -n 600 ~-/text)
+    "$fleet" fault node1 load=0 3>&-
+    copy node1:small back
+    [[ $output == *"host node1 is asked for many small files compressed: it is slow ("*" MB/s), and of 256 KiB of this "*" are left"* ]]
+    diff -r "$there/small" back
+    [ "$(came)" -lt "$(stat -c %s text)" ]
+    "$fleet" fault node1 lacks=gzip 3>&-
+    rm -r back
+    copy node1:small back
+    diff -r "$there/small" back
+    [ "$(came)" -gt "$(stat -c %s text)" ]
+    "$fleet" fault node1 load=99 3>&-
+    rm -r back
+    copy node1:small back
+    "$fleet" heal node1 3>&-
+    [[ $output != *"compressed"* ]]
+    diff -r "$there/small" back
+}
+
 @test "what does not compress is not compressed" {
     copy noise node1:noise
     [[ $output != *"which compresses"* ]]

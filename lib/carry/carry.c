@@ -118,7 +118,7 @@ static void free_load(struct load *l) {
 /* To be carried in another way. */
 static void give_back(struct carrier *k, struct load *l) {
     struct errand *e = l->errand;
-    bool as_stream = l->given == GIVEN_AS_STREAM;
+    bool as_stream = l->given == GIVEN_AS_STREAM, packs = l->packs;
     struct buf packed = l->packed;
     l->packed = (struct buf){0};
     if (as_stream && e->kind == ERRAND_SEND) {
@@ -126,9 +126,9 @@ static void give_back(struct carrier *k, struct load *l) {
         l->items = (cargo_list){0};
     }
     free_load(l);
-    e->packed = as_stream && packed.n != 0;
-    if (e->packed && k->events.packed != NULL)
-        k->events.packed(k->events.context, packed.s);
+    e->packed = as_stream && packs && e->packs != NULL;
+    if (e->packed && packed.n != 0)
+        e->packed = e->packs(e->arg, packed.s);
     if (as_stream)
         e->as_stream(e->arg);
     else

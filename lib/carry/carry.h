@@ -50,7 +50,9 @@ struct errand {
      * the taker's. */
     void (*as_stream)(void *arg);
     cargo_list items;
-    bool packed;       /* the carrier's: as a stream it is to be made smaller */
+    /* Is told why as a stream it is to be packed, and says whether it may be. NULL: it may not. */
+    bool (*packs)(void *arg, const char *why);
+    bool packed;       /* the carrier's: as a stream it is packed; FETCH: if that pays */
     bool no_tar;       /* the stage's: there is none there */
     struct load *load; /* the carrier's */
     bool much;         /* the carrier's: it has been told so */
@@ -73,9 +75,6 @@ struct carrier_events {
      * packed: the reason why it would come sooner by one whose way compresses; NULL: there is none,
      * but it has CARRY_MUCH bytes. */
     void (*much)(void *context, struct errand *e, const char *packed);
-    /* It is given back to go as a stream, and to be made smaller, for that reason. NULL: nobody
-     * wants to know. */
-    void (*packed)(void *context, const char *packed);
     bool bulk, packs; /* there may be another one for that; one that compresses */
 };
 enum {

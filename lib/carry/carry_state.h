@@ -76,7 +76,8 @@ struct load {
     uint64_t bytes; /* as far as they are known before */
     struct weighing *weighing;
     enum given { KEPT, GIVEN_FOR_BULK, GIVEN_AS_STREAM } given; /* back, see carry.h */
-    struct buf packed;                                          /* for that reason; empty: none */
+    bool packs;        /* as a stream it is packed; FETCH: if that pays */
+    struct buf packed; /* the reason, if there is one before */
     struct outcome outcome;
 };
 

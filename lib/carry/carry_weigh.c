@@ -11,23 +11,17 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
-#include <zlib.h>
 
 enum {
-    PACKET = 32 * 1024, /* what it compresses at once */
-    SAMPLE = 256 * 1024,
     SAMPLES = 8, /* places from which it is taken */
     FIRST_BATCH = 64 * 1024,
     LAST_BATCH = 2 * 1024 * 1024,
-    SHARE = 8,               /* at most such a part of all is sent for measuring */
-    FAST = 48 * 1024 * 1024, /* bytes a second: nothing that compresses is faster */
-    MANY = 200,              /* files: with fewer the programs that make a stream take longer */
-    SMALL = 64 * 1024,       /* bytes of one */
+    SHARE = 8,         /* at most such a part of all is sent for measuring */
+    MANY = 200,        /* files: with fewer the programs that make a stream take longer */
+    SMALL = 64 * 1024, /* bytes of one */
 };
 #define LONG_ENOUGH (100 * MILLISECOND) /* for a batch, to know */
-#define WORTH 1.25                      /* so much faster it has to be */
 /* One more connection: seconds, and journeys there and back, until it carries. */
 #define LOG_IN 0.5
 #define LOG_IN_JOURNEYS 10
@@ -51,8 +45,7 @@ struct weighing {
     size_t unanswered;      /* requests */
     uint64_t pace;          /* bytes a second; 0: not known */
     struct buf sample;
-    size_t packed; /* what that becomes; 0: not known */
-    double speed;  /* at which it does: bytes a second */
+    struct packing packing; /* of that */
 };
 
 static bool sends(const struct load *l) {
@@ -113,6 +106,7 @@ static void give_back(struct load *l, enum given given, const char *packed) {
 bool weigh_many(struct load *l, const char *packed) {
     if (!is_many_small(l))
         return false;
+    l->packs = packed != NULL || (!sends(l) && l->carrier->events.packs && *pace_of(l) < PACK_FAST);
     give_back(l, GIVEN_AS_STREAM, packed);
     return true;
 }
@@ -142,20 +136,17 @@ static void choose(struct load *l, const char *packed) {
         fetch_weighed(l);
 }
 
-static double greater(double a, double b) {
-    return a > b ? a : b;
-}
-
 static bool is_worth_it(const struct weighing *w) {
-    if (w->pace == 0 || w->packed == 0)
+    if (w->pace == 0 || w->packing.to == 0)
         return false;
-    double bytes = (double)w->load->bytes, plain = bytes / (double)w->pace;
-    double on_way = plain * (double)w->packed / (double)w->sample.n, packing = bytes / w->speed;
-    if (is_many_small(w->load)) /* on the way that there is */
-        return greater(on_way, packing) * WORTH < plain;
-    double journey = (double)w->load->carrier->journey / SECOND, most = bytes * journey / WINDOW,
-           before = LOG_IN + LOG_IN_JOURNEYS * journey;
-    return (greater(greater(on_way, packing), most) + before) * WORTH < plain;
+    double bytes = (double)w->load->bytes, pace = (double)w->pace,
+           packed = packing_seconds(&w->packing, bytes, pace);
+    if (!is_many_small(w->load)) { /* those go on the way that there is */
+        double journey = (double)w->load->carrier->journey / SECOND,
+               most = bytes * journey / WINDOW;
+        packed = (packed > most ? packed : most) + LOG_IN + LOG_IN_JOURNEYS * journey;
+    }
+    return packed * PACK_WORTH < bytes / pace;
 }
 
 static void end(struct weighing *w) {
@@ -163,8 +154,7 @@ static void end(struct weighing *w) {
     struct buf why = {0};
     bool worth_it = is_worth_it(w);
     if (worth_it)
-        buf_printf(&why, "it is slow (%.1f MB/s), and of %zu KiB of this %zu are left",
-                   (double)w->pace / 1e6, w->sample.n / 1024, w->packed / 1024);
+        packing_say(&w->packing, (double)w->pace, &why);
     if (w->handle.n != 0)
         sftp_close(l->carrier->sftp, buf_view(&w->handle), carry_ignore, NULL);
     weigh_drop(l);
@@ -177,8 +167,8 @@ static void end(struct weighing *w) {
 /* --- the sample --- */
 
 static void read_sample(struct weighing *w) {
-    const size_t most = SAMPLE / SAMPLES;
-    buf_reserve(&w->sample, SAMPLE);
+    const size_t most = PACK_SAMPLE / SAMPLES;
+    buf_reserve(&w->sample, PACK_SAMPLE);
     for (size_t i = 0; i < SAMPLES; i++) {
         int fd = open(w->places[i].name.s, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
         if (fd < 0)
@@ -189,32 +179,11 @@ static void read_sample(struct weighing *w) {
     }
 }
 
-static double thread_seconds(void) {
-    struct timespec t = {0};
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
 static void pack(void *arg) {
     struct weighing *w = arg;
     if (w->sample.n == 0)
         read_sample(w);
-    z_stream z = {0};
-    Bytef out[PACKET + PACKET / 8];
-    double before = thread_seconds();
-    if (w->sample.n == 0 || deflateInit(&z, PACK_LEVEL) != Z_OK)
-        return;
-    for (size_t at = 0; at < w->sample.n; at += PACKET) {
-        z.next_in = (Bytef *)w->sample.s + at;
-        z.avail_in = (uInt)(w->sample.n - at < PACKET ? w->sample.n - at : PACKET);
-        z.next_out = out;
-        z.avail_out = sizeof out;
-        deflate(&z, Z_PARTIAL_FLUSH);
-    }
-    double took = thread_seconds() - before;
-    w->packed = z.total_out;
-    w->speed = (double)w->sample.n / (took > 1e-6 ? took : 1e-6);
-    deflateEnd(&z);
+    pack_measure(buf_view(&w->sample), &w->packing);
 }
 
 static void packed(void *arg) {
@@ -243,17 +212,17 @@ static void batch_over(struct weighing *w) {
     if (took < 0)
         w->latency = all;
     w->pace = took > 0 ? (uint64_t)((double)w->batch * SECOND / (double)took) : 0;
-    bool sure =
-        w->pace >= FAST ? before >= FAST : took > LONG_ENOUGH && w->pace < before + before / 2;
+    bool sure = w->pace >= PACK_FAST ? before >= PACK_FAST
+                                     : took > LONG_ENOUGH && w->pace < before + before / 2;
     if (!sure && w->batch < LAST_BATCH && w->sent + 2 * w->batch <= w->load->bytes / SHARE) {
         w->batch *= 2;
         ask_batch(w);
         return;
     }
-    if (sure || w->pace < FAST)
+    if (sure || w->pace < PACK_FAST)
         *pace_of(w->load) = w->pace;
     w->load->carrier->journey = w->latency;
-    if (sends(w->load) || w->pace >= FAST)
+    if (sends(w->load) || w->pace >= PACK_FAST)
         end(w);
     else
         pack_sample(w);
@@ -264,7 +233,7 @@ static void answered(void *arg, const struct sftp_answer *answer) {
     w->unanswered--;
     if (answer->status != SFTP_OK || w->load->outcome.stopping)
         w->failed = true;
-    if (w->sample.n < SAMPLE && !sends(w->load))
+    if (w->sample.n < PACK_SAMPLE && !sends(w->load))
         buf_str(&w->sample, answer->bytes);
     if (w->unanswered != 0)
         return;
@@ -298,7 +267,7 @@ static void opened(void *arg, const struct sftp_answer *answer) {
         end(w);
         return;
     }
-    w->batch = *pace_of(w->load) == 0 ? FIRST_BATCH : SAMPLE;
+    w->batch = *pace_of(w->load) == 0 ? FIRST_BATCH : PACK_SAMPLE;
     ask_batch(w);
 }
 
@@ -331,7 +300,7 @@ void weigh(struct load *l, struct str path) {
     struct carrier *k = l->carrier;
     if (l->errand->much)
         return;
-    if (l->bytes < CARRY_WEIGHED || !k->events.packs || *pace_of(l) >= FAST) {
+    if (l->bytes < CARRY_WEIGHED || !k->events.packs || *pace_of(l) >= PACK_FAST) {
         goes_otherwise(l, NULL);
         return;
     }
@@ -362,7 +331,7 @@ static void begin(struct weighing *w) {
 
 static void go_on(struct weighing *w) {
     struct load *l = w->load;
-    bool packs = (double)w->sample.n > WORTH * (double)w->packed;
+    bool packs = (double)w->packing.from > PACK_WORTH * (double)w->packing.to;
     if (w->pace == 0)
         w->pace = *pace_of(l);
     if (w->pace == 0 && packs && !l->outcome.stopping)

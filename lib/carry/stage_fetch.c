@@ -1,8 +1,10 @@
 /* Files on their way from a host as a stream. First it is asked what there is; nothing comes that
  * was not asked for then. */
 #include "base/mem.h"
+#include "base/shell.h"
 #include "carry/proof.h"
 #include "carry/stage_wanted.h"
+#include "far_end.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -37,6 +39,8 @@ void stage_fetch_free(struct fetching *f) {
     stage_sum_free(f->sum);
     buf_free(&f->answer);
     tar_reader_free(f->reader);
+    unpacker_free(f->unpacker);
+    gauge_free(f->gauge);
     landing_free(f->landing);
     map_free(&f->landed);
     map_free(&f->made);
@@ -61,23 +65,48 @@ static void want_plain_names(const struct leg *leg, struct buf *script) {
 }
 
 /* Links are followed where a file was asked for, and come as links in a directory. */
-static void write_script(const struct leg *leg, struct buf *script) {
-    stage_want_tar(script);
-    stage_enter(leg, script);
-    want_plain_names(leg, script);
+static void write_tar(const struct leg *leg, struct buf *script) {
     if (leg->alone) {
         struct buf root = {0};
         buf_str(&root, leg->items.v[0]);
         buf_puts(&root, "/.");
         buf_puts(script, "tar $q -cf -");
         stage_word(script, STR("./"), buf_view(&root));
+        buf_puts(script, " || exit\n");
         buf_free(&root);
         return;
     }
-    struct words w = {script, "tar $q -chf -", "\n", SIZE_MAX, 0};
+    struct words w = {script, "tar $q -chf -", " || exit\n", SIZE_MAX, 0};
     for (size_t i = 0; i < leg->items.n; i++)
         stage_words_add(&w, STR("./"), leg->items.v[i]);
     stage_words_end(&w);
+}
+
+/* The status is tar's. TERM is for pack.pl. */
+static void write_packing(const struct leg *leg, bool packs, struct buf *script) {
+    buf_printf(script,
+               "trap '' TERM\n"
+               "p=%d\n"
+               "command -v gzip >/dev/null || p=-\n"
+               "all() {\n",
+               packs);
+    write_tar(leg, script);
+    buf_puts(script, "}\n"
+                     "exec 3>&1\n"
+                     "s=$({ { (all) && echo 0 >&4 || echo $? >&4; } | perl -e ");
+    shell_quote(script, str_of(pack_pl));
+    buf_puts(script, " $p >&3; } 4>&1)\n"
+                     "exit \"$s\"\n");
+}
+
+static void write_script(const struct fetching *f, const struct leg *leg, struct buf *script) {
+    stage_want_tar(script);
+    stage_enter(leg, script);
+    want_plain_names(leg, script);
+    if (f->unpacker != NULL)
+        write_packing(leg, f->packs, script);
+    else
+        write_tar(leg, script);
 }
 
 static void write_proof(const struct fetching *f, const struct leg *leg, struct buf *script) {
@@ -93,6 +122,15 @@ static void write_proof(const struct fetching *f, const struct leg *leg, struct 
 
 /* --- turns --- */
 
+static bool take_tar(void *context, struct str bytes) {
+    struct stage *s = context;
+    const char *wrong = tar_read(s->fetch->reader, bytes);
+    if (wrong != NULL && *wrong != '\0')
+        outcome_trouble(&s->outcome, CARRY_LOST, "cannot fetch its files: tar there gives %s",
+                        wrong);
+    return !s->outcome.stopping;
+}
+
 void stage_fetch_take(struct stage *s, struct str bytes) {
     struct fetching *f = s->fetch;
     if (f->state != LEGS) {
@@ -105,10 +143,38 @@ void stage_fetch_take(struct stage *s, struct str bytes) {
                 bytes.n < ANSWER - f->answer.n ? bytes.n : ANSWER - f->answer.n);
         return;
     }
-    const char *wrong = tar_read(f->reader, bytes);
-    if (wrong != NULL && *wrong != '\0')
-        outcome_trouble(&s->outcome, CARRY_LOST, "cannot fetch its files: tar there gives %s",
-                        wrong);
+    if (f->unpacker == NULL) {
+        take_tar(s, bytes);
+        return;
+    }
+    if (!unpacker_take(f->unpacker, bytes))
+        outcome_trouble(&s->outcome, CARRY_LOST,
+                        "cannot fetch its files: they come packed, and not as they should");
+    gauge_take(f->gauge, bytes);
+}
+
+/* --- packing --- */
+
+static bool pays(void *context, const char *why) {
+    struct stage *s = context;
+    struct fetching *f = s->fetch;
+    if (s->outcome.stopping || !s->errand->packs(s->errand->arg, why))
+        return false;
+    f->packs = true;
+    if (s->running && !f->proving && f->state == LEGS)
+        slot_signal(s->slot, false);
+    return true;
+}
+
+/* It was found that there is much. */
+static void may_pack(struct stage *s) {
+    struct fetching *f = s->fetch;
+    if (!s->errand->packed || !slot_has_perl(s->slot))
+        return;
+    if (f->gauge == NULL)
+        f->gauge = gauge_new(s->loop, pays, s);
+    unpacker_free(f->unpacker);
+    f->unpacker = unpacker_new(take_tar, s);
 }
 
 static void fetch_leg(struct stage *s) {
@@ -123,7 +189,8 @@ static void fetch_leg(struct stage *s) {
     stage_sum_free(f->sum);
     f->sum = s->errand->prove_all ? stage_sum_new() : NULL;
     f->summed.n = 0;
-    write_script(leg, &script);
+    may_pack(s);
+    write_script(f, leg, &script);
     slot_widen(s->slot);
     stage_run(s, s->errand->where, &script);
 }

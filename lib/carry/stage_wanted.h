@@ -3,7 +3,9 @@
 #ifndef FORAY_CARRY_STAGE_WANTED_H
 #define FORAY_CARRY_STAGE_WANTED_H
 
+#include "carry/gauge.h"
 #include "carry/landing.h"
+#include "carry/pack.h"
 #include "carry/stage_state.h"
 #include "carry/tar.h"
 
@@ -23,6 +25,10 @@ struct fetching {
     VEC(struct part { VEC(size_t) wanted; }) parts; /* for each leg: of its names */
     size_t leg;
     struct tar_reader *reader;
+    /* Where it may be packed. */
+    struct unpacker *unpacker; /* of the leg; NULL: it comes as tar writes it */
+    struct gauge *gauge;
+    bool packs; /* from now on */
     struct landing *landing;
     bool many;
     struct map landed; /* of the leg, by name: 1 + the place in the landing */

@@ -72,6 +72,8 @@ struct site {
     int64_t no_link_before; /* when a further connection may be tried again */
     int64_t no_seat_before; /* likewise, after a shell was gone before it was ready */
     struct timer link_pause;
+    uint32_t cores;
+    double load;         /* as it was told last */
     struct store *store; /* what is kept there of what was sent */
 };
 
@@ -118,6 +120,7 @@ void link_collect_rides(struct link *link, struct ride ***rides, size_t *n);
 void link_learn_channels(struct link *link, size_t n);
 /* Has the link's carrier do an errand. context: the link. */
 void link_carry(void *context, struct errand *e);
+bool link_packs(void *context, bool here, const char *why); /* see struct berth */
 /* A terminal of a step there waits for a way that takes one more channel. */
 void link_find_room(struct link *link);
 /* If more jobs wait than seats are being opened: opens more, on further links too. */

@@ -71,15 +71,22 @@ static void carrier_holds(void *context, struct str name) {
     h->hosts->events->host_holds(h->hosts->events->context, h->host, name);
 }
 
-static void packed(void *context, const char *why) {
-    site_tell(((struct link *)context)->site, "sent many small files compressed", why);
+/* It is the host that packs what comes here. */
+bool link_packs(void *context, bool here, const char *why) {
+    struct site *h = ((struct link *)context)->site;
+    if (here && h->load >= h->cores)
+        return false;
+    site_tell(h,
+              here ? "asked for many small files compressed" : "sent many small files compressed",
+              why);
+    return true;
 }
 
 static void open_carrier(struct link *link, struct way *way) {
     link->carrier =
         carrier_open(link->site->hosts->loop, way, link->site->store,
                      CARRY_PATIENCE * link->site->target.silence,
-                     &(struct carrier_events){link, carrier_broken, carrier_holds, much, packed,
+                     &(struct carrier_events){link, carrier_broken, carrier_holds, much,
                                               may_use_bulk(link, false), may_use_bulk(link, true)});
 }
 

@@ -334,6 +334,11 @@ static void as_stream(void *arg) {
         stage(r);
 }
 
+static bool packs(void *arg, const char *why) {
+    struct remote *r = arg;
+    return r->berth.packs(r->berth.context, r->errand.kind == ERRAND_FETCH, why);
+}
+
 static void carry(struct remote *r) {
     r->errand.cargo = r->cargo.v;
     r->errand.n_cargo = r->cargo.n;
@@ -354,6 +359,7 @@ static void carry(struct remote *r) {
     r->proof = proof_new(r->berth.sums);
     r->errand.proof = r->proof;
     r->errand.came = came;
+    r->errand.packs = packs;
     r->errand.as_stream = *r->berth.no_tar ? NULL : as_stream;
     r->berth.carry(r->berth.context, &r->errand);
 }

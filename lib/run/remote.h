@@ -20,6 +20,9 @@ struct berth {
     /* Has an errand done, as soon as there is a carrier; NULL: the slot is to carry files itself.
      */
     void (*carry)(void *context, struct errand *e);
+    /* Is told why many small files are to be packed on their way there, or here, and says whether
+     * they may be; where there is `carry`. */
+    bool (*packs)(void *context, bool here, const char *why);
     void *context;
     bool *no_tar;              /* the host's: it has none, so that nothing goes there as a stream */
     struct prompter *prompter; /* has the terminal here for what is asked on it */

@@ -61,6 +61,7 @@ void seat_board(struct seat *seat, struct ride *ride) {
         .sums = x->sums,
         .in_place = is_in_place(ride->site->host),
         .carry = ride->site->host->launch == NULL ? link_carry : NULL,
+        .packs = link_packs,
         .context = seat->link,
         .no_tar = &ride->site->no_tar,
         .prompter = x->options.prompter,
@@ -102,6 +103,13 @@ static void ride_over(void *arg, struct remote *r) {
     h->hosts->events->ended(h->hosts->events->context, job);
 }
 
+static void take_load(struct site *h, double load) {
+    if (load < 0)
+        return;
+    h->load = load;
+    h->hosts->events->host_load(h->hosts->events->context, h->host, load);
+}
+
 static void seat_ready(void *context, struct slot *slot, uint32_t cores, uint64_t memory,
                        double load) {
     struct seat *seat = context;
@@ -114,10 +122,10 @@ static void seat_ready(void *context, struct slot *slot, uint32_t cores, uint64_
     seat_give_back(seat);
     if (!h->up) {
         h->up = true;
-        x->events->host_up(x->events->context, h->host, cores != 0 ? cores : 1, memory);
+        h->cores = cores != 0 ? cores : 1;
+        x->events->host_up(x->events->context, h->host, h->cores, memory);
     }
-    if (load >= 0)
-        x->events->host_load(x->events->context, h->host, load);
+    take_load(h, load);
     site_grow(h);
 }
 
@@ -173,8 +181,7 @@ static void seat_load(void *context, struct slot *slot, double load) {
     (void)slot;
     struct seat *seat = context;
     struct site *h = seat->link->site;
-    if (load >= 0)
-        h->hosts->events->host_load(h->hosts->events->context, h->host, load);
+    take_load(h, load);
     if (seat->ride != NULL)
         remote_heard(seat->ride->remote);
 }

@@ -2,7 +2,7 @@
 
 #include "base/mem.h"
 #include "base/shell.h"
-#include "keeper.h"
+#include "far_end.h"
 
 #include <stdlib.h>
 #include <termios.h>

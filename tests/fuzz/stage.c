@@ -5,6 +5,7 @@
 #include "carry/stage.h"
 #include "base/mem.h"
 #include "base/vec.h"
+#include "carry/pack.h"
 #include "carry/tar.h"
 #include "pen.h"
 
@@ -25,6 +26,7 @@ struct liar {
     unsigned scripts;
     struct stage *stage;
     bool ready, over; /* the slot is; the errand has ended */
+    bool packs;       /* what comes may be packed */
     enum carried how;
 };
 
@@ -115,6 +117,50 @@ static void add_stream(struct liar *l, struct buf *b) {
         tar_add_end(b);
 }
 
+/* --- the same as portions, and packed, from some place on --- */
+
+struct packed {
+    struct str left;
+};
+
+static size_t read_packed(void *context, char *bytes, size_t n) {
+    struct packed *p = context;
+    n = n < p->left.n ? n : p->left.n;
+    memcpy(bytes, p->left.s, n);
+    p->left = (struct str){p->left.s + n, p->left.n - n};
+    return n;
+}
+
+static void add_length(struct buf *b, size_t n) {
+    for (int shift = 24; shift >= 0; shift -= 8)
+        buf_putc(b, (char)(n >> shift));
+}
+
+static void add_packed(struct liar *l, struct buf *b) {
+    struct buf plain = {0};
+    uint8_t how = next(l);
+    add_stream(l, &plain);
+    size_t portion = how < 64 ? plain.n : how < 192 ? plain.n / 2 : 0;
+    if (portion != 0)
+        add_length(b, portion + (how % 16 == 1));
+    buf_add(b, plain.s, portion);
+    if (portion != plain.n) {
+        struct packed rest = {{plain.s + portion, plain.n - portion}};
+        struct packer *packer = packer_new(read_packed, &rest);
+        char bytes[1024];
+        size_t before = b->n + 4;
+        add_length(b, 0);
+        for (size_t n; (n = packer_read(packer, bytes, sizeof bytes)) != 0;)
+            buf_add(b, bytes, n);
+        packer_free(packer);
+        if (how % 16 == 2 && b->n > before)
+            b->s[before + next(l) % (b->n - before)] ^= (char)next(l);
+        if (how % 16 == 3)
+            add_bytes(l, b, next(l));
+    }
+    buf_free(&plain);
+}
+
 /* --- the keeper --- */
 
 static void answer(struct liar *l, const char *nonce) {
@@ -126,6 +172,8 @@ static void answer(struct liar *l, const char *nonce) {
         add_bytes(l, out, next(l));
     else if ((l->scripts++ == 0) == (choice < 230))
         add_answers(l, out);
+    else if (l->packs)
+        add_packed(l, out);
     else
         add_stream(l, out);
     if (choice % 16 == 15)
@@ -142,7 +190,8 @@ static void take_lines(struct liar *l) {
         char nonce[WORD + 1];
         if (l->id[0] == '\0' && id != NULL) {
             require(sscanf(id, "_foray_id=%32[0-9a-f]", l->id) == 1);
-            buf_printf(&l->said[STREAM_OUT], "\036%s ready 2 1000 0.5 0 /scratch\n", l->id);
+            buf_printf(&l->said[STREAM_OUT], "\036%s ready 2 1000 0.5 %d /scratch\n", l->id,
+                       l->packs);
         } else if (sscanf(line, "run %32[0-9a-f] ", nonce) == 1 && strlen(nonce) == WORD) {
             answer(l, nonce);
         }
@@ -254,6 +303,11 @@ static void check_came(void) {
         require(S_ISREG(st.st_mode) || S_ISDIR(st.st_mode));
 }
 
+static bool packs(void *arg, const char *why) {
+    (void)arg, (void)why;
+    return true;
+}
+
 static void fetch(struct liar *l, struct loop *loop) {
     struct cargo cargo[] = {{.from = STR("out")},
                             {.from = STR("p/*"), .pattern = true, .optional = true},
@@ -262,12 +316,15 @@ static void fetch(struct liar *l, struct loop *loop) {
     bool give_up = false;
     int patience = next(l) == 255 ? next(l) : 5000;
     str_list made = {0};
+    l->packs = l->size % 4 == 1;
     struct errand e = {.kind = ERRAND_FETCH,
                        .cargo = cargo,
                        .n_cargo = sizeof cargo / sizeof *cargo,
                        .where = STR("/scratch/1"),
                        .give_up = &give_up,
-                       .prove_all = l->size % 2 != 0,
+                       .prove_all = l->size / 4 % 2 != 0,
+                       .packed = l->packs,
+                       .packs = packs,
                        .done = done,
                        .arg = l,
                        .made = &made};

@@ -39,8 +39,8 @@ Y
 steps:
   bad: {run: exit 1}
   other: {needs: slow, run: echo other}
-  slow: {run: "sleep 0.3; echo slow"}
-  undo: {needs: bad, when: failure, run: echo undo}
+  slow: {run: "until [ -e undone ]; do sleep 0.02; done; echo slow"}
+  undo: {needs: bad, when: failure, run: "touch undone; echo undo"}
   undone: {needs: undo, run: echo undone}
   clean: {needs: [other, undone], when: always, run: echo clean}
 Y

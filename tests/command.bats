@@ -135,8 +135,9 @@ Y
 @test "the first failure stops what has not begun, and lets what runs end; status 1" {
     cat >foray.yaml <<'Y'
 steps:
-  slow: {run: "until [ -e failed ]; do sleep 0.02; done; sleep 0.2; touch slow-ended"}
-  bad: {run: "touch failed; exit 7"}
+  slow: {run: "touch slow-began; until [ -e told ]; do sleep 0.02; done; touch slow-ended"}
+  bad: {run: "until [ -e slow-began ]; do sleep 0.02; done; exit 7"}
+  told: {needs: bad, when: failure, run: touch told}
   after: {needs: slow, run: touch after}
 Y
     run -1 "$FORAY" -j2

@@ -5,6 +5,9 @@ setup_file() {
     load helper
     mkdir "$BATS_FILE_TMPDIR/bin"
     ln -s "$FORAY" "$BATS_FILE_TMPDIR/bin/foray"
+    # They do without what takes too long; here it may.
+    printf '#!/bin/sh\nt=$1\nshift\nexec %s "$((t * 10))" "$@"\n' "$(type -P timeout)" >"$BATS_FILE_TMPDIR/bin/timeout"
+    chmod +x "$BATS_FILE_TMPDIR/bin/timeout"
     # The line is there when zsh starts to edit it; what becomes of it is told, or what is offered.
     mkdir "$BATS_FILE_TMPDIR/zsh"
     cat >"$BATS_FILE_TMPDIR/zsh/.zshrc" <<'END'
@@ -342,6 +345,7 @@ END
     mkdir slow
     printf '#!/bin/sh\nexec sleep 60\n' >slow/foray
     chmod +x slow/foray
+    ln -s "$(PATH=${PATH#*:} type -P timeout)" slow/timeout
     touch file
     export PATH=$PWD/slow:$PATH
     for shell in bash zsh fish; do

@@ -338,11 +338,17 @@ half_there() { [ -n "$(find "$FORAY_FLEET"/hosts/node1/home/t -size +1M)" ]; }
 
 @test "copy: an SFTP server that is killed in the midst of it: what it left half-made goes, all of it comes" {
     needs_root
-    local i sshd server
+    local i sshd address port
     mkdir many
     for i in {1..300}; do head -c 80000 /dev/urandom >many/$i; done
     read -r sshd _ <"$FORAY_FLEET/hosts/node1/pid"
-    in_background copy many node1:t/
+    read -r address port <"$FORAY_FLEET/hosts/node1/address"
+    # so that it takes a while
+    {
+        printf 'Host node1\n  ProxyCommand %s\n' "$BATS_TEST_DIRNAME/narrow.pl 4000000 $address $port $PWD/counts"
+        cat "$FLEET_CONFIG"
+    } >config
+    FORAY_SSH_CONFIG=$PWD/config in_background copy many node1:t/
     wait_until 20 any_half_there
     kill -KILL "$(pgrep -f internal-sftp -P "$(pgrep -P "$sshd" -d,)" | tail -1)"
     ended_with 60 0
@@ -355,8 +361,8 @@ any_half_there() { [ -n "$(find "$FORAY_FLEET"/hosts/node1/home/t -name '.foray-
     noise 600 >big
     copies 1 --timeout 0.3s big node1:t/big
     says 'ran into its time limit'
+    wait_until 10 tidy # what the host was not to be waited for goes by itself
     [ ! -e "${t[1]}/big" ]
-    tidy
     echo x >x
     copies 0 -N 1 x 'node[1-3]:t/x'
     copies 2 -N x x 'node[1-3]:t/x'

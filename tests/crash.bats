@@ -178,6 +178,7 @@ goes_on() {
 @test "killed while it starts steps: none of them stays, and the next foray waits for their end" {
     echo "vars: {n: [$(seq -s, 60)]}" >foray.yaml
     echo "steps: {t: {each: '{{n}}', run: \"exec 9>>\$LOCKS/{{item}}; flock -n 9 || echo two >> \$LOG; echo began >> \$LOG; exec sleep 78.$$\"}}" >>foray.yaml
+    mkdir .foray # where the lock is to be looked for, however soon it is killed
     for ((n = 0; n < ${FORAY_KILLS:-5}; n++)); do
         : >"$LOG"
         "$FORAY" -q -j60 >../out 2>../err 3>&- &

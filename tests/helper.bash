@@ -35,6 +35,7 @@ wait_until() {
 
 # Starts foray in the background, as a shell would start it for a user; its pid is in $pid, its output in out and err.
 in_background() {
+    rm -f out err # of the one before
     "$FORAY" "$@" >out 2>err 3>&- &
     pid=$!
 }

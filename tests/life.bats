@@ -108,7 +108,8 @@ no_scratch() { [ -z "$(find "$FORAY_FLEET"/hosts/*/tmp -mindepth 1 -name 'foray-
     cat >foray.yaml <<'Y'
 hosts: {both: "node[1-2]"}
 steps:
-  t: {on: both, run: "test -e ~/go || { touch ~/go; (setsid sleep 75.1 &); kill -KILL $PPID; sleep 75.2; }; echo done"}
+  up: {on: {every: both}, run: "true"} # so that the load of both is known
+  t: {on: both, needs: up, run: "test -e ~/go || { touch ~/go; (setsid sleep 75.1 &); kill -KILL $PPID; sleep 75.2; }; echo done"}
 Y
     touch "$FORAY_FLEET/hosts/node2/home/go"
     "$fleet" fault node1 load=0 && "$fleet" fault node2 load=9
@@ -276,6 +277,7 @@ steps:
   b: {on: one, needs: here, run: echo ran b}
 Y
     in_background -v
+    wait_until 30 contains err "a on node1" # else it is stopped in the midst of that
     runner() { runner=$("$fleet" ps node1 | awk '/foray: runs steps/ {print $1; exit}'); [ -n "$runner" ]; }
     wait_until 30 runner
     kill -STOP "$runner"
@@ -293,11 +295,11 @@ Y
     printf '#!/bin/sh\nsleep 1000\n' >"$FORAY_FLEET/$home/path/cksum"
     chmod 755 "$FORAY_FLEET/$home/path/cksum"
     echo x >f
-    echo '{hosts: {one: {hosts: node1, slots: 1}}, steps: {t: {on: one, verify: true, timeout: 3s, in: f, run: wc -c f}}}' >foray.yaml
+    echo '{hosts: {one: {hosts: node1, slots: 1}}, steps: {t: {on: one, verify: true, timeout: 10s, in: f, run: wc -c f}}}' >foray.yaml
     in_background
     proves() { "$fleet" ps node1 | grep -q 'sleep 1000'; }
     wait_until 30 proves
-    "$fleet" ps node1 | awk '/foray/ {print $1}' | xargs kill -STOP
+    "$fleet" ps node1 | awk '/foray/ {print $1}' | xargs kill -STOP || true # some may have ended
     wait_until 60 contains err "failed t"
     "$fleet" ps node1 | awk '/foray/ {print $1}' | xargs kill -CONT || true
     ended_with 60 1

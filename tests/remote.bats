@@ -152,10 +152,16 @@ Y
 hosts: {rack: {hosts: "node[1-4]", slots: 16}}
 vars: {n: [00, 01, 02, 03, 04, 05, 06, 07, 08, 09, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61, 62, 63]}
 steps:
-  t: {each: "{{n}}", on: rack, run: "until [ -e /proc/1 ] && [ $(ls -d /tmp/foray-* | wc -l) -ge 16 ]; do sleep 0.1; done; echo {{host}}"}
+  t: {each: "{{n}}", on: rack, run: "echo {{host}}; touch ~/began.{{item}}; until [ -e ~/go ]; do sleep 0.1; done"}
 Y
-    run -0 --separate-stderr timeout 120 "$FORAY"
-    for h in 1 2 3 4; do [ "$(printf '%s\n' "${lines[@]}" | grep -c "node$h")" = 16 ]; done
+    rm -f "$FORAY_FLEET"/hosts/*/home/{go,began.*}
+    in_background
+    all_began() { [ "$(find "$FORAY_FLEET"/hosts/*/home -name 'began.*' | wc -l)" = 64 ]; }
+    wait_until 60 all_began
+    touch "$FORAY_FLEET"/hosts/node{1,2,3,4}/home/go
+    ended_with 30 0
+    for h in 1 2 3 4; do [ "$(grep -cx "node$h" out)" = 16 ]; done
+    rm -f "$FORAY_FLEET"/hosts/*/home/{go,began.*}
 }
 
 @test "slots of a host are kept" {
@@ -192,7 +198,7 @@ Y
     needs_root
     "$fleet" fault node1 load=0.00
     "$fleet" fault node2 load=50.00
-    echo "{hosts: {rack: {hosts: 'node[1-2]', slots: 4}}, steps: {a: {on: rack, run: 'echo {{host}}'}, b: {on: rack, needs: a, run: 'echo {{host}}'}, c: {on: rack, needs: b, run: 'echo {{host}}'}}}" >foray.yaml
+    echo "{hosts: {rack: {hosts: 'node[1-2]', slots: 4}}, steps: {up: {on: {every: rack}, run: 'true'}, a: {on: rack, needs: up, run: 'echo {{host}}'}, b: {on: rack, needs: a, run: 'echo {{host}}'}, c: {on: rack, needs: b, run: 'echo {{host}}'}}}" >foray.yaml
     run -0 --separate-stderr "$FORAY"
     [ "$output" = $'node1\nnode1\nnode1' ]
 }
@@ -212,7 +218,7 @@ Y
     echo "{hosts: {rack: node1}, steps: {t: {on: rack, run: 'trap \"\" TERM; sleep 95.1 & while :; do sleep 95.2; done'}}}" >foray.yaml
     env --default-signal=INT "$FORAY" >out 2>err 3>&- &
     pid=$!
-    wait_until 15 eval '"$fleet" ps node1 | grep "sleep 95\.2"'
+    wait_until 15 eval '"$fleet" ps node1 | grep "[0-9] sleep 95\.2"'
     kill -INT "$pid"
     wait_until 5 contains err "ending what runs"
     kill -INT "$pid"

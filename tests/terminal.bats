@@ -45,6 +45,7 @@ step() { # HOST COMMAND...
 typing() { "$TYPIST" "$@" -- sh shell; }
 # The same in the background: foray's own number is in $pid when "ready" stands on the terminal.
 typing_behind() {
+    rm -f said # by the one before
     "$TYPIST" "$@" -- sh shell >said 2>&1 3>&- &
     typist=$!
     wait_until 20 contains said ready
@@ -84,7 +85,7 @@ ends_by() { # SIGNAL...
 
 looks_at_it() { # HOST
     step "$1" '[ -t 0 ] && [ -t 1 ] && [ -t 2 ]' 'stty -a' 'echo "$TERM $(stty size) $(tty) $SSH_TTY"' \
-        'trap "echo now \$(stty size)" WINCH' 'echo ready' 'until read x; do :; done' 'echo "read $x"'
+        'trap "echo now \$(stty size)" WINCH' 'echo ready' 'until [ "$(stty size)" = "33 77" ]; do sleep 0.1; done' 'until read x; do :; done' 'echo "read $x"'
 }
 is_like_this_one() {
     rm -f tty
@@ -103,7 +104,7 @@ is_like_this_one() {
 }
 
 @test "Ctrl-C and Ctrl-Z are the step's, and so are its status and what comes after" {
-    step node1 'trap "echo got INT" INT' 'trap "echo got TSTP" TSTP' 'echo ready' 'sleep 1234 || echo "ended $?"' \
+    step node1 'trap "echo got INT" INT' 'trap "echo got TSTP" TSTP' '(echo ready; exec sleep 1234) || echo "ended $?"' \
         'read x || read x' 'exit 7'
     printf '  u: {needs: t, when: always, run: echo from u}\n' >>foray.yaml
     run -1 typing ready $'\003' "got INT" "" "ended 130" $'\032' "got TSTP" $'\n' "exit status 7" "" "from u" ""
@@ -166,7 +167,7 @@ Y
 @test "what it leaves when it ends by itself goes with it" {
     step node1 'nohup setsid sleep 1234 >/dev/null 2>&1 &' 'sleep 1234 &' 'echo well'
     run -0 typing well ""
-    run_there 0 node1
+    wait_until 5 run_there 0 node1
 }
 
 @test "the connection is lost: the terminal is as it was, nothing is left there" {
@@ -253,7 +254,7 @@ Y
 @test "by the ssh program too: of this kind, modes and size, and every key arrives as it is typed" {
     by_program
     step node1 '[ -t 0 ] && [ -t 1 ] && [ -t 2 ]' 'stty -a' 'echo "$TERM $(stty size) $(tty) $SSH_TTY"' \
-        'trap "echo now \$(stty size)" WINCH' 'echo ready' 'until read x; do :; done' 'stty raw -echo; echo more; head -c 8 >keys'
+        'trap "echo now \$(stty size)" WINCH' 'echo ready' 'until [ "$(stty size)" = "33 77" ]; do sleep 0.1; done' 'until read x; do :; done' 'stty raw -echo; echo more; head -c 8 >keys'
     printf '    out: keys\n' >>foray.yaml
     typing_behind "now 33 77" $'word\n' more $'\001\021\023\032\004\034\r\377'
     stty rows 33 columns 77 <"$(cat tty)"
@@ -289,7 +290,7 @@ launched_each_way() { # COMMAND...: is run with either
 
 @test "by a launcher: Ctrl-C and Ctrl-Z are the step's, every key arrives, and its files come back" {
     echo here >a.in
-    step box 'trap "echo got INT" INT' 'trap "echo got TSTP" TSTP' 'echo ready' 'sleep 1234 || echo "ended $?"' \
+    step box 'trap "echo got INT" INT' 'trap "echo got TSTP" TSTP' '(echo ready; exec sleep 1234) || echo "ended $?"' \
         'read x || read x' 'stty raw -echo' 'echo raw' 'head -c 8 >keys' 'cat a.in >a.out' 'stty sane' 'exit 7'
     printf '    in: a.in\n    out: [keys, a.out]\n    allow: 7\n' >>foray.yaml
     launched env

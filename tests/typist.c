@@ -2,7 +2,7 @@
  * Runs the command on a new terminal. Each time its output has EXPECT, after what was expected
  * before, types TYPE, with its line end. EXPECT may be file:NAME: until that file is there. What
  * stands on the terminal goes to standard output. Ends as the command does; with 99 if it still
- * runs after 120 s, or has not said what was expected. */
+ * runs after 600 s, or has not said what was expected. */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -76,7 +76,7 @@ int main(int argc, char **argv) {
         return 99;
     pid_t pid;
     int master = open_terminal(argv + at + 1, &pid), next = 1;
-    time_t end = time(NULL) + 120;
+    time_t end = time(NULL) + 600;
     for (;;) {
         struct pollfd p = {master, POLLIN, 0};
         poll(&p, 1, 50);

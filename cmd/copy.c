@@ -1,6 +1,7 @@
 /* foray copy: files to hosts, and from them. */
 #include "cmd/reach.h"
 
+#include "carry/temporary.h"
 #include "read/copy.h"
 #include "run/join.h"
 #include "view/copying.h"
@@ -123,7 +124,7 @@ static bool has_terminal(void) {
 static int run(struct transfer *c) {
     const struct arguments *common = &c->reach.args.common;
     struct session session;
-    if (!session_begin(&session, -1))
+    if (!session_begin(&session, c->steps.fetch ? temporary_begin_unnamed() : -1))
         return STATUS_HOSTS_FAILED;
     struct copying *view = copying_new(session.loop, session.sink,
                                        &(struct copying_options){.hosts = c->steps.hosts,
@@ -148,6 +149,8 @@ static int run(struct transfer *c) {
     copying_summary(view, status != STATUS_DONE);
     while (!sink_empty(session.sink))
         loop_turn(session.loop);
+    if (!session.over) /* else the watcher removes them */
+        temporary_end();
     session_end(&session);
     copying_free(view);
     return status;

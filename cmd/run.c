@@ -125,10 +125,10 @@ static void summary(void *context) {
 static int run_plan(const struct run_arguments *args, struct graph *graph, struct plan *plan,
                     struct state *state, size_t fresh_steps) {
     struct session session;
-    if (!session_begin(&session, state->lock))
-        return STATUS_HOSTS_FAILED;
     if (state->journal != NULL)
         temporary_begin(STATE_DIRECTORY);
+    if (!session_begin(&session, state->lock))
+        return STATUS_HOSTS_FAILED;
     struct kept *kept =
         state->journal != NULL ? kept_new(STATE_DIRECTORY, fresh_run(state->fresh)) : NULL;
     struct plain *plain = plain_new(session.loop, session.sink, graph, run_steps(plan),
@@ -147,12 +147,11 @@ static int run_plan(const struct run_arguments *args, struct graph *graph, struc
                                                               .interrupted = interrupted,
                                                               .summary = summary});
     end_run(state->fresh, session.run, fresh_steps, status);
-    bool all_ended = !session.over;
+    if (!session.over) /* else the watcher removes them */
+        temporary_end();
     session_end(&session);
     plain_free(plain);
     kept_free(kept);
-    if (all_ended)
-        temporary_end();
     return status;
 }
 

@@ -1,6 +1,7 @@
 #include "cmd/session.h"
 
 #include "base/duration.h"
+#include "carry/temporary.h"
 #include "loop/signals.h"
 
 #include <errno.h>
@@ -69,9 +70,9 @@ static void raise_descriptor_limit(void) {
     }
 }
 
-bool session_begin(struct session *s, int lock) {
+bool session_begin(struct session *s, int keep) {
     *s = (struct session){0};
-    int error = watcher_start(&s->watcher, lock);
+    int error = watcher_start(&s->watcher, keep, temporary_remove);
     s->loop = error == 0 ? loop_new() : NULL;
     int signal_fd = s->loop != NULL ? signals_catch() : -1;
     if (signal_fd < 0) {

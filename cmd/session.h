@@ -41,9 +41,10 @@ struct session_work {
     void (*summary)(void *context);                 /* all is over: to be said before hosts go */
 };
 
-/* lock: of the directory where foray works, which is held until all that was started has ended;
- * -1: none. false, told: nothing can be run (STATUS_HOSTS_FAILED). */
-bool session_begin(struct session *s, int lock);
+/* keep: the lock of the directory where foray works, which is held until all that was started has
+ * ended, or what temporary_begin_unnamed gave; -1: none. false, told: nothing can be run
+ * (STATUS_HOSTS_FAILED). */
+bool session_begin(struct session *s, int keep);
 /* The exit status. */
 int session_run(struct session *s, const struct session_work *work);
 /* Lets the hosts tidy up, until close says that they are, and the last output go out; both have

@@ -317,6 +317,21 @@ mode() { stat -c %a "$1"; }
 }
 half_here() { [ -n "$(find . -name '.foray-*' -size +1M)" ]; }
 
+@test "copy: killed with SIGKILL while files come, it leaves nothing of them; nor does a run" {
+    noise 300 >"${t[1]}/big"
+    echo '{hosts: {one: node1}, steps: {t: {on: one, out: big, run: cp ~/t/big .}}}' >foray.yaml
+    for words in "copy node1:t/big ." "-B"; do
+        # shellcheck disable=SC2086 # words
+        in_background $words
+        wait_until 30 half_here
+        kill -KILL "$pid"
+        wait "$pid" || true
+        wait_until 20 tidy
+        [ ! -e big ]
+    done
+    [ ! -e .foray/temporary ]
+}
+
 @test "copy: a host that is killed in the midst of it leaves nothing half-made, and is told" {
     # That it is whole is never said there, however soon all of it may have come.
     local home=$FORAY_FLEET/hosts/node1/home

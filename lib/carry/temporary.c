@@ -17,7 +17,7 @@ enum { DIGITS = 16 };
 static struct buf list_path; /* empty: none is written */
 static int list = -1;        /* the names, with a NUL behind each; made with the first one */
 
-/* --- what is left of the last run --- */
+/* --- what is left --- */
 
 /* Nothing else goes, whatever stands in the list. */
 bool temporary_is(struct str name) {
@@ -28,34 +28,55 @@ bool temporary_is(struct str name) {
            strcmp(base + n - (sizeof suffix - 1), suffix) == 0;
 }
 
-static void remove_left(const char *path) {
-    struct buf names = {0};
-    if (io_read_file(path, SIZE_MAX / 2, &names) != 0) {
-        buf_free(&names);
-        return; /* most often there is none */
-    }
-    for (size_t at = 0, end; at < names.n; at = end + 1) {
-        const char *nul = memchr(names.s + at, '\0', names.n - at);
+static void remove_listed(const struct buf *names) {
+    for (size_t at = 0, end; at < names->n; at = end + 1) {
+        const char *nul = memchr(names->s + at, '\0', names->n - at);
         if (nul == NULL)
             break; /* cut: it was not made either */
-        end = (size_t)(nul - names.s);
-        if (temporary_is((struct str){names.s + at, end - at}))
-            unlink(names.s + at);
+        end = (size_t)(nul - names->s);
+        if (temporary_is((struct str){names->s + at, end - at}))
+            unlink(names->s + at);
     }
-    unlink(path);
+}
+
+void temporary_remove(void) {
+    struct buf names = {0};
+    if (list_path.n != 0) {
+        if (io_read_file(list_path.s, SIZE_MAX / 2, &names) == 0) { /* most often there is none */
+            remove_listed(&names);
+            unlink(list_path.s);
+        }
+    } else if (list >= 0 && lseek(list, 0, SEEK_SET) == 0 &&
+               io_read_all(list, SIZE_MAX / 2, &names) == 0) {
+        remove_listed(&names);
+    }
     buf_free(&names);
 }
 
 void temporary_begin(const char *dir) {
     buf_clear(&list_path);
     buf_printf(&list_path, "%s/temporary", dir);
-    remove_left(list_path.s);
+    temporary_remove();
+}
+
+int temporary_begin_unnamed(void) {
+    const char *dir = getenv("TMPDIR");
+    struct buf path = {0};
+    buf_printf(&path, "%s/foray-XXXXXX", dir != NULL && *dir == '/' ? dir : "/tmp");
+    list = mkostemp(path.s, O_APPEND | O_CLOEXEC);
+    if (list >= 0)
+        unlink(path.s);
+    buf_free(&path);
+    return list;
 }
 
 void temporary_end(void) {
     if (list >= 0) {
+        if (list_path.n != 0)
+            unlink(list_path.s);
+        else if (ftruncate(list, 0) != 0) /* others may have it open */
+            errno = 0;                    /* what has its own name is not found under the other */
         close(list);
-        unlink(list_path.s);
     }
     list = -1;
     buf_free(&list_path);

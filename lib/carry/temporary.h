@@ -1,6 +1,6 @@
 /* Files on their way: under a temporary name beside their own until they are whole. The names are
- * written down in .foray/temporary as long as a run lasts, so that the next one can remove what is
- * left of them when foray is killed. */
+ * written down as long as a run lasts, so that the watcher (loop/watcher.h) can remove what is left
+ * of them when foray is killed; if it is killed, too, the next run does. */
 #ifndef FORAY_CARRY_TEMPORARY_H
 #define FORAY_CARRY_TEMPORARY_H
 
@@ -13,7 +13,11 @@
 /* Removes what is left of the last run in this directory; from now on names are written down in
  * DIR/temporary. The caller holds the lock of DIR. That this fails does no harm. */
 void temporary_begin(const char *dir);
-void temporary_end(void); /* none is left */
+/* They are written down in a file without a name; nobody does if this fails. Its descriptor, which
+ * is for the watcher to keep; -1: none. */
+int temporary_begin_unnamed(void);
+void temporary_end(void);    /* none is left */
+void temporary_remove(void); /* whatever is: in another process, when this one is gone */
 
 /* Opens a new file beside `name`, to be renamed to it when it is whole; makes the directories
  * above. The descriptor, and the temporary name; -1 with errno (the name is then of no use). */

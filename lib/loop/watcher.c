@@ -126,7 +126,7 @@ static void restore(const struct screen *t) {
     close(fd);
 }
 
-static _Noreturn void watch(int fd) {
+static _Noreturn void watch(int fd, void (*tidy)(void)) {
     group_list groups = {0}, lifelines = {0};
     struct screen screen = {0};
     bool elsewhere = false;
@@ -155,6 +155,8 @@ static _Noreturn void watch(int fd) {
     }
     int64_t ended = monotonic();
     restore(&screen);
+    if (tidy != NULL)
+        tidy();
     if (groups.n != 0)
         end_groups(&groups);
     if (lifelines.n != 0) {
@@ -186,7 +188,7 @@ static void close_all_but(int keep) {
     close_from(keep > 0 ? keep + 1 : 1, -1);
 }
 
-int watcher_start(struct watcher *w, int keep) {
+int watcher_start(struct watcher *w, int keep, void (*tidy)(void)) {
     int ends[2];
     *w = (struct watcher){.pipe = -1};
     if (pipe(ends) != 0)
@@ -207,7 +209,7 @@ int watcher_start(struct watcher *w, int keep) {
         int ignored[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE};
         for (size_t i = 0; i < sizeof ignored / sizeof *ignored; i++)
             signal(ignored[i], SIG_IGN);
-        watch(fd);
+        watch(fd, tidy);
     }
     close(ends[0]);
     fcntl(ends[1], F_SETFD, FD_CLOEXEC);

@@ -18,8 +18,9 @@ struct watcher {
 };
 
 /* keep: a descriptor that it holds as long as it lives; -1: none. So a lock on it is free only when
- * no step runs any more. 0, or errno; call it before the first thread. */
-int watcher_start(struct watcher *w, int keep);
+ * no step runs any more. tidy: is called there when foray is gone; NULL: nothing is. 0, or errno;
+ * call it before the first thread. */
+int watcher_start(struct watcher *w, int keep, void (*tidy)(void));
 /* lifeline: the group ends by itself when its standard input does, with what it runs elsewhere: it
  * is given the time for that, and ended only then. */
 void watcher_add(const struct watcher *w, pid_t group, bool lifeline);

@@ -90,6 +90,15 @@ copy() {
     [[ $output == *"host node1 is asked for many small files compressed: it is slow ("*" MB/s), and of 256 KiB of this "*" are left"* ]]
     diff -r "$there/small" back
     [ "$(came)" -lt "$(stat -c %s text)" ]
+    # What a pattern stands for there: more names than a short script has.
+    cp text "$there/text"
+    rm -f counts
+    echo '{hosts: {one: node1}, steps: {t: {on: one, out: x/*, run: "cd x && split -a 3 -n 600 ~/text"}}}' >foray.yaml
+    run -0 "$FORAY" -v
+    [[ $output == *"asked for many small files compressed"* ]]
+    wait_until 30 all_have_ended
+    diff -r "$there/small" x
+    [ "$(came)" -lt "$(stat -c %s text)" ]
     "$fleet" fault node1 lacks=gzip 3>&-
     rm -r back
     copy node1:small back

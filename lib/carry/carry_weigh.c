@@ -106,7 +106,7 @@ static void give_back(struct load *l, enum given given, const char *packed) {
 bool weigh_many(struct load *l, const char *packed) {
     if (!is_many_small(l))
         return false;
-    l->packs = packed != NULL || (!sends(l) && l->carrier->events.packs && *pace_of(l) < PACK_FAST);
+    l->packs = packed != NULL || (!sends(l) && *pace_of(l) < PACK_FAST);
     give_back(l, GIVEN_AS_STREAM, packed);
     return true;
 }
@@ -219,7 +219,7 @@ static void batch_over(struct weighing *w) {
         ask_batch(w);
         return;
     }
-    if (sure || w->pace < PACK_FAST)
+    if (w->pace != 0 && (sure || w->pace < PACK_FAST))
         *pace_of(w->load) = w->pace;
     w->load->carrier->journey = w->latency;
     if (sends(w->load) || w->pace >= PACK_FAST)
@@ -334,7 +334,7 @@ static void go_on(struct weighing *w) {
     bool packs = (double)w->packing.from > PACK_WORTH * (double)w->packing.to;
     if (w->pace == 0)
         w->pace = *pace_of(l);
-    if (w->pace == 0 && packs && !l->outcome.stopping)
+    if (w->pace == 0 && w->sent == 0 && packs && !l->outcome.stopping)
         measure_pace(w);
     else
         end(w);

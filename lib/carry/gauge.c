@@ -16,8 +16,9 @@ struct gauge {
     struct loop *loop;
     bool (*pays)(void *context, const char *why); /* NULL: nobody wants to know any more */
     void *context;
-    int64_t since; /* the first bytes came then; 0: none have */
-    uint64_t came; /* after them */
+    int64_t last;  /* bytes came then; 0: none have, or it was interrupted */
+    int64_t took;  /* ns that it came in */
+    uint64_t came; /* in these */
     uint64_t due;  /* to be looked at when so many have */
     bool was_slow; /* at the last look */
     bool aside;    /* the sample is being packed */
@@ -74,12 +75,16 @@ static void measured(void *arg) {
     buf_free(&why);
 }
 
+void gauge_pause(struct gauge *g) {
+    g->last = 0;
+}
+
 void gauge_take(struct gauge *g, struct str bytes) {
-    int64_t now = loop_clock();
-    if (g->since == 0) {
-        g->since = now;
+    int64_t now = loop_clock(), before = g->last;
+    g->last = now;
+    if (before == 0)
         return;
-    }
+    g->took += now - before;
     g->came += bytes.n;
     if (g->came < g->due || g->aside)
         return;
@@ -87,9 +92,8 @@ void gauge_take(struct gauge *g, struct str bytes) {
     buf_add(&g->sample, bytes.s, bytes.n < room ? bytes.n : room);
     if (g->sample.n < PACK_SAMPLE)
         return;
-    int64_t took = now - g->since;
-    g->pace = took > 0 ? (double)g->came * SECOND / (double)took : SLOW;
-    bool slow = took >= LONG_ENOUGH && g->pace < SLOW;
+    g->pace = (double)g->came * SECOND / (double)(g->took != 0 ? g->took : 1);
+    bool slow = g->took >= LONG_ENOUGH && g->pace < SLOW;
     if (!slow || !g->was_slow) {
         g->was_slow = slow;
         look_again(g);

@@ -13,6 +13,7 @@ struct gauge;
 struct gauge *gauge_new(struct loop *loop, bool (*pays)(void *context, const char *why),
                         void *context);
 void gauge_take(struct gauge *g, struct str bytes); /* they have come */
+void gauge_pause(struct gauge *g);                  /* no more comes, for a while */
 /* At any time: nobody is told then. NULL: does nothing. */
 void gauge_free(struct gauge *g);
 

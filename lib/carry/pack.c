@@ -10,7 +10,8 @@
 enum {
     IN = 32 * 1024, /* at once, as ssh does */
     OUT = 64 * 1024,
-    GZIP = 16, /* zlib is to write, or read, its header */
+    GZIP = 16,             /* zlib is to write, or read, its header */
+    IN_VAIN = 1024 * 1024, /* bytes of which nothing becomes */
 };
 
 /* --- whether it pays --- */
@@ -109,8 +110,9 @@ struct unpacker {
     z_stream z;
     enum { LENGTH, PORTION, PACKED, OVER } state;
     unsigned char length[4];
-    size_t got;    /* of the length */
-    uint32_t left; /* of the portion */
+    size_t got;     /* of the length */
+    uint32_t left;  /* of the portion */
+    size_t in_vain; /* packed bytes since some became of them */
 };
 
 struct unpacker *unpacker_new(bool (*take)(void *context, struct str bytes), void *context) {
@@ -153,8 +155,12 @@ static bool unpack(struct unpacker *u, struct str bytes) {
     for (bool more = true; more;) {
         u->z.next_out = (Bytef *)out;
         u->z.avail_out = sizeof out;
+        uInt before = u->z.avail_in;
         int status = inflate(&u->z, Z_NO_FLUSH);
         size_t n = sizeof out - u->z.avail_out;
+        u->in_vain = n != 0 ? 0 : u->in_vain + (before - u->z.avail_in);
+        if (u->in_vain > IN_VAIN)
+            return false;
         if (status != Z_OK && status != Z_STREAM_END && status != Z_BUF_ERROR)
             return false;
         if (n != 0 && !u->take(u->context, (struct str){out, n}))

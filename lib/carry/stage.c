@@ -12,6 +12,7 @@ enum {
     IN_VAIN = 1024 * 1024,         /* may come that nobody wants, or wants any more */
     WORDS = 32 * 1024,             /* bytes of them that one command is given */
     LONG_SCRIPT = 4 * 1024,        /* bytes: a shell that reads a request takes them one by one */
+    LONGER_SCRIPT = 32 * 1024,     /* where that is put up with, since it can be signalled then */
 };
 #define LAST_GRACE (5 * SECOND) /* for a script there that was killed */
 
@@ -288,7 +289,8 @@ static size_t read_script(void *context, char *bytes, size_t n) {
 void stage_run(struct stage *s, struct str where, struct buf *script) {
     buf_clear(&s->said);
     s->running = true;
-    if (script->n < LONG_SCRIPT) {
+    s->to_hear = s->to_hear && script->n < LONGER_SCRIPT;
+    if (script->n < LONG_SCRIPT || s->to_hear) {
         slot_run(s->slot, where, buf_view(script), NULL, false);
         buf_free(script);
         return;

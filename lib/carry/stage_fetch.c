@@ -96,7 +96,7 @@ static void write_packing(const struct leg *leg, bool packs, struct buf *script)
                      "s=$({ { (all) && echo 0 >&4 || echo $? >&4; } | perl -e ");
     shell_quote(script, str_of(pack_pl));
     buf_puts(script, " $p >&3; } 4>&1)\n"
-                     "exit \"$s\"\n");
+                     "exit \"${s:-1}\"\n");
 }
 
 static void write_script(const struct fetching *f, const struct leg *leg, struct buf *script) {
@@ -147,6 +147,7 @@ void stage_fetch_take(struct stage *s, struct str bytes) {
         take_tar(s, bytes);
         return;
     }
+    f->flows = true;
     if (!unpacker_take(f->unpacker, bytes))
         outcome_trouble(&s->outcome, CARRY_LOST,
                         "cannot fetch its files: they come packed, and not as they should");
@@ -158,10 +159,12 @@ void stage_fetch_take(struct stage *s, struct str bytes) {
 static bool pays(void *context, const char *why) {
     struct stage *s = context;
     struct fetching *f = s->fetch;
-    if (s->outcome.stopping || !s->errand->packs(s->errand->arg, why))
+    bool hears = s->running && s->to_hear && f->flows && f->state == LEGS && !f->proving;
+    if (s->outcome.stopping || (!hears && f->leg == s->legs.n) ||
+        !s->errand->packs(s->errand->arg, why))
         return false;
     f->packs = true;
-    if (s->running && !f->proving && f->state == LEGS)
+    if (hears)
         slot_signal(s->slot, false);
     return true;
 }
@@ -173,6 +176,7 @@ static void may_pack(struct stage *s) {
         return;
     if (f->gauge == NULL)
         f->gauge = gauge_new(s->loop, pays, s);
+    gauge_pause(f->gauge);
     unpacker_free(f->unpacker);
     f->unpacker = unpacker_new(take_tar, s);
 }
@@ -189,8 +193,10 @@ static void fetch_leg(struct stage *s) {
     stage_sum_free(f->sum);
     f->sum = s->errand->prove_all ? stage_sum_new() : NULL;
     f->summed.n = 0;
+    f->flows = false;
     may_pack(s);
     write_script(f, leg, &script);
+    s->to_hear = f->unpacker != NULL && !f->packs;
     slot_widen(s->slot);
     stage_run(s, s->errand->where, &script);
 }
@@ -204,6 +210,7 @@ static bool prove_leg(struct stage *s) {
     f->proving = true;
     buf_clear(&f->answer);
     write_proof(f, s->legs.v[f->leg - 1], &script);
+    s->to_hear = false;
     stage_run(s, s->errand->where, &script);
     return true;
 }

@@ -34,6 +34,7 @@ struct stage {
     struct buf said; /* by what runs, on standard error: its start */
     VEC(struct leg *) legs;
     struct map bases;  /* those that take names, by base and kind */
+    bool to_hear;      /* what runs, or is to, can be signalled: it is no put */
     struct buf script; /* what runs there, as far as it goes as a stream: from script_at on */
     size_t script_at;
     struct sending *send; /* of the one kind */

@@ -29,6 +29,7 @@ struct fetching {
     struct unpacker *unpacker; /* of the leg; NULL: it comes as tar writes it */
     struct gauge *gauge;
     bool packs; /* from now on */
+    bool flows; /* some of the leg has come: pack.pl is there, and waits for TERM */
     struct landing *landing;
     bool many;
     struct map landed; /* of the leg, by name: 1 + the place in the landing */

@@ -74,7 +74,7 @@ static void carrier_holds(void *context, struct str name) {
 /* It is the host that packs what comes here. */
 bool link_packs(void *context, bool here, const char *why) {
     struct site *h = ((struct link *)context)->site;
-    if (here && h->load >= h->cores)
+    if (here && (h->target.compress || h->load >= h->cores))
         return false;
     site_tell(h,
               here ? "asked for many small files compressed" : "sent many small files compressed",

@@ -305,6 +305,27 @@ END
     [[ $output == *"none of the keys was accepted (0 of the agent, 1 from files) (it offers: publickey)"* ]]
 }
 
+@test "a host that is gone while a person thinks costs nothing meanwhile" {
+    needs_typist
+    needs_root
+    configure "IdentityFile $FORAY_FLEET/id"
+    step node4 "echo said"
+    "$TYPIST" "(root@node4) Password: " "" file:go $'correct horse\n' -- "$FORAY" >out 2>&1 3>&- &
+    typist=$!
+    wait_until 30 contains out "Password: "
+    pid=$(pgrep -P $typist)
+    "$fleet" fault node4 killed
+    ticks() { awk '{print $14 + $15}' "/proc/$pid/stat"; } # of 10 ms, that it has worked
+    before=$(ticks)
+    sleep 2
+    [ $(($(ticks) - before)) -lt 50 ]
+    touch go
+    gone() { ! kill -0 $typist 2>/dev/null; }
+    wait_until 60 gone
+    "$fleet" heal node4
+    contains out "is lost: the connection was closed"
+}
+
 @test "a password without a terminal, or with BatchMode, or where it is not allowed" {
     needs_root
     configure

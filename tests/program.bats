@@ -11,7 +11,7 @@ setup_file() {
     # Who has a certificate of this authority is let in; the key alone is not.
     ssh-keygen -q -t ed25519 -N '' -f "$keys/authority"
     ssh-keygen -q -t ed25519 -N '' -f "$keys/someone"
-    ssh-keygen -q -s "$keys/authority" -I someone -n root "$keys/someone.pub"
+    ssh-keygen -q -s "$keys/authority" -I someone -n "$(id -un)" "$keys/someone.pub"
     sed 's/^/cert-authority /' "$keys/authority.pub" | tee -a "$FORAY_FLEET"/hosts/node{1,2}/authorized_keys >/dev/null
 }
 teardown_file() {

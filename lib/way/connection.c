@@ -236,7 +236,9 @@ static void flush(struct connection *c) {
         buf_drop(&c->out, c->out_at);
         c->out_at = 0;
     }
-    c->socket.events = c->out.n != 0 ? POLLIN | POLLOUT : POLLIN;
+    /* Nobody reads while a person is asked: not even that the other side is gone. */
+    bool asking = c->state == LOGGING_IN && ssh_auth_waits_for_person(c->auth);
+    c->socket.events = (short)((asking ? 0 : POLLIN) | (c->out.n != 0 ? POLLOUT : 0));
     if (c->ending)
         c->socket.events = 0;
 }

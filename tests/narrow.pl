@@ -1,16 +1,13 @@
 #!/usr/bin/perl
 # A narrow way to a host, for ProxyCommand: so many bytes a second each way, and all that went there is counted.
-#   narrow.pl BYTES ADDRESS PORT COUNT [DELAY [FIRST]]
-#     COUNT: a file that takes a line for each connection, when it ends
-#     DELAY: seconds that all takes on its way; it is as far as that
-#     FIRST: so only until that many bytes went there; without it, always
+#   narrow.pl BYTES ADDRESS PORT COUNT [DELAY]   COUNT: a file that takes a line for each connection, when it ends
+#                                                DELAY: seconds that all takes on its way; it is as far as that
 use strict;
 use warnings;
 use IO::Socket::INET;
 use Time::HiRes qw(time sleep);
 
-my ($pace, $address, $port, $file, $delay, $first) = @ARGV;
-$delay //= 0;
+my ($pace, $address, $port, $file, $delay) = (@ARGV, 0);
 my $socket = IO::Socket::INET->new(PeerAddr => $address, PeerPort => $port) or die "narrow: $!\n";
 # From, to, bytes, the time until which there is no room, and what is on its way: when it is there, and what it is.
 my @ways = ([\*STDIN, $socket, 0, 0, []], [$socket, \*STDOUT, 0, 0, []]);
@@ -44,7 +41,6 @@ while (1) {
         $now = time;
         push @{$w->[4]}, [$now + $delay, $bytes];
         $w->[2] += $n;
-        $delay = 0 if $first && $ways[0][2] > $first;
         $w->[3] = ($w->[3] > $now - 0.01 ? $w->[3] : $now) + $n / $pace;
     }
 }

@@ -24,10 +24,9 @@ setup() {
 }
 teardown() { rm -rf "$there"/{text,noise,several,small}* 2>/dev/null || true; }
 
-slow="" # DELAY FIRST
 narrow() { # OPTION OF SSH...: a way of 3 MB a second
     {
-        printf '  %s\n' "Host node1" "ProxyCommand $BATS_TEST_DIRNAME/narrow.pl 3000000 $address $port $PWD/counts $slow" "$@"
+        printf '  %s\n' "Host node1" "ProxyCommand $BATS_TEST_DIRNAME/narrow.pl 3000000 $address $port $PWD/counts" "$@"
         cat "$FLEET_CONFIG"
     } >config
     export FORAY_SSH_CONFIG=$PWD/config
@@ -119,13 +118,6 @@ copy() {
     copy node1:noise back
     [[ $output != *"which compresses"* ]]
     cmp noise back
-}
-
-@test "a way that is slow to begin with is not taken for a fast one" {
-    slow="0.15 30000" narrow
-    copy text node1:text
-    [[ $output == *"which compresses"* ]]
-    cmp text "$there/text"
 }
 
 @test "a step's files, by way of its scratch directory" {

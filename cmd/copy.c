@@ -149,8 +149,6 @@ static int run(struct transfer *c) {
     copying_summary(view, status != STATUS_DONE);
     while (!sink_empty(session.sink))
         loop_turn(session.loop);
-    if (!session.over) /* else the watcher removes them */
-        temporary_end();
     session_end(&session);
     copying_free(view);
     return status;

@@ -147,8 +147,6 @@ static int run_plan(const struct run_arguments *args, struct graph *graph, struc
                                                               .interrupted = interrupted,
                                                               .summary = summary});
     end_run(state->fresh, session.run, fresh_steps, status);
-    if (!session.over) /* else the watcher removes them */
-        temporary_end();
     session_end(&session);
     plain_free(plain);
     kept_free(kept);

@@ -150,6 +150,8 @@ int session_run(struct session *s, const struct session_work *work) {
 
 void session_end(struct session *s) {
     bool elsewhere = s->run != NULL && run_is_elsewhere(s->run);
+    if (!s->over)
+        temporary_end(); /* else the watcher removes what is left */
     sink_tell(s->sink, NULL, NULL);
     run_free(s->run);
     sink_free(s->sink);

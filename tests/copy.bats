@@ -484,6 +484,21 @@ any_half_there() { [ -n "$(find "$FORAY_FLEET"/hosts/node1/home/t -name '.foray-
     rm -r "$home/bin" "$home/.bashrc"
 }
 
+@test "copy: a file that grows all the time comes as long as it was when it was looked at" {
+    echo first >"${t[1]}/log"
+    while [ -e "${t[1]}/log" ]; do printf '%0100d\n' {1..100}; done >>"${t[1]}/log" 3>&- &
+    pid=$!
+    copies 0 node1:t/log here
+    copies 0 node1:t/log here
+    cmp -n "$(stat -c %s here)" here "${t[1]}/log"
+    rm "${t[1]}/log"
+    ended_with 20 0
+    # One that is said to be empty may be of another kind.
+    copies 1 node1:/proc/self/status here-not
+    says 'it is said to be empty, and is not'
+    [ ! -e here-not ]
+}
+
 @test "copy: a signal while what was copied is being proved leaves nothing half-made" {
     local home=$FORAY_FLEET/hosts/node1/home
     mkdir -p "$home/bin"

@@ -135,11 +135,17 @@ static void ask(struct piece *piece);
 static void take_bytes(struct piece *piece, struct str bytes) {
     struct parcel *p = piece->parcel;
     /* More than was announced: a file that still grows, or a host that means ill; there is an end
-     * to it. */
-    if (bytes.n > p->size - piece->offset) {
-        trouble(p, CARRY_FAILED, "it still grew while it was read");
+     * to it. What is said to be empty and is not may be one of /proc. */
+    uint64_t announced = p->size - piece->offset;
+    bool may_grow = item_of(p)->as_found;
+    if (bytes.n > announced && (!may_grow || p->size == 0)) {
+        trouble(p, CARRY_FAILED,
+                may_grow ? "it is said to be empty, and is not"
+                         : "it still grew while it was read");
         return;
     }
+    if (bytes.n > announced)
+        bytes.n = (size_t)announced;
     int error = landing_write(p->fd, bytes, piece->offset, &p->sparse);
     if (error != 0)
         cannot_keep(p, error);

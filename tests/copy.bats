@@ -484,19 +484,34 @@ any_half_there() { [ -n "$(find "$FORAY_FLEET"/hosts/node1/home/t -name '.foray-
     rm -r "$home/bin" "$home/.bashrc"
 }
 
-@test "copy: a file that grows all the time comes as long as it was when it was looked at" {
-    echo first >"${t[1]}/log"
-    while [ -e "${t[1]}/log" ]; do printf '%0100d\n' {1..100}; done >>"${t[1]}/log" 3>&- &
-    pid=$!
-    copies 0 node1:t/log here
-    copies 0 node1:t/log here
-    cmp -n "$(stat -c %s here)" here "${t[1]}/log"
-    rm "${t[1]}/log"
-    ended_with 20 0
-    # One that is said to be empty may be of another kind.
-    copies 1 node1:/proc/self/status here-not
+# A line more every now and then, until it is gone; in the background.
+grows() { # FILE
+    echo first >"$1"
+    while [ -e "$1" ]; do echo more; sleep 0.005; done >>"$1" 3>&- &
+    growing+=($!)
+}
+
+@test "copy: a file that grows all the time goes as long as it was when it was looked at, alone and among many" {
+    local n odd=$'odd\n \377' growing=()
+    for n in 1 20 300; do # in one way, in another, and as a stream
+        mkdir "$n"
+        (cd "$n" && seq "$n" | split -l 1 -a 3)
+        cp -r "$n" "${t[1]}/"
+        grows "${t[1]}/$n/$odd"
+        grows "$n/$odd"
+        copies 0 "node1:t/$n" here/
+        copies 0 "$n" node1:t/there/
+        rm "${t[1]}/$n/$odd" "$n/$odd"
+        [ "$(head -n 1 "here/$n/$odd" "${t[1]}/there/$n/$odd" | grep -cx first)" = 2 ]
+        rm "here/$n/$odd" "${t[1]}/there/$n/$odd"
+        diff -r "$n" "here/$n"
+        diff -r "$n" "${t[1]}/there/$n"
+    done
+    wait "${growing[@]}"
+    # What is said to be empty may be of another kind.
+    copies 1 node1:/proc/self/status here/
     says 'it is said to be empty, and is not'
-    [ ! -e here-not ]
+    [ ! -e here/status ]
 }
 
 @test "copy: a signal while what was copied is being proved leaves nothing half-made" {

@@ -44,7 +44,6 @@ struct cargo_item {
     bool found;     /* by a pattern, or in a directory */
     bool sparse;    /* of a sent file that was found: it has holes */
     bool looked_at; /* of a fetched file: it is a regular one; marks and size are known */
-    bool as_found;  /* of a fetched file: it may grow, and comes as long as it was when looked at */
     bool preserve;
     struct marks marks;
     bool known; /* of a sent file: its digest is known */

@@ -41,6 +41,9 @@ struct errand {
      * with errand_go_on. NULL: nothing is. */
     struct proof *proof;
     bool prove_all;
+    /* With prove_all: a file that grows goes as long as it was when it was looked at. Else it is
+     * an error: who makes it has not ended. */
+    bool may_grow;
     void (*came)(void *arg);
     /* SEND: NULL, or is told, as words for slot_leave, where temporary files may be left when this
      * side is gone. */

@@ -137,7 +137,7 @@ static void take_bytes(struct piece *piece, struct str bytes) {
     /* More than was announced: a file that still grows, or a host that means ill; there is an end
      * to it. What is said to be empty and is not may be one of /proc. */
     uint64_t announced = p->size - piece->offset;
-    bool may_grow = item_of(p)->as_found;
+    bool may_grow = p->load->errand->may_grow;
     if (bytes.n > announced && (!may_grow || p->size == 0)) {
         trouble(p, CARRY_FAILED,
                 may_grow ? "it is said to be empty, and is not"

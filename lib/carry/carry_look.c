@@ -64,10 +64,8 @@ static struct cargo_item *add_item(struct load *l, size_t cargo, enum cargo_kind
     cargo_add(&l->items, kind, from, buf_view(&place));
     buf_free(&place);
     l->cargo[cargo].found++;
-    struct cargo_item *item = &l->items.v[l->items.n - 1];
-    item->preserve = l->errand->cargo[cargo].preserve;
-    item->as_found = l->errand->cargo[cargo].tree && l->errand->prove_all;
-    return item;
+    l->items.v[l->items.n - 1].preserve = l->errand->cargo[cargo].preserve;
+    return &l->items.v[l->items.n - 1];
 }
 
 /* The part of a pattern that has nothing to look for goes with the directory. */

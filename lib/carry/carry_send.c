@@ -495,7 +495,8 @@ static bool has_changed(const struct parcel *p) {
     if (fstat(p->fd, &st) != 0)
         return true;
     uint64_t size = (uint64_t)st.st_size;
-    return p->load->items.v[p->item].part ? size < p->start + p->size : size != p->size;
+    bool longer = p->load->items.v[p->item].part || p->load->errand->may_grow;
+    return longer ? size < p->start + p->size : size != p->size;
 }
 
 /* Many are synced together, by what proves them. */

@@ -18,7 +18,7 @@
 enum {
     CHUNK = 256 * 1024,
     LINE_MOST = 32 * 1024, /* of the names of one command */
-    BY_LENGTH = 16,        /* of few files, just so many bytes are read there: one may grow */
+    BY_LENGTH = 16,        /* of few files, just so many bytes are read there at once */
     NOT_FOUND = 127,       /* as a shell says it of a command */
 };
 
@@ -60,6 +60,7 @@ struct proof {
     VEC(struct copy_there) there;
     struct sum *sum; /* NULL: nothing is read yet */
     bool sync;
+    bool by_length; /* just so many bytes of each are to be read there: one grows */
     int status;
     struct buf output;
     void (*done)(void *arg, const char *wrong); /* NULL: the host has not ended */
@@ -287,7 +288,7 @@ static void begin_with_one(const struct copy_there *f, struct buf *out) {
 }
 
 void proof_script(const struct proof *p, struct buf *out) {
-    bool by_length = p->there.n <= BY_LENGTH;
+    bool by_length = p->by_length || p->there.n <= BY_LENGTH;
     if (p->sync && p->there.n != 0) {
         buf_puts(out, "sync -f");
         add_name(out, p->there.v[0].name);
@@ -327,6 +328,19 @@ static bool parse(const struct proof *p, uint32_t *sum, uint64_t *size) {
     *sum = (uint32_t)first;
     *size = strtoull(next, &end, 10);
     return end != next && errno == 0;
+}
+
+bool proof_goes_on(struct proof *p, int status) {
+    uint32_t sum;
+    uint64_t size, expected = 0;
+    for (size_t i = 0; i < p->there.n; i++)
+        expected += p->there.v[i].size;
+    if (status != 0 || p->by_length || p->there.n <= BY_LENGTH || !parse(p, &sum, &size) ||
+        size <= expected)
+        return false;
+    p->by_length = true;
+    buf_clear(&p->output);
+    return true;
 }
 
 static void compare(struct proof *p) {

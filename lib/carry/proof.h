@@ -41,7 +41,10 @@ void proof_need_sync(struct proof *p); /* the files there have yet to be written
 /* What a shell there is to run, from where a log-in starts. */
 void proof_script(const struct proof *p, struct buf *out);
 void proof_output(struct proof *p, struct str bytes); /* what it wrote to standard output */
-/* It has ended, with that exit status. done is called once, from the loop or from within, when both
+/* It has ended, with that exit status. true: some of the files there have grown, and the script is
+ * to be asked for, and run, once more. */
+bool proof_goes_on(struct proof *p, int status);
+/* It has ended, and that was all. done is called once, from the loop or from within, when both
  * sides are known: NULL, or what is wrong. */
 void proof_ended(struct proof *p, int status, void (*done)(void *arg, const char *wrong),
                  void *arg);

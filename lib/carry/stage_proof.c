@@ -10,13 +10,15 @@
 enum { SHARE_LEAST = 1000, READERS_MOST = 4 }; /* files that one cksum is given; so many of these */
 
 struct stage_sum {
-    struct cksum *file, *said;
+    struct cksum *file;
+    struct cksum *said, *said_by_length;
 };
 
 struct stage_sum *stage_sum_new(void) {
     struct stage_sum *sum = mem_zalloc(sizeof *sum);
     sum->file = cksum_new();
     sum->said = cksum_new();
+    sum->said_by_length = cksum_new();
     return sum;
 }
 
@@ -25,6 +27,7 @@ void stage_sum_free(struct stage_sum *sum) {
         return;
     free(sum->file);
     free(sum->said);
+    free(sum->said_by_length);
     free(sum);
 }
 
@@ -57,6 +60,10 @@ void stage_sum_file(struct stage_sum *sum, struct str name) {
         return;
     struct buf line = {0};
     say(sum->file, &line);
+    size_t n = line.n;
+    buf_putc(&line, '\n');
+    cksum_add(sum->said_by_length, buf_view(&line));
+    line.n = n;
     if (is_plain(name)) {
         buf_puts(&line, " ./");
         buf_str(&line, name);
@@ -67,8 +74,8 @@ void stage_sum_file(struct stage_sum *sum, struct str name) {
     cksum_reset(sum->file);
 }
 
-void stage_sum_say(const struct stage_sum *sum, struct buf *out) {
-    say(sum->said, out);
+void stage_sum_say(const struct stage_sum *sum, bool by_length, struct buf *out) {
+    say(by_length ? sum->said_by_length : sum->said, out);
 }
 
 /* Several read at the same time; what each but the first one says waits in a pipe until all before
@@ -106,4 +113,36 @@ void stage_sum_ask(struct asking *a, struct str name) {
 void stage_sum_end_script(struct asking *a) {
     end_share(a);
     buf_puts(a->words.script, " | cksum");
+}
+
+/* With sizes to read from 3. cksum names those that have grown, and they are read again. */
+static const char by_length[] =
+    "some() {\n"
+    "cksum -- \"$@\" | while read -r sum size name; do\n"
+    "read -r most <&3\n"
+    "if [ \"$size\" -gt \"$most\" ]; then head -c \"$most\" \"$1\" | cksum\n"
+    "else echo \"$sum $size\"; fi\n"
+    "shift\n"
+    "done\n"
+    "}\n"
+    "{\n";
+
+void stage_sum_ask_by_length(const struct summed *files, size_t n, struct buf *script) {
+    buf_puts(script, by_length);
+    struct words w = {script, "some", "\n", SIZE_MAX, 0};
+    for (size_t i = 0; i < n; i++) {
+        if (is_plain(files[i].name)) {
+            stage_words_add(&w, STR("./"), files[i].name);
+            continue;
+        }
+        stage_words_end(&w);
+        buf_puts(script, "read -r most <&3; head -c \"$most\"");
+        stage_word(script, STR("./"), files[i].name);
+        buf_puts(script, " | cksum\n");
+    }
+    stage_words_end(&w);
+    buf_puts(script, "} 3<<'sizes' | cksum\n");
+    for (size_t i = 0; i < n; i++)
+        buf_printf(script, "%llu\n", (unsigned long long)files[i].size);
+    buf_puts(script, "sizes\n");
 }

@@ -86,7 +86,7 @@ static void put_tail(struct sending *send, struct buf *out) {
     if (send->end_name.n == 0)
         return;
     if (send->sum != NULL) {
-        stage_sum_say(send->sum, &said);
+        stage_sum_say(send->sum, false, &said);
         memset(send->end.s + send->end_sum, ' ',
                SUM_ROOM); /* it was that of nothing, for its length */
         memcpy(send->end.s + send->end_sum, said.s, said.n);
@@ -126,6 +126,7 @@ static uint64_t length_of_stream(struct sending *send, const struct part *part) 
 static bool open_file(struct stage *s, const struct planned *p) {
     struct stat st;
     struct sending *send = s->send;
+    bool longer = p->item->part || s->errand->may_grow;
     send->fd = open(p->item->from.s, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     send->at = p->item->part ? p->item->start : 0;
     send->left = p->size;
@@ -133,8 +134,7 @@ static bool open_file(struct stage *s, const struct planned *p) {
         outcome_trouble_with(&s->outcome, CARRY_FAILED, "cannot send", p->item->from,
                              strerror(errno));
     else if (fstat(send->fd, &st) != 0 || !S_ISREG(st.st_mode) ||
-             (p->item->part ? (uint64_t)st.st_size < send->at + p->size
-                            : (uint64_t)st.st_size != p->size))
+             (longer ? (uint64_t)st.st_size < send->at + p->size : (uint64_t)st.st_size != p->size))
         outcome_trouble_with(&s->outcome, CARRY_FAILED, "cannot send", p->item->from,
                              "it changed while it was carried");
     else if (cargo_has_more(send->fd, &st))

@@ -88,8 +88,9 @@ struct stage_sum *stage_sum_new(void);
 void stage_sum_free(struct stage_sum *sum);
 void stage_sum_add(struct stage_sum *sum, struct str bytes); /* of a file */
 void stage_sum_add_zeros(struct stage_sum *sum, uint64_t n);
-void stage_sum_file(struct stage_sum *sum, struct str name);      /* that was all of it */
-void stage_sum_say(const struct stage_sum *sum, struct buf *out); /* as cksum does there */
+void stage_sum_file(struct stage_sum *sum, struct str name); /* that was all of it */
+/* As cksum does there. by_length: as stage_sum_ask_by_length lets it. */
+void stage_sum_say(const struct stage_sum *sum, bool by_length, struct buf *out);
 /* The command that says so, without a newline: a beginning, so many names in their order, an end.
  */
 struct asking {
@@ -99,6 +100,13 @@ struct asking {
 void stage_sum_begin_script(struct asking *a, size_t names, struct buf *script);
 void stage_sum_ask(struct asking *a, struct str name);
 void stage_sum_end_script(struct asking *a);
+/* A file there, and how much of it has come. */
+struct summed {
+    struct str name;
+    uint64_t size;
+};
+/* The same of files of which some may have grown; takes longer. */
+void stage_sum_ask_by_length(const struct summed *files, size_t n, struct buf *script);
 
 /* --- stage_send.c, stage_fetch.c --- */
 

@@ -123,7 +123,7 @@ bool stage_take_end(void *context) {
     if (f->sum != NULL) {
         stage_sum_add_zeros(f->sum, f->size - f->end);
         stage_sum_file(f->sum, name);
-        *vec_push(&f->summed) = name;
+        *vec_push(&f->summed) = (struct summed){name, f->size};
     }
     if ((f->sparse || f->end != f->size) && ftruncate(fd, (off_t)f->size) != 0)
         error = errno;

@@ -45,10 +45,11 @@ struct fetching {
     bool sparse;
     str_list files; /* the names here of those in directories */
     /* What of a leg is to be proved. */
-    struct stage_sum *sum; /* of what came; NULL: nothing is */
-    str_list summed;       /* the names there, in their order; the arena's */
-    bool proving;          /* it is asked what cksum says there: */
+    struct stage_sum *sum;     /* of what came; NULL: nothing is */
+    VEC(struct summed) summed; /* in their order; the names are the arena's */
+    bool proving;              /* it is asked what cksum says there: */
     struct buf answer;
+    bool by_length; /* for the second time, since some may have grown */
 };
 
 /* stage_look.c */

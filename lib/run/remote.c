@@ -243,6 +243,8 @@ static void end_proving(struct remote *r, int status, const char *wrong) {
     loop_timer_clear(r->berth.loop, &r->harder);
     if (r->carried) {
         finish_carried(r, r->how, r->why.s);
+    } else if (wrong == NULL && !r->give_up && proof_goes_on(r->proof, status)) {
+        came(r);
     } else if (wrong == NULL && !r->give_up) {
         proof_ended(r->proof, status, proved, r);
     } else {
@@ -349,7 +351,9 @@ static void carry(struct remote *r) {
     r->errand.family = 0;
     r->errand.tally = &r->job->tally;
     r->errand.arg = r;
-    r->errand.prove_all = r->job->step->rule->prove;
+    r->errand.prove_all = r->errand.may_grow = r->job->step->rule->prove;
+    for (size_t i = 0; i < r->cargo.n; i++) /* `in` and `out` are no copies */
+        r->errand.may_grow = r->errand.may_grow && r->cargo.v[i].tree;
     proof_free(r->proof);
     r->proof = NULL;
     if (r->berth.carry == NULL) {

@@ -484,6 +484,24 @@ any_half_there() { [ -n "$(find "$FORAY_FLEET"/hosts/node1/home/t -name '.foray-
     rm -r "$home/bin" "$home/.bashrc"
 }
 
+@test "copy: a directory that is copied as a new name goes there also when the first try of it had made that" {
+    local home=$FORAY_FLEET/hosts/node2/home n
+    mkdir -p "$home/bin"
+    echo 'PATH=$HOME/bin:$PATH' >"$home/.bashrc"
+    # What it says the first time is not so.
+    printf '#!/bin/sh\nmkdir ~/t/once 2>/dev/null || exec /usr/bin/cksum "$@"\ncat >/dev/null; echo 12345 2\n' >"$home/bin/cksum"
+    chmod 755 "$home/bin/cksum"
+    for n in 3 300; do # in one way, and as a stream
+        mkdir -p "tree$n/sub"
+        (cd "tree$n/sub" && seq "$n" | split -l 1 -a 3)
+        copies 0 "tree$n" "node2:t/new$n"
+        says 'again node2: '
+        diff -r "tree$n" "${t[2]}/new$n"
+        rmdir "${t[2]}/once"
+    done
+    rm -r "$home/bin" "$home/.bashrc"
+}
+
 # A line more every now and then, until it is gone; in the background.
 grows() { # FILE
     echo first >"$1"

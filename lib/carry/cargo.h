@@ -26,8 +26,10 @@ struct cargo {
     bool optional; /* it may come to nothing */
     bool tree;     /* a directory goes with all that is in it */
     bool preserve; /* times too, and modes whatever the umask says where it goes */
-    bool or_name; /* SEND: `to` ends in a slash; where no directory of that name stands there, it is
-                     the name without the slash */
+    int8_t *or_name; /* SEND: `to` ends in a slash; where no directory of that name stands there, it
+                        is the name without the slash. -1: none does; 1: one does; 0: not known yet,
+                        and set as soon as it is, for those who try again when this try has made
+                        one. Else NULL */
     struct str seed; /* SEND: a file of that name, beside where it goes, may hold the same as one
                         that is sent, and is taken then; empty: there is none */
     bool part;       /* SEND: of the file only `length` bytes, from `start` on */

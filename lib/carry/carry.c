@@ -163,7 +163,7 @@ static bool begin_load(struct carrier *k) {
     *l = (struct load){.carrier = k, .errand = e, .landing = landing_new(k->loop)};
     l->cargo = mem_array(NULL, e->n_cargo + 1, sizeof *l->cargo);
     for (size_t i = 0; i < e->n_cargo; i++)
-        l->cargo[i] = (struct errand_cargo){.load = l, .directory = true};
+        l->cargo[i] = (struct errand_cargo){.load = l};
     e->load = l;
     k->loads[k->n_loads++] = l;
     return e->kind == ERRAND_SEND ? send_begin(l) : look_begin(l);

@@ -17,13 +17,15 @@
 
 static void placed(void *arg, const struct sftp_answer *answer) {
     struct errand_cargo *c = arg;
+    const struct cargo *asked = &c->load->errand->cargo[c - c->load->cargo];
     c->load->busy--;
     bool known = answer->status == SFTP_OK && (answer->attributes.has & SFTP_HAS_MODE) != 0;
-    c->directory = known && S_ISDIR(answer->attributes.mode);
-    if (known && !c->directory && !S_ISREG(answer->attributes.mode)) {
-        struct str to = c->load->errand->cargo[c - c->load->cargo].to;
+    bool directory = known && S_ISDIR(answer->attributes.mode);
+    if (known || answer->status == SFTP_NO_SUCH_FILE)
+        *asked->or_name = directory ? 1 : -1;
+    if (known && !directory && !S_ISREG(answer->attributes.mode)) {
         outcome_trouble_with(&c->load->outcome, CARRY_REFUSED, "cannot replace",
-                             (struct str){to.s, to.n - 1},
+                             (struct str){asked->to.s, asked->to.n - 1},
                              "it is neither a file nor a directory there");
     }
 }
@@ -34,7 +36,7 @@ bool send_begin(struct load *l) {
     bool asked = false;
     for (size_t i = 0; i < e->n_cargo; i++) {
         struct str to = e->cargo[i].to;
-        if (!e->cargo[i].or_name)
+        if (e->cargo[i].or_name == NULL || *e->cargo[i].or_name != 0)
             continue;
         load_path(l, (struct str){to.s, to.n - 1}, &path);
         l->busy++;
@@ -96,8 +98,7 @@ bool send_place(struct load *l) {
     struct buf why = {0};
     for (size_t i = 0; i < e->n_cargo && !l->outcome.stopping; i++) {
         struct cargo c = e->cargo[i];
-        if (c.or_name && !l->cargo[i].directory)
-            c.to.n--;
+        c.to.n -= c.or_name != NULL && *c.or_name <= 0;
         if (!cargo_expand(&c, &l->items, &why))
             outcome_trouble(&l->outcome, CARRY_FAILED, "%s", why.s);
     }

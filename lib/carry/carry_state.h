@@ -53,9 +53,8 @@ struct load {
     size_t busy; /* requests, and files and directories that are being looked at or carried */
     struct errand_cargo {
         struct load *load;
-        bool directory; /* SEND: one stands where it goes */
-        size_t found;   /* FETCH: so much it stands for */
-    } * cargo;          /* for each of the errand's */
+        size_t found; /* FETCH: so much it stands for */
+    } * cargo;        /* for each of the errand's */
     cargo_list items;
     uint32_t family, relatives;        /* SEND: of temporary names: so many are used */
     size_t item;                       /* the next one to be carried */

@@ -13,6 +13,11 @@ static bool asks_for_gzip(const struct stage *s) {
     return s->errand->packed && slot_has_perl(s->slot);
 }
 
+/* Whether a directory stands there. */
+static bool is_asked_for(const struct cargo *c) {
+    return c->or_name != NULL && *c->or_name == 0;
+}
+
 bool stage_plan_ask(struct stage *s) {
     const struct errand *e = s->errand;
     struct buf script = {0};
@@ -21,7 +26,7 @@ bool stage_plan_ask(struct stage *s) {
     if (asks_for_gzip(s))
         buf_puts(&script, "if command -v gzip >/dev/null; then printf z; fi\n");
     for (size_t i = 0; i < e->n_cargo && e->items.n == 0; i++) {
-        if (!e->cargo[i].or_name)
+        if (!is_asked_for(&e->cargo[i]))
             continue;
         buf_puts(&script, "if [ -d");
         stage_word(&script, STR(""), e->cargo[i].to);
@@ -37,13 +42,19 @@ bool stage_plan_ask(struct stage *s) {
 /* A letter for each; a stream is being read. */
 void stage_send_take(struct stage *s, struct str bytes) {
     struct sending *send = s->send;
+    const struct errand *e = s->errand;
     if (send->state == LEGS)
         slot_feed(s->slot);
-    for (size_t i = 0; i < bytes.n && send->state == PLAN; i++)
-        if (bytes.s[i] == 'z')
-            send->packs = s->errand->packed;
-        else if (send->directory.n < s->errand->n_cargo)
-            *vec_push(&send->directory) = bytes.s[i] == 'd';
+    for (size_t i = 0; i < bytes.n && send->state == PLAN; i++) {
+        if (bytes.s[i] == 'z') {
+            send->packs = e->packed;
+            continue;
+        }
+        while (send->answered < e->n_cargo && !is_asked_for(&e->cargo[send->answered]))
+            send->answered++;
+        if (send->answered < e->n_cargo)
+            *e->cargo[send->answered].or_name = bytes.s[i] == 'd' ? 1 : -1;
+    }
 }
 
 /* --- what goes --- */
@@ -184,16 +195,13 @@ static void find_items(struct stage *s) {
     struct errand *e = s->errand;
     struct sending *send = s->send;
     struct buf why = {0};
-    size_t answer = 0;
     send->items = e->items;
     e->items = (cargo_list){0};
     if (send->items.n != 0)
         return;
     for (size_t i = 0; i < e->n_cargo && !s->outcome.stopping; i++) {
         struct cargo c = e->cargo[i];
-        if (c.or_name && !(answer < send->directory.n && send->directory.v[answer]))
-            c.to.n--;
-        answer += c.or_name;
+        c.to.n -= c.or_name != NULL && *c.or_name <= 0;
         if (!cargo_expand(&c, &send->items, &why))
             outcome_trouble(&s->outcome, CARRY_FAILED, "%s", why.s);
     }

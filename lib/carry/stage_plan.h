@@ -31,7 +31,7 @@ struct part {
 
 struct sending {
     enum { PLACE, PLAN, LEGS } state;
-    VEC(bool) directory; /* for each cargo whose place is asked for: one stands there */
+    size_t answered; /* of the cargo whose place is asked for */
     cargo_list items;
     VEC(struct part) parts; /* for each leg */
     size_t leg;             /* the next one */

@@ -27,7 +27,6 @@ void stage_send_free(struct sending *send) {
         map_free(&send->parts.v[i].known);
     }
     vec_free(&send->parts);
-    vec_free(&send->directory);
     cargo_free(&send->items);
     buf_free(&send->hut);
     buf_free(&send->end_name);

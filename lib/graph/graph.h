@@ -145,6 +145,8 @@ struct copy {
     bool pattern;
     bool or_name; /* send: `to` with a slash at its end is the name without it where no directory of
                      that name stands there */
+    int8_t into;  /* with or_name: 1: one stood there when the first try looked, -1: none did, 0: it
+                     is not known yet */
     bool part;    /* send: only `length` bytes of the file, from `start` on */
     uint64_t start, length;
     struct str seed; /* send: see carry/cargo.h; empty: none */

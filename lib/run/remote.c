@@ -271,14 +271,14 @@ static struct cargo plain(const struct file *f) {
 static void add_copies(struct remote *r, bool fetch) {
     const struct step *step = r->job->step;
     for (size_t i = 0; i < step->n_copies; i++) {
-        const struct copy *copy = &step->copies[i];
+        struct copy *copy = &step->copies[i];
         if (copy->fetch == fetch)
             *vec_push(&r->cargo) = (struct cargo){.from = copy->from,
                                                   .to = copy->to,
                                                   .pattern = copy->pattern,
                                                   .tree = true,
                                                   .preserve = copy->preserve,
-                                                  .or_name = copy->or_name,
+                                                  .or_name = copy->or_name ? &copy->into : NULL,
                                                   .seed = copy->seed,
                                                   .part = copy->part,
                                                   .start = copy->start,

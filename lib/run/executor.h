@@ -38,6 +38,7 @@ struct job {
     struct found *before; /* what stood there before it started that its patterns match: files.h */
     str_list made;        /* what the patterns of its step stood for; the names are the job's own */
     struct memo *memo;    /* what it started from: plan/fresh.h; NULL: that was written down */
+    bool looked_at;       /* it has ended well; what it has left is being hashed aside */
     str_list removed;     /* outputs that it had touched when it failed */
     struct tally tally;
     struct job *twin; /* another try of the step, that runs at the same time elsewhere */

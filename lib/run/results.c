@@ -221,14 +221,18 @@ static void write_down(struct run *r, struct job *job, const hash_list *hashed) 
     written(r);
 }
 
+static void looked_at(struct run *r, struct job *job, const hash_list *hashed) {
+    job->looked_at = false;
+    write_down(r, job, hashed);
+    run_job_ended(r, job);
+}
+
 static void hashed(void *arg) {
     struct hashing *h = arg;
     struct run *r = h->run;
     struct job *job = r->abandoned ? NULL : run_find_job(r, h->id, h->attempt);
-    if (job != NULL && job->memo != NULL) {
-        write_down(r, job, &h->list);
-        run_job_ended(r, job);
-    }
+    if (job != NULL && job->looked_at)
+        looked_at(r, job, &h->list);
     vec_free(&h->list);
     free(h);
 }
@@ -247,6 +251,7 @@ void results_take(struct run *r, struct job *job) {
         fresh_left(r->fresh, job->memo, &deps, &h->list);
     vec_free(&deps);
     if (h->list.n != 0) {
+        job->looked_at = true;
         loop_aside(r->loop, hash_aside, hashed, h);
         return;
     }
@@ -254,6 +259,10 @@ void results_take(struct run *r, struct job *job) {
     if (counts && job->memo != NULL)
         write_down(r, job, NULL);
     run_job_ended(r, job);
+}
+
+void results_now(struct run *r, struct job *job) {
+    looked_at(r, job, NULL);
 }
 
 void results_lost(struct run *r, struct job *job) {

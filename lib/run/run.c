@@ -285,9 +285,12 @@ static void on_host_way(void *context, struct host *host, const char *how, const
 
 static void on_host_lost(void *context, struct host *host, bool for_good, const char *reason) {
     struct run *r = context;
-    VEC(struct job *) lost = {0};
+    VEC(struct job *) lost = {0}, over = {0};
+    bool pumping = r->pumping;
     for (size_t i = 0; i < r->jobs.n; i++)
         for (struct job *job = r->jobs.v[i]; job != NULL; job = job->twin) {
+            if (job->host == host && job->looked_at)
+                *vec_push(&over) = job;
             if (job->host != host || job->ended != 0)
                 continue;
             job->end = JOB_LOST;
@@ -298,6 +301,11 @@ static void on_host_lost(void *context, struct host *host, bool for_good, const 
             if (other_runs(r, job))
                 *vec_push(&lost) = job;
         }
+    r->pumping = true; /* nothing else begins there before the host is told to be lost */
+    for (size_t i = 0; i < over.n; i++)
+        results_now(r, over.v[i]);
+    r->pumping = pumping;
+    vec_free(&over);
     if (!r->stopped)
         r->view->host_lost(r->view->context, host, for_good, reason);
     sched_host_lost(r->sched, host->id + 1, for_good, loop_now(r->loop));

@@ -48,6 +48,9 @@ void run_job_ended(struct run *r, struct job *job); /* all about it is known: te
 void results_begin(struct run *r, struct job *job); /* before it starts */
 /* A try has ended: looks at what it has left, writes down how it ended, then run_job_ended. */
 void results_take(struct run *r, struct job *job);
+/* The rest of it at once, for one that is looked_at: what it has left is remembered by size
+ * and time only. */
+void results_now(struct run *r, struct job *job);
 /* Only writes down that it was lost. */
 void results_lost(struct run *r, struct job *job);
 /* Whether the step has to run: answers the scheduler. */

@@ -157,7 +157,7 @@ bool copy_ended(struct sched *s, uint32_t id, uint32_t attempt, enum sched_end h
         host_lost_step(s, host);
     else if (how != SCHED_ENDED_CANCELLED)
         host_proved(s, host);
-    if (how == SCHED_ENDED_OK && !stop && !(step->told && step->cancel == CANCEL_FOR_TIME)) {
+    if (how == SCHED_ENDED_OK && !stop) {
         extra->winner = attempt;
         extra->gone = true;
         extra->copy.cancelled = true;

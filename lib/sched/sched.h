@@ -131,7 +131,7 @@ uint32_t sched_add_limit(struct sched *s, uint32_t n);
 uint32_t sched_add_step(struct sched *s, const struct sched_step *step);
 
 /* How a try of a step ended, as far as what ran it can tell. After a SCHED_CANCEL for its time
- * limit any end counts as a time-out. */
+ * limit any end but SCHED_ENDED_OK counts as a time-out: that comes of what had ended before. */
 enum sched_end {
     SCHED_ENDED_OK,
     SCHED_ENDED_FAILED,          /* it ran and failed: tried again only as often as it may */

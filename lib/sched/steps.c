@@ -350,7 +350,8 @@ void step_conclude(struct sched *s, uint32_t id, enum sched_end how) {
     }
     if (how == SCHED_ENDED_OK)
         copy_learn(s, id);
-    if (step->told && step->cancel == CANCEL_FOR_TIME) {
+    /* What ends well all the same had ended before: what it made was still being looked at. */
+    if (step->told && step->cancel == CANCEL_FOR_TIME && how != SCHED_ENDED_OK) {
         try_failed(s, id, SCHED_TIMED_OUT);
         return;
     }

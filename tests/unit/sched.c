@@ -663,7 +663,15 @@ TEST(a_time_limit_ends_a_try) {
     CHECK_STR(ended(0, SCHED_ENDED_CANCELLED), "retry 0");
     CHECK_STR(woken(), "start 0@0");
     CHECK_STR(after(5 * S), "cut 0");
-    CHECK_STR(ok(0), "timed-out 0 finished"); /* too late is too late */
+    CHECK_STR(ended(0, SCHED_ENDED_CANCELLED), "timed-out 0 finished");
+}
+
+TEST(what_had_ended_well_before_its_time_was_over_has_ended_well) {
+    here((struct sched_config){0}, 1);
+    sched_add_step(s, &(struct sched_step){.timeout = 5 * S, .retries = 1});
+    CHECK_STR(begin(), "start 0@0");
+    CHECK_STR(woken(), "cut 0"); /* while what it has made is looked at */
+    CHECK_STR(ok(0), "done 0 finished");
 }
 
 TEST(what_may_run_only_once_is_given_up_when_it_is_lost) {

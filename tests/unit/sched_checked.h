@@ -388,8 +388,7 @@ static void watched_settled(struct watched *w, const struct sched_action *a) {
     bool may_stop = w->stopped || w->config.failures != 0;
     switch (a->state) {
     case SCHED_DONE:
-        HOLDS(w, (step->fresh || (tried && step->end == SCHED_ENDED_OK && !step->timed_out)) &&
-                     "it succeeded");
+        HOLDS(w, (step->fresh || (tried && step->end == SCHED_ENDED_OK)) && "it succeeded");
         break;
     case SCHED_FAILED:
         HOLDS(w, tried && "it failed");
@@ -419,7 +418,7 @@ static void watched_settled(struct watched *w, const struct sched_action *a) {
         HOLDS(w, step->cancelled && w->cancel && "cancelled because of a stop");
         break;
     }
-    HOLDS(w, (step->end != SCHED_ENDED_OK || !tried || step->timed_out || a->state == SCHED_DONE) &&
+    HOLDS(w, (step->end != SCHED_ENDED_OK || !tried || a->state == SCHED_DONE) &&
                  "success is not lost");
     step->settled = true;
     step->state = a->state;

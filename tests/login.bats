@@ -60,11 +60,12 @@ step() { # HOSTS COMMAND
 needs_typist() { [ -x "$TYPIST" ] || skip "no compiler for tests/typist.c"; }
 # Without a terminal, as in a cron job.
 no_terminal() { setsid --wait "$@"; }
+agent_answers() { ssh-add -l >/dev/null 2>&1 || [ $? = 1 ]; } # 1: it has no keys
 agent() { # KEY...
     ssh-agent -D -a "$PWD/agent" 3>&- >/dev/null 2>&1 &
     agent_pid=$!
     export SSH_AUTH_SOCK=$PWD/agent
-    wait_until 5 test -S agent
+    wait_until 10 agent_answers
     [ $# = 0 ] || ssh-add -q "$@"
 }
 times() { # N TEXT: it stands so often in the output

@@ -103,3 +103,29 @@ Y
     ended_with 60 1
     contains err "1 failed"
 }
+
+@test "a further connection for files that is lost: the steps of the other one go on" {
+    needs_root
+    one_host "MaxSessions 3"
+    cat >foray.yaml <<'Y'
+hosts: {one: {hosts: node1, slots: 3}}
+steps:
+  s: {on: one, each: 1..2, run: "touch /tmp/begun.{{item}}; until [ -e /tmp/go ]; do sleep 0.1; done"}
+  both: {run: "until [ -e both ]; do sleep 0.1; done"}
+  f: {on: one, needs: both, in: in, out: o, run: "touch /tmp/begun.f; until [ -e /tmp/go ]; do sleep 0.1; done; cp in o"}
+Y
+    echo in >in
+    in_background
+    begun() { [ "$(find "$FORAY_FLEET/hosts/node1/tmp" -name 'begun*' | wc -l)" = "$1" ]; }
+    wait_until 30 begun 2
+    touch both
+    wait_until 30 begun 3
+    read -r sshd _ <"$FORAY_FLEET/hosts/node1/pid"
+    [ "$(pgrep -P "$sshd" | wc -l)" = 2 ]
+    kill -KILL "$(pgrep -n -P "$sshd")"
+    sleep 0.5 # it is noticed before the files come back, or then
+    touch "$FORAY_FLEET/hosts/node1/tmp/go"
+    ended_with 60 0
+    run ! grep -E "try 2|is lost" out err
+    cmp in o
+}

@@ -357,3 +357,22 @@ S
     run -0 --separate-stderr setsid --wait "$FORAY" </dev/null
     [[ $output == *well* ]]
 }
+
+@test "a further connection for the terminal that is lost takes the step with it, and nothing else" {
+    needs_root
+    [ ! -e "$FORAY_FLEET/shared" ] || skip "hosts have no places of their own here"
+    cat >foray.yaml <<'Y'
+hosts: {rack: {hosts: node2, slots: 1}}
+steps:
+  t: {on: rack, console: true, run: "echo ready; sleep 98.4"}
+Y
+    typing_behind
+    read -r sshd _ <"$FORAY_FLEET/hosts/node2/pid"
+    [ "$(pgrep -P "$sshd" | wc -l)" = 2 ]
+    kill -KILL "$(pgrep -n -P "$sshd")"
+    wait_until 20 test -e after
+    contains said "lost: the connection for its terminal was lost"
+    run ! contains said "node2 is lost"
+    as_it_was
+    wait_until 20 no_process_on node2
+}

@@ -98,6 +98,7 @@ struct parcel {
     struct cksum *sum;           /* likewise: of what has come; NULL: it is to be read again */
     struct object *object; /* SEND: it goes into the store, or comes from there; WAITING: until it
                               is there; NULL: neither */
+    bool storing;          /* it is on its way into the store */
     bool unkept;           /* it was refused there: it goes to its own place without */
     struct buf source;     /* COPYING: the handle of the object */
     bool taken;            /* COPYING: none of it has gone wrong */

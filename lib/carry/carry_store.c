@@ -163,7 +163,8 @@ static void copied(struct parcel *p) {
             p->load->errand->tally->bytes += p->size - p->at;
         send_over(p);
     } else { /* it is not there any more, or damaged: the way that always works */
-        store_forget(p->load->carrier->store, o);
+        if (o->state == OBJECT_THERE) /* and no other sends it again by now */
+            store_forget(p->load->carrier->store, o);
         p->at = 0;
         send_file(p);
     }
@@ -264,6 +265,7 @@ static void send_into_store(struct parcel *p) {
     p->source = own;
     object_path(p->object, &p->path);
     temporary_name(buf_view(&p->path), &p->temporary);
+    p->storing = true;
     p->hash = hash_stream_new();
     send_file(p);
 }
@@ -301,7 +303,7 @@ bool keep_begin(struct parcel *p) {
 }
 
 bool keep_refused(struct parcel *p) {
-    if (p->object == NULL || p->object->state != OBJECT_COMING)
+    if (!p->storing)
         return false;
     p->unkept = true;
     store_now(p->load->carrier->store, STORE_CLOSED);
@@ -333,6 +335,7 @@ bool keep_stored(struct parcel *p) {
     if (p->object == NULL)
         return false;
     store_arrived(p->load->carrier->store, p->object);
+    p->storing = false;
     p->object->proved = true;
     buf_free(&p->path);
     p->path = p->source;
@@ -346,6 +349,7 @@ bool keep_stored(struct parcel *p) {
 void keep_drop(struct parcel *p) {
     if (p->hash != NULL)
         hash_stream_end(p->hash);
-    if (p->object != NULL && p->state != WAITING && p->object->state == OBJECT_COMING)
+    if (p->storing)
         store_forget(p->load->carrier->store, p->object);
+    p->storing = false;
 }

@@ -18,6 +18,7 @@ enum {
     LATER = 64,              /* packets in one turn */
 };
 #define HURRY (5 * SECOND)
+enum { LONG_WORK = 20 };
 
 enum packet {
     FXP_INIT = 1,
@@ -53,6 +54,7 @@ struct request {
     void *arg;
     uint32_t id;     /* its place, and above that how often the place was taken */
     uint8_t expects; /* beside FXP_STATUS; 0: the place is free */
+    bool long_work;  /* the disk may take its time with it, as much as there is */
     uint32_t weight; /* bytes that were written, or asked for */
     uint32_t next_free;
 };
@@ -66,6 +68,7 @@ struct sftp {
     VEC(struct request) requests;
     uint32_t free;         /* the first free place */
     size_t n_requests;     /* not answered */
+    size_t n_long;         /* of them long_work */
     size_t outstanding;    /* their weight */
     struct buf out, going; /* what was asked; before that: what of it is being sent, */
     size_t sent;           /* so far */
@@ -74,7 +77,7 @@ struct sftp {
     uint32_t chunk;
     bool can_rename, can_copy, can_sync;
     struct buf last_words;
-    int64_t patience;     /* so long an answer may be missing */
+    int64_t patience;     /* so long an answer may be missing, or LONG_WORK times as long */
     bool hurried;         /* ... or no longer than HURRY */
     struct timer silence; /* when it is over */
     VEC(struct sftp_entry) entries;
@@ -120,8 +123,9 @@ static void set_length(struct buf *b, size_t start) {
 static void heard(struct sftp *s) {
     bool waits = s->state == OPENING || s->state == GREETING || s->n_requests != 0;
     s->hurried = s->hurried && waits;
+    int64_t patience = s->n_long != 0 ? LONG_WORK * s->patience : s->patience;
     if (waits)
-        loop_timer(s->loop, &s->silence, loop_now(s->loop) + (s->hurried ? HURRY : s->patience));
+        loop_timer(s->loop, &s->silence, loop_now(s->loop) + (s->hurried ? HURRY : patience));
     else
         loop_timer_clear(s->loop, &s->silence);
 }
@@ -265,12 +269,22 @@ void sftp_rename(struct sftp *s, struct str from, struct str to, sftp_done *done
     set_length(&s->out, start);
 }
 
+/* Starts the packet of one that does not end before the disk has done its work. */
+static size_t long_request(struct sftp *s, sftp_done *done, void *arg) {
+    uint32_t place = s->free != NONE ? s->free : (uint32_t)s->requests.n;
+    size_t start = request(s, FXP_EXTENDED, FXP_STATUS, 0, done, arg);
+    s->requests.v[place].long_work = true;
+    s->n_long++;
+    heard(s);
+    return start;
+}
+
 bool sftp_can_copy(const struct sftp *s) {
     return s->can_copy;
 }
 
 void sftp_copy(struct sftp *s, struct str from, struct str to, sftp_done *done, void *arg) {
-    size_t start = request(s, FXP_EXTENDED, FXP_STATUS, 0, done, arg);
+    size_t start = long_request(s, done, arg);
     add_string(&s->out, STR("copy-data"));
     add_string(&s->out, from);
     add_u64(&s->out, 0);
@@ -285,7 +299,7 @@ bool sftp_can_sync(const struct sftp *s) {
 }
 
 void sftp_sync(struct sftp *s, struct str handle, sftp_done *done, void *arg) {
-    size_t start = request(s, FXP_EXTENDED, FXP_STATUS, 0, done, arg);
+    size_t start = long_request(s, done, arg);
     add_string(&s->out, STR("fsync@openssh.com"));
     add_string(&s->out, handle);
     set_length(&s->out, start);
@@ -420,6 +434,7 @@ static bool take_answer(struct sftp *s, enum packet type, struct reading *r) {
     old->next_free = s->free;
     s->free = place;
     s->n_requests--;
+    s->n_long -= q.long_work;
     s->outstanding -= q.weight;
     heard(s);
     q.done(q.arg, &a);

@@ -44,6 +44,14 @@ static void carry_all(struct link *link, struct errand *e) {
     }
 }
 
+static void lose_all(struct errand *e, const char *reason) {
+    while (e != NULL) {
+        struct errand *next = e->next;
+        e->done(e->arg, CARRY_LOST, reason);
+        e = next;
+    }
+}
+
 static void carrier_broken(void *context, struct carrier *k, bool refused, const char *reason) {
     struct link *link = context;
     struct hosts *x = link->site->hosts;
@@ -59,11 +67,7 @@ static void carrier_broken(void *context, struct carrier *k, bool refused, const
         carry_all(link, e);
         return;
     }
-    while (e != NULL) {
-        struct errand *next = e->next;
-        e->done(e->arg, CARRY_LOST, reason);
-        e = next;
-    }
+    lose_all(e, reason);
 }
 
 static void carrier_holds(void *context, struct str name) {
@@ -228,6 +232,20 @@ static void files_ready(void *context, struct way *w) {
     carry_all(link, e);
 }
 
+/* What it was to carry is lost, and nothing else; the next one opens another. */
+static void files_lost(void *context, struct way *w, bool for_good, const char *reason) {
+    struct link *link = context;
+    struct errand *e = link->to_carry;
+    (void)for_good;
+    link->to_carry = NULL;
+    link->files = NULL;
+    if (link->carrier != NULL)
+        carrier_break(link->carrier, reason);
+    hosts_sweep(link->site->hosts);
+    way_close(w);
+    lose_all(e, reason);
+}
+
 /* --- connections --- */
 
 void link_drop(struct link *link) {
@@ -325,10 +343,12 @@ static void link_ready(void *context, struct way *w) {
 }
 
 /* It comes and goes with its link. */
-static struct way *open_way(struct link *link, void (*ready)(void *context, struct way *w)) {
+static struct way *open_way(struct link *link, void (*ready)(void *context, struct way *w),
+                            void (*lost)(void *context, struct way *w, bool for_good,
+                                         const char *reason)) {
     const struct site *h = link->site;
     struct hosts *x = h->hosts;
-    struct way_events events = {link, ready, link_lost};
+    struct way_events events = {link, ready, lost};
     struct launching words = {0};
     if (h->by_program)
         return ssh_program_open(x->loop, x->children, h->host, &h->target, false, &events);
@@ -341,7 +361,7 @@ static struct way *open_way(struct link *link, void (*ready)(void *context, stru
 
 /* The link's own connection is full of slots. */
 static void open_files(struct link *link) {
-    link->files = open_way(link, files_ready);
+    link->files = open_way(link, files_ready, files_lost);
 }
 
 static void aside_ready(void *context, struct way *w) {
@@ -350,9 +370,18 @@ static void aside_ready(void *context, struct way *w) {
         slot_take_terminal(link->seats.v[i]->slot, w);
 }
 
+static void aside_lost(void *context, struct way *w, bool for_good, const char *reason) {
+    struct link *link = context;
+    (void)for_good, (void)reason;
+    for (size_t i = 0; i < link->seats.n; i++)
+        slot_lose_terminal(link->seats.v[i]->slot);
+    way_close(w);
+    link->aside = NULL;
+}
+
 void link_find_room(struct link *link) {
     if (link->aside == NULL)
-        link->aside = open_way(link, aside_ready);
+        link->aside = open_way(link, aside_ready, aside_lost);
     else if (way_is_ready(link->aside))
         aside_ready(link, link->aside);
 }
@@ -364,7 +393,7 @@ void link_open(struct site *h) {
     *vec_push(&h->links) = link;
     if (h->host->launch != NULL)
         link->max_channels = MAX_PROCESSES;
-    link->way = open_way(link, link_ready);
+    link->way = open_way(link, link_ready, link_lost);
 }
 
 /* How many seats a connection may have: one of its channels is for carrying files. */

@@ -82,7 +82,8 @@ static void bury(struct ride *ride) {
     link_ride(ride, &x->buried);
     ride->job->executing = NULL;
     ride->job = NULL;
-    loop_timer(x->loop, &x->sweep, loop_now(x->loop));
+    /* Before whatever else is due: no timer of what it was made of comes after. */
+    loop_timer(x->loop, &x->sweep, 0);
 }
 
 static void lose(struct ride *ride, const char *reason) {

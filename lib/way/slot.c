@@ -42,6 +42,7 @@ struct slot {
     bool eof_due, eof_sent;
     struct put *put;           /* what runs is given as its standard input; NULL: nothing */
     struct terminal *terminal; /* what runs has it; else NULL */
+    bool table_laid;           /* it is waited for there */
     bool crowded;              /* it found no room on our own way */
     struct buf scratch;
     int status;         /* of the step that has ended */
@@ -153,6 +154,7 @@ static void take_end(struct slot *s, const char *said) {
     } else if (strcmp(said, " !") == 0) {
         s->deserted = true;
     } else if (strcmp(said, " t") == 0 && s->terminal != NULL) {
+        s->table_laid = true;
         slot_take_terminal(s, s->way);
     } else if (*said != '+') {
         make_no_sense(s);
@@ -242,7 +244,7 @@ static void kill_step(void *arg) {
     slot_signal(arg, true);
 }
 
-/* Nothing runs yet. */
+/* Nothing runs yet, or what runs is to be lost. */
 static void give_no_terminal(struct slot *s, const char *why_not) {
     if (s->refusal.n == 0)
         buf_puts(&s->refusal, why_not);
@@ -274,7 +276,7 @@ static void terminal_over(void *context, const char *why_not) {
 void slot_take_terminal(struct slot *s, struct way *w) {
     struct terminal_events events = {s, no_room_for_terminal, terminal_over};
     struct buf command = {0}, script = {0};
-    if (s->terminal == NULL || !terminal_is_granted(s->terminal))
+    if (!s->table_laid || s->terminal == NULL || !terminal_is_granted(s->terminal))
         return;
     buf_str(&script, buf_view(&s->scratch));
     buf_puts(&script, "/terminal");
@@ -283,6 +285,15 @@ void slot_take_terminal(struct slot *s, struct way *w) {
     terminal_join(s->terminal, w, buf_view(&command), buf_view(&s->scratch), &events);
     buf_free(&command);
     buf_free(&script);
+}
+
+void slot_lose_terminal(struct slot *s) {
+    static const char lost[] = "the connection for its terminal was lost";
+    if (s->terminal == NULL || !s->crowded)
+        return;
+    if (!terminal_is_granted(s->terminal))
+        terminal_lose(s->terminal);
+    give_no_terminal(s, lost);
 }
 
 /* The last line of a text that says anything. */
@@ -585,7 +596,7 @@ void slot_run_on(struct slot *s, struct str where, struct str script, const str_
     make_nonce(s->nonce);
     buf_puts(&s->to_send, "run ");
     s->terminal = t;
-    s->crowded = false;
+    s->table_laid = s->crowded = false;
     start(s, where, script, variables, "t");
 }
 

@@ -68,7 +68,9 @@ void slot_run(struct slot *s, struct str where, struct str script, const str_lis
 void slot_run_on(struct slot *s, struct str where, struct str script, const str_list *variables,
                  struct terminal *t);
 void slot_take_terminal(struct slot *s, struct way *w); /* if a step waits for its terminal */
-void slot_resized(struct slot *s);                      /* the terminal here */
+/* That way is gone: no step has its terminal by it any more. */
+void slot_lose_terminal(struct slot *s);
+void slot_resized(struct slot *s); /* the terminal here */
 /* The same for a script that reads exactly that many bytes of standard input (put.h);
  * PUT_AS_MANY: where slot_has_perl. Only the first of them are sent before slot_feed is called,
  * since it is being read: OpenSSH's server keeps what nobody reads, and moves all of that for each

@@ -14,7 +14,8 @@ enum {
     TYPED = 4096,
     CAREFUL = 512, /* as much POLLOUT promises room for */
 };
-#define LAST_WORDS (2 * SECOND)    /* for what comes when the command has ended */
+#define LAST_WORDS (2 * SECOND) /* for what comes when the command has ended */
+#define OPENING_DEADLINE (30 * SECOND)
 #define BEHIND (200 * MILLISECOND) /* between looks whether we are in front again */
 
 struct terminal {
@@ -144,6 +145,7 @@ static bool open_channel(struct terminal *t) {
     case CHANNEL_OPENING:
         return false;
     case CHANNEL_REFUSED:
+        loop_timer_clear(t->loop, &t->last);
         channel_free(t->channel);
         t->channel = NULL;
         t->state = GRANTED;
@@ -156,6 +158,7 @@ static bool open_channel(struct terminal *t) {
     case CHANNEL_OPEN:
         break;
     }
+    loop_timer_clear(t->loop, &t->last);
     t->state = JOINED;
     enter(t);
     terminal_resized(t);
@@ -226,7 +229,9 @@ static void refused(void *arg, const struct str *answer, const char *why_not) {
 
 static void too_late(void *arg) {
     struct terminal *t = arg;
-    if (t->said_n != 0) /* who reads it may take as long as it likes */
+    if (t->state == OPENING)
+        finish(t, "its terminal did not open within 30 s");
+    else if (t->said_n != 0) /* who reads it may take as long as it likes */
         loop_timer(t->loop, &t->last, loop_now(t->loop) + LAST_WORDS);
     else
         finish(t, NULL);
@@ -254,7 +259,12 @@ void terminal_join(struct terminal *t, struct way *w, struct str command, struct
     console_size(t->fd, &pty.columns, &pty.rows);
     t->events = *events;
     t->state = OPENING;
+    loop_timer(t->loop, &t->last, loop_now(t->loop) + OPENING_DEADLINE);
     t->channel = channel_open_pty(w, &pty, (struct party){advance, t});
+}
+
+void terminal_lose(struct terminal *t) {
+    finish(t, NULL);
 }
 
 bool terminal_end(struct terminal *t) {

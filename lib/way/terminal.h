@@ -29,6 +29,8 @@ void terminal_join(struct terminal *t, struct way *w, struct str command, struct
 /* The command has ended: true when this has, too. Else it does when all is shown: `over` follows.
  */
 bool terminal_end(struct terminal *t);
+/* The way by which it was joined, or was to be, is gone; `over` follows, without a reason. */
+void terminal_lose(struct terminal *t);
 bool terminal_is_granted(const struct terminal *t); /* and not yet joined */
 void terminal_resized(struct terminal *t);
 /* We are being stopped: it is as it was before; or go on. */

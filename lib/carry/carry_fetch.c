@@ -132,16 +132,30 @@ static void check_over(struct parcel *p) {
 
 static void ask(struct piece *piece);
 
+/* What was empty is that, and has grown; or it is like those of /proc. */
+static void looked_at_again(void *arg, const struct sftp_answer *answer) {
+    struct parcel *p = arg;
+    bool grew = answer->status == SFTP_OK && (answer->attributes.has & SFTP_HAS_SIZE) != 0 &&
+                answer->attributes.size != 0;
+    p->busy--;
+    if (!grew && !p->load->outcome.stopping)
+        trouble(p, CARRY_FAILED, "it is said to be empty, and is not");
+    check_over(p);
+}
+
 static void take_bytes(struct piece *piece, struct str bytes) {
     struct parcel *p = piece->parcel;
     /* More than was announced: a file that still grows, or a host that means ill; there is an end
-     * to it. What is said to be empty and is not may be one of /proc. */
+     * to it. */
     uint64_t announced = p->size - piece->offset;
     bool may_grow = p->load->errand->may_grow;
-    if (bytes.n > announced && (!may_grow || p->size == 0)) {
-        trouble(p, CARRY_FAILED,
-                may_grow ? "it is said to be empty, and is not"
-                         : "it still grew while it was read");
+    if (bytes.n > announced && !may_grow) {
+        trouble(p, CARRY_FAILED, "it still grew while it was read");
+        return;
+    }
+    if (bytes.n > announced && p->size == 0) {
+        p->busy++;
+        sftp_look_at_open(p->load->carrier->sftp, buf_view(&p->handle), looked_at_again, p);
         return;
     }
     if (bytes.n > announced)

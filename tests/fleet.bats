@@ -405,8 +405,9 @@ refused() { # HOST
     [[ $output == *"could not be started"* ]]
     [ ! -e f ]
     run ! pgrep -f "$PWD/f/"
-    # a signal in the midst
-    "$fleet" up 120 3>&- 2>err &
+    # a signal in the midst, long before they are all there
+    mine=$FORAY_FLEET
+    "$fleet" up 1000 3>&- 2>err &
     starter=$!
     wait_until 10 test -e f/hosts/node9/pid
     kill -TERM $starter

@@ -277,7 +277,7 @@ steps:
   b: {on: one, needs: here, run: echo ran b}
 Y
     in_background -v
-    wait_until 30 contains err "a on node1" # else it is stopped in the midst of that
+    wait_until 30 contains err "] a on node1" # else it is stopped in the midst of that
     runner() { runner=$("$fleet" ps node1 | awk '/foray: runs steps/ {print $1; exit}'); [ -n "$runner" ]; }
     wait_until 30 runner
     kill -STOP "$runner"

@@ -22,7 +22,10 @@ setup() {
     cp "$BATS_FILE_TMPDIR/text" .
     head -c 4500000 /dev/urandom >noise
 }
-teardown() { rm -rf "$there"/{text,noise,several,small}* 2>/dev/null || true; }
+teardown() {
+    rm -rf "$there"/{text,noise,several,small}* 2>/dev/null || true
+    if [ "$there" != "$HOME" ]; then rm -rf "$there"/{path,.bashrc}; fi
+}
 
 narrow() { # OPTION OF SSH...: a way of 3 MB a second
     {
@@ -147,6 +150,11 @@ copy() {
 }
 
 @test "ended in the midst of it: nothing half done is left there" {
+    [ "$there" != "$HOME" ] || skip "the host has no home of its own"
+    # That it is whole is never said there, however soon all of it may have come.
+    mkdir "$there/path"
+    echo 'PATH=$HOME/path:$PATH' >"$there/.bashrc"
+    printf '#!/bin/sh\nexec sleep 300\n' >"$there/path/cksum" && chmod 755 "$there/path/cksum"
     "$FORAY" copy -v text node1:text 2>err &
     pid=$!
     wait_until 30 contains err "which compresses"

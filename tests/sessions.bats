@@ -83,7 +83,7 @@ hosts: {one: {hosts: node1, slots: 5}}
 steps:
   x:
     on: one
-    timeout: 6s
+    timeout: 20s
     run: |
       (trap 'touch /tmp/told; exit' TERM; while :; do sleep 0.1 || :; done) &
       trap '' TERM

@@ -234,7 +234,7 @@ foray: 6 hosts: 6 done, '* ]]
     [[ ${lines[0]} == node[12]": x" ]]
     [ "${lines[1]}" = 141 ]
     needs_root
-    wait_until 5 no_process_on node1
+    wait_until 20 no_process_on node1
 }
 
 @test "ssh is asked about two of many hosts; about all where their configuration is hard to tell" {

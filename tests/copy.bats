@@ -375,13 +375,13 @@ half_there() { [ -n "$(find "$FORAY_FLEET"/hosts/node1/home/t -size +1M)" ]; }
     read -r address port <"$FORAY_FLEET/hosts/node1/address"
     # so that it takes a while
     {
-        printf 'Host node1\n  ProxyCommand %s\n' "$BATS_TEST_DIRNAME/narrow.pl 4000000 $address $port $PWD/counts"
+        printf 'Host node1\n  ProxyCommand %s\n' "$BATS_TEST_DIRNAME/narrow.pl 1000000 $address $port $PWD/counts"
         cat "$FLEET_CONFIG"
     } >config
     FORAY_SSH_CONFIG=$PWD/config in_background copy many node1:t/
     wait_until 20 any_half_there
     kill -KILL "$(pgrep -f internal-sftp -P "$(pgrep -P "$sshd" -d,)" | tail -1)"
-    ended_with 60 0
+    ended_with 120 0
     [ "$(grep -c "again node1: its SFTP server has ended" err)" = 1 ]
     diff -r many "${t[1]}/many"
 }

@@ -86,13 +86,13 @@ Y
 }
 
 @test "a server that is lost with what it was given: all of it is sent again" {
-    distance 0.05 3000000 # so that it takes a while
+    distance 0.05 1000000 # so that it takes a while
     "$FORAY" copy -v much node1: >out 2>err &
     pid=$!
     read -r sshd _ <"$FORAY_FLEET/hosts/node1/pid"
     wait_until 60 all_hold
     kill -KILL "$server"
-    ended_with 60 0
+    ended_with 120 0
     contains err "again node1: "
     cmp much "$home/much"
     wait_until 20 nothing_is_left
@@ -183,7 +183,7 @@ all_by_one() {
 }
 
 @test "ended while one of its servers is silent" {
-    distance 0.05 3000000
+    distance 0.05 1000000
     "$FORAY" copy much node1: >out 2>err &
     pid=$!
     read -r sshd _ <"$FORAY_FLEET/hosts/node1/pid"

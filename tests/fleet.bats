@@ -299,7 +299,7 @@ refused() { # HOST
 
 @test "ps tells what runs on that host, but its sshd" {
     needs_root
-    wait_until 5 no_process_on node1 # of the tests before
+    wait_until 20 no_process_on node1 # of the tests before
     on node1 "sleep $long.1 & setsid sleep $long.2 & cd /; sleep '$long.3'" &
     on node2 "sleep $long.4" &
     for i in 1 2 3; do wait_until 10 runs_on node1 "sleep $long.$i"; done
@@ -309,7 +309,7 @@ refused() { # HOST
     [[ $output != *sshd* ]]
     end_on node1
     end_on node2
-    wait_until 5 no_process_on node1
+    wait_until 20 no_process_on node1
 }
 
 @test "two fleets at once know nothing of each other" {

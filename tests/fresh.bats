@@ -298,7 +298,7 @@ Y
 }
 
 @test "a time-out, and patterns: what was made so far goes" {
-    echo 'steps: {s: {timeout: 3, run: "touch p.1 p.2; sleep 60", out: p.*}}' >foray.yaml
+    echo 'steps: {s: {timeout: 8, run: "touch p.1 p.2; sleep 60", out: p.*}}' >foray.yaml
     touch p.0
     run -1 "$FORAY"
     [[ $output == *"removed p.1, which s may have left half-made"* && $output == *"removed p.2"* ]]

@@ -88,12 +88,12 @@ json() { python3 -c 'import json, sys; hosts = {h["name"]: h for h in json.load(
 @test "nothing stays there, also when it is interrupted" {
     run -0 "$FORAY" hosts node1
     no_scratch() { [ -z "$(find "$FORAY_FLEET"/hosts/*/tmp -mindepth 1 -name 'foray-*')" ]; }
-    wait_until 5 no_scratch
+    wait_until 20 no_scratch
     "$fleet" fault node2 hung 3>&-
     in_background hosts 'node[1-2]'
     wait_until 20 scratch_is_there
     kill -TERM "$pid"
     ended_with 20 143
-    wait_until 5 no_scratch
+    wait_until 20 no_scratch
 }
 scratch_is_there() { [ -n "$(find "$FORAY_FLEET"/hosts/node1/tmp -mindepth 1 -name 'foray-*')" ]; }

@@ -86,7 +86,7 @@ listing() { find parts counts made -type f -printf '%p %m %s ' -exec cksum {} \;
         diff ../expected <(listing)
         cd ..
     done < <(launchers)
-    wait_until 5 no_scratch
+    wait_until 20 no_scratch
 }
 
 @test "launch: the tars that there are give the same results" {
@@ -207,7 +207,7 @@ Y
     run -0 "$FORAY"
     [ "$(cat out.?)" = $'hi\nhi\nhi\nhi' ]
     [ "$(sort log)" = $'a[1] 2 1024M-\na[2] 2 1024M-\na[3] 2 1024M-\na[4] 2 1024M-\nenv' ]
-    wait_until 5 no_scratch
+    wait_until 20 no_scratch
 }
 
 @test "launch: a command that is not there, or fails, is told in one line" {
@@ -446,7 +446,7 @@ Y
     touch go
     ended_with 30 0
     [ -s 1 ] && [ -s 2 ]
-    wait_until 6 no_scratch
+    wait_until 20 no_scratch
 }
 
 @test "launch: mistakes are told where they are" {

@@ -74,7 +74,7 @@ no_scratch() { [ -z "$(find "$FORAY_FLEET"/hosts/*/tmp -mindepth 1 -name 'foray-
     { escaping 72 "echo hi"; echo "  next: {on: one, needs: t, run: 'echo there; sleep 0.3; echo still'}"; } >foray.yaml
     run -0 --separate-stderr timeout 60 "$FORAY"
     [ "$output" = $'hi\nthere\nstill' ]
-    wait_until 5 no_process_on node1
+    wait_until 20 no_process_on node1
 }
 
 @test "a time-out ends all that a step has started, and only that step" {
@@ -86,7 +86,7 @@ no_scratch() { [ -z "$(find "$FORAY_FLEET"/hosts/*/tmp -mindepth 1 -name 'foray-
     } >foray.yaml
     run -1 --separate-stderr timeout 60 "$FORAY" -k
     [ "$output" = whole ]
-    wait_until 5 no_process_on node1
+    wait_until 20 no_process_on node1
 }
 
 @test "where orphans cannot be adopted a step is known by its environment" {
@@ -116,7 +116,7 @@ Y
     run -0 --separate-stderr timeout 60 "$FORAY"
     [ "$output" = done ]
     [[ $stderr == *"the shell that waited for the step there was killed"* ]]
-    wait_until 5 no_process_on node1
+    wait_until 20 no_process_on node1
 }
 
 # Two steps, one on each host, that wait for a file of their host: the one of node1 must go to node2 in the end.
@@ -146,8 +146,8 @@ nothing_of_76() { ! "$fleet" ps "$1" | grep -q 'sleep 76'; }
     [ "$(cat a b)" = $'node2\nnode2' ]
     # the keeper there has no way to know but silence
     wait_until 15 nothing_of_76 node1
-    wait_until 5 no_process_on node1
-    wait_until 5 no_scratch
+    wait_until 20 no_process_on node1
+    wait_until 20 no_scratch
 }
 
 @test "a host that was silent is tried again, and used again" {
@@ -191,7 +191,7 @@ Y
     wait_until 5 no_scratch
     # whose outputs were its own; what held ours may have ended for it
     serving node1 77.1 && serving node1 77.2
-    wait_until 5 end_all_on node1
+    wait_until 20 end_all_on node1
 }
 gone_from() { ! serving "$1" "$2"; }
 
@@ -204,7 +204,7 @@ steps:
 Y
     run -1 timeout 60 "$FORAY" -k
     [[ $output == *"exit status 3"* && $output == *"time limit"* ]]
-    wait_until 5 no_process_on node1
+    wait_until 20 no_process_on node1
 }
 
 @test "detach: what is left may hold the outputs; nobody waits for it, and nothing is lost" {
@@ -217,7 +217,7 @@ Y
     run -0 --separate-stderr timeout 60 "$FORAY"
     [ "$(tr -cd x <<<"${output%next}" | wc -c)" = 3000000 ]
     [ "${lines[-1]}" = next ]
-    wait_until 5 end_all_on node1
+    wait_until 20 end_all_on node1
 }
 
 @test "detach: here too" {

@@ -134,14 +134,19 @@ Y
 steps:
   t: {each: [1, 2], run: "trap 'touch term.{{item}}; exit 1' TERM; touch began.{{item}}; while :; do sleep 0.05; done"}
 Y
-    # a shell starts background processes with SIGINT ignored; a terminal does not
-    env --default-signal=INT "$FORAY" -j2 >out 2>err 3>&- &
-    pid=$!
-    wait_until 10 test -e began.1 -a -e began.2
-    kill -INT "$pid"
-    ended_with 10 130
+    # They have 2 s for their last words, which may be too short where the machine is busy: there are three tries.
+    for _ in 1 2 3; do
+        rm -f began.* term.*
+        # a shell starts background processes with SIGINT ignored; a terminal does not
+        env --default-signal=INT "$FORAY" -j2 >out 2>err 3>&- &
+        pid=$!
+        wait_until 10 test -e began.1 -a -e began.2
+        kill -INT "$pid"
+        ended_with 10 130
+        grep -q "2 ended because the run was stopped" err
+        if [ -e term.1 ] && [ -e term.2 ]; then break; fi
+    done
     [ -e term.1 ] && [ -e term.2 ]
-    grep -q "2 ended because the run was stopped" err
 }
 
 @test "TERM: 128+15; a second one ends at once what does not listen" {

@@ -63,7 +63,7 @@ Y
     [ "$(grep -c '^host node[12] is reached by the ssh program: .*; there is also a certificate' <<<"$stderr")" = 2 ]
     cksum <data >want
     for n in {1..40}; do cmp want "sum.$n"; done
-    wait_until 5 nothing_left
+    wait_until 20 nothing_left
     wait_until 5 no_socket
     run -0 "$FORAY" hosts node1
     [[ $output == *"(the ssh program)"* ]]

@@ -37,7 +37,7 @@ Y
     [ "$(cat out/deep/sum)" = "$(sha256sum <in/data)" ]
     cmp in/tool out/copy && [ -x out/copy ]
     [ "$(ls -A out out/deep | grep -c foray)" = 0 ]
-    wait_until 5 no_scratch
+    wait_until 20 no_scratch
 }
 
 @test "hosts do not see our files, nor each other's" {
@@ -240,7 +240,7 @@ Y
     ended_with 6 130
     "$fleet" heal node2 3>&-
     needs_root
-    wait_until 5 no_process_on node2
+    wait_until 20 no_process_on node2
 }
 
 @test "a time-out ends the remote tree" {
@@ -248,7 +248,7 @@ Y
     echo "{hosts: {rack: node1}, steps: {t: {on: rack, timeout: 0.5, run: 'sleep 96.1 & sleep 96.2'}}}" >foray.yaml
     run -1 timeout 60 "$FORAY"
     [[ $output == *"time limit"* ]]
-    wait_until 5 no_process_on node1
+    wait_until 20 no_process_on node1
 }
 
 @test "what a step leaves running in its group goes with it" {
@@ -256,7 +256,7 @@ Y
     echo "{hosts: {rack: node1}, steps: {t: {on: rack, run: 'sleep 97.1 & echo hi'}}}" >foray.yaml
     run -0 --separate-stderr timeout 60 "$FORAY"
     [ "$output" = hi ]
-    wait_until 5 no_process_on node1
+    wait_until 20 no_process_on node1
 }
 
 @test "a host that is killed in mid-run: its steps go to another host by themselves" {

@@ -41,8 +41,8 @@ Y
     [ "$(printf '%s\n' "${lines[@]}" | sort)" = $'1\n2\n3\nsome text' ]
     [ "$(grep -c words <<<"$stderr")" = 1 ]
     cmp in out
-    wait_until 5 no_process_on node1 || { "$fleet" ps node1; false; }
-    wait_until 5 no_scratch
+    wait_until 20 no_process_on node1 || { "$fleet" ps node1; false; }
+    wait_until 20 no_scratch
 }
 no_scratch() { [ -z "$(find "$FORAY_FLEET"/hosts/*/tmp -mindepth 1 -name 'foray-*')" ]; }
 
@@ -97,7 +97,7 @@ with_sh() { # FILE
     in_background
     wait_until 60 contains err "host node1 is lost: its login shell was not ready within 30 s; see what its start-up files do: still busy"
     kill "$pid"
-    ended_with 5 143
+    ended_with 20 143
 }
 
 @test "a strange PATH, umask or TMPDIR, or shell options, do not harm" {

@@ -73,7 +73,7 @@ ends_by() { # SIGNAL...
     for signal; do
         rm -f status after
         typing_behind
-        wait_until 5 so_many_stay 3
+        wait_until 20 so_many_stay 3
         ! is_as_it_was
         kill -$signal "$pid"
         wait_until 5 so_many_stay 0
@@ -167,7 +167,7 @@ Y
 @test "what it leaves when it ends by itself goes with it" {
     step node1 'nohup setsid sleep 1234 >/dev/null 2>&1 &' 'sleep 1234 &' 'echo well'
     run -0 typing well ""
-    wait_until 5 run_there 0 node1
+    wait_until 20 run_there 0 node1
 }
 
 @test "the connection is lost: the terminal is as it was, nothing is left there" {
@@ -177,7 +177,7 @@ Y
     echo node4 >healing
     "$fleet" fault node4 killed
     wait_until 10 is_as_it_was
-    wait_until 5 run_there 0 node4
+    wait_until 20 run_there 0 node4
     wait_until 60 gone $typist
     as_it_was
 }

@@ -19,8 +19,8 @@ setup() {
     echo "{hosts: {r: 'node[1-2]'}, steps: {t: {each: [1, 2], on: r, timeout: 1, run: sleep 64.51}}}" >foray.yaml
     run -1 timeout 60 "$FORAY" -k
     [[ $output == *"2 failed"* ]]
-    wait_until 5 no_process_on node1
-    wait_until 5 no_process_on node2
+    wait_until 20 no_process_on node1
+    wait_until 20 no_process_on node2
 }
 
 @test "TERM to foray ends the commands on hosts" {

@@ -74,7 +74,7 @@ ends_by() { # SIGNAL...
         rm -f status after
         typing_behind
         wait_until 20 so_many_stay 3
-        ! is_as_it_was
+        run ! is_as_it_was
         kill -$signal "$pid"
         wait_until 5 so_many_stay 0
         wait_until 10 gone $typist
@@ -158,7 +158,7 @@ Y
     step node1 'echo ready' 'sleep 1234'
     sed -i 's/^stty -g >after/until stty -g | cmp -s before -; do sleep 0.1; done/' shell
     typing_behind
-    ! is_as_it_was
+    run ! is_as_it_was
     kill -KILL "$pid"
     wait_until 20 gone $typist
     wait_until 5 run_there 0 node1
@@ -198,7 +198,7 @@ stty -g >after
 exit $status
 S
     typing_behind "file:typing" $'word\n' "read word" ""
-    ! is_as_it_was
+    run ! is_as_it_was
     kill -TSTP "$pid"
     wait_until 10 test -s meanwhile
     cmp before meanwhile
@@ -231,7 +231,7 @@ Y
     typist=$!
     wait_until 20 contains said "$2"
     sleep 2 # more than enough for the other one
-    ! contains said "$3"
+    run ! contains said "$3"
     touch go
     wait $typist
     as_it_was
@@ -333,7 +333,7 @@ S
     launched "unshare, -m, sh, $PWD/alone"
     run -3 typing
     [[ $output == *"it gives no terminal ("*"find the same scratch directory each time)"* ]]
-    ! grep -q '^never' <<<"$output"
+    run ! grep -q '^never' <<<"$output"
     as_it_was
 }
 
@@ -341,7 +341,7 @@ S
     step node3 'echo never'
     run -3 typing
     [[ $output == *"it gives no terminal (see PermitTTY in its sshd_config; "* ]]
-    ! grep -q '^never' <<<"$output"
+    run ! grep -q '^never' <<<"$output"
     as_it_was
     needs_root
     echo node4 >healing

@@ -342,7 +342,7 @@ static void link_ready(void *context, struct way *w) {
         site_grow(h);
 }
 
-/* It comes and goes with its link. */
+/* It goes with its link, at the latest. */
 static struct way *open_way(struct link *link, void (*ready)(void *context, struct way *w),
                             void (*lost)(void *context, struct way *w, bool for_good,
                                          const char *reason)) {

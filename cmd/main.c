@@ -60,8 +60,18 @@ static void help_with_verb(int argc, char **argv) {
                 argv[optind], argv[optind], argv[1]);
 }
 
+/* A ProxyCommand has a socket for its standard input. bash takes that for a sign that rshd has
+ * started it, and runs .bashrc first, which may take its time; but not where another shell is above
+ * it. From cron, or by `exec`, there is none (SHLVL, in bash(1)). */
+static void be_above_shells(void) {
+    const char *level = getenv("SHLVL");
+    if (level == NULL || strtol(level, NULL, 10) < 1)
+        setenv("SHLVL", "1", 1);
+}
+
 int main(int argc, char **argv) {
     mem_on_failure(out_of_memory);
+    be_above_shells();
     int answer = keyring_answer();
     if (answer >= 0)
         return answer;

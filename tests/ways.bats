@@ -109,6 +109,19 @@ END
     [[ $(cat shell) == "-c exec ./proxy "* ]]
 }
 
+@test "ProxyCommand: bash does not take foray for rshd, and runs no start-up file for it" {
+    command -v bash >/dev/null || skip "there is no bash"
+    configure "Host inner" "  HostName $address2" "  Port $port" "  ProxyCommand ssh -F config -W %h:%p node1"
+    mkdir home
+    echo 'touch ~/read' >home/.bashrc
+    step inner true
+    export HOME=$PWD/home SHELL
+    SHELL=$(command -v bash)
+    run -0 env -u SHLVL "$FORAY" -B
+    run -0 env SHLVL=0 "$FORAY" -B
+    [ ! -e home/read ]
+}
+
 @test "ProxyCommand: what fails is told with its last words" {
     configure "Host inner" "  ProxyCommand sh -c 'echo first >&2; echo cannot get there >&2; exit 1'" \
         "Host inner2" "  ProxyCommand ./no-such-thing %h" "Host inner3" "  ProxyCommand true %q"
